@@ -1,0 +1,58 @@
+# The map of habits. `make help` describes each.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLES := .cache/samples
+
+.PHONY: help setup demo test check format bench lock browser clean
+
+help:  ## describe every target
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.complete $(SAMPLES)  ## environment, packages, model files, sample photographs
+
+$(VENV)/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'expected Python 3.11 or newer as PYTHON=$(PYTHON)'; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/facestream models fetch
+	@touch $@
+
+$(SAMPLES): $(VENV)/.complete
+	$(BIN)/facestream models fetch --samples $(SAMPLES)
+	@touch $@
+
+demo: setup  ## find the people on the sample photographs; no server needed
+	$(BIN)/facestream run $(SAMPLES) --out demo-result --min-cluster-size 5
+	@echo 'The report: demo-result/report.html'
+
+browser:  # the report's test looks at it in a real browser
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || echo 'no chromium, and no right to install it: the tests that need a browser will be skipped'
+
+test: setup browser  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.complete  ## seconds: format, lint, types, imports, dependencies, unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/python -m pytest -q -m 'not slow' tests/unit tests/contract
+
+format:  ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## measure, each number beside its baseline; also as bench-results.json
+	$(BIN)/python -m bench
+
+lock:  ## pin what runs, with hashes and without an index address
+	uv pip compile pyproject.toml --extra standalone --group dev --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade --output-file requirements.lock
+
+clean:  ## remove what was made here, model files included
+	rm -rf $(VENV) .cache demo-result bench-results.json

@@ -1,0 +1,1 @@
+"""The services of facestream: one package each, none imports another but `standalone`."""

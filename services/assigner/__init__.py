@@ -1,0 +1,1 @@
+"""Assigner: each face goes to the nearest person, or to none."""

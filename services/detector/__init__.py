@@ -1,0 +1,1 @@
+"""Detector: photographs in, faces with landmarks and aligned crops out."""

@@ -1,0 +1,1 @@
+"""Embedder: accepted crops become vectors of unit length, by FaceNet in TensorFlow."""

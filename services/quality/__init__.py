@@ -1,0 +1,1 @@
+"""Quality: judges every crop; only what is sharp enough is embedded."""

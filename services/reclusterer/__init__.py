@@ -1,0 +1,1 @@
+"""Reclusterer: all faces are regrouped into people, by Chinese Whispers."""

@@ -1,0 +1,1 @@
+"""Implementations of the ports: servers (Kafka, MinIO, MongoDB) and local ones (folders, SQLite, memory)."""

@@ -1,0 +1,56 @@
+"""The errors of facestream.
+
+    FacestreamError
+    ├── Transient          the world is at fault and may recover: retry the batch
+    ├── Poison             this one message can never be processed: dead-letter it
+    ├── Fatal              going on would do harm: stop the process, exit status non-zero
+    │   ├── InvalidInput   what a person gave a command is wrong: one line, exit status 2
+    │   └── ModelError     a model file is missing, altered or of an unknown kind
+    └── ObjectError        one object could not be had from the object store
+        ├── ObjectMissing  there is no such object (any more)
+        └── ObjectRefused  it exists, and may not or can not be read
+
+An unreadable photograph is none of the first three: it is an outcome with a reason, which flows to the end like
+any other. `Unreadable` carries that reason from a decoder to the detector's step, and never further. The step
+turns an `ObjectError` into such an outcome as well.
+"""
+
+
+class FacestreamError(Exception):
+    """Base of every error that facestream raises on purpose."""
+
+
+class Transient(FacestreamError):
+    """A dependency failed in a way that may pass; the same call may succeed later."""
+
+
+class Poison(FacestreamError):
+    """A message that no number of attempts can process."""
+
+
+class Fatal(FacestreamError):
+    """The process must not go on."""
+
+
+class InvalidInput(Fatal):
+    """A person's input is wrong. The message says what was expected, what came and what to do."""
+
+
+class ModelError(Fatal):
+    """A model file is missing, does not match its checksum, or is of a kind that cannot be loaded."""
+
+
+class ObjectError(FacestreamError):
+    """One object could not be had from the object store."""
+
+
+class ObjectMissing(ObjectError):
+    """The bucket holds no object of that key."""
+
+
+class ObjectRefused(ObjectError):
+    """The object exists and cannot be read: permission, a loop of links, a damaged disk."""
+
+
+class Unreadable(FacestreamError):
+    """The bytes of a photograph are not an image that facestream can or may decode; `str(error)` is the reason."""

@@ -1,0 +1,201 @@
+"""The events: what one service tells the next, and what the product tells the world.
+
+Frozen, JSON, additive changes only: a consumer ignores fields that it does not know, and no field is ever removed
+or changes its meaning. Up to the assigner one event carries all faces of one photograph; from there on,
+`FaceAssigned` speaks of one face.
+"""
+
+import base64
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+
+
+class Message(BaseModel):
+    """Base of all that crosses a process boundary."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+
+
+def _decode_vector(value: object) -> NDArray[np.float32]:
+    if isinstance(value, str):
+        vector = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4").astype(np.float32)
+    elif isinstance(value, np.ndarray):
+        vector = value.astype(np.float32)
+    else:
+        msg = f"a vector is base64 of little-endian float32 or a numpy array, not {type(value).__name__}"
+        raise ValueError(msg)  # noqa: TRY004  pydantic turns ValueError, and not TypeError, into a validation error
+    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
+        msg = f"a vector has one axis of finite numbers; this one has shape {vector.shape}"
+        raise ValueError(msg)
+    vector.setflags(write=False)
+    return vector
+
+
+def _encode_vector(vector: NDArray[np.float32]) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+
+
+Vector = Annotated[
+    NDArray[np.float32],
+    PlainValidator(_decode_vector),
+    PlainSerializer(_encode_vector, return_type=str, when_used="json"),
+]
+"""An embedding: shape (d,), float32, unit length; in JSON base64 of its little-endian bytes."""
+
+
+class Outcome(StrEnum):
+    """What became of a photograph."""
+
+    DETECTED = "detected"
+    UNREADABLE = "unreadable"
+    REMOVED = "removed"
+
+
+class Verdict(StrEnum):
+    """What the quality service says of a face. Only accepted faces are embedded."""
+
+    ACCEPTED = "accepted"
+    BLURRY = "rejected: blurry"
+
+
+class Cause(StrEnum):
+    """Why a face has the assignment that it has."""
+
+    ARRIVED = "arrived"
+    RECLUSTERED = "reclustered"
+    ERASED = "erased"
+
+
+class Box(Message):
+    """A rectangle in pixels of the upright photograph in its original size; it may reach over the edge."""
+
+    left: int
+    top: int
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
+
+
+class Point(Message):
+    """A place in pixels of the upright photograph in its original size."""
+
+    x: float
+    y: float
+
+
+class BucketEvent(Message):
+    """Something happened to an object of the photo bucket: it was written, or removed.
+
+    `etag` is None where whoever saw the change did not read the object. `sequencer` orders the events of one object.
+    """
+
+    bucket: str
+    key: str
+    size: Annotated[int, Field(ge=0)] = 0
+    etag: str | None = None
+    version_id: str | None = None
+    sequencer: str | None = None
+    occurred_at: datetime
+    removed: bool = False
+
+
+class Photo(Message):
+    """One object of the bucket as it was at one time."""
+
+    bucket: str
+    key: str
+    object_id: str
+    image_id: str
+    etag: str
+    version_id: str | None = None
+    sequencer: str | None = None
+    size: Annotated[int, Field(ge=0)]
+    uploaded_at: datetime
+    width: int | None = None
+    height: int | None = None
+
+
+class DetectedFace(Message):
+    """A face as the detector saw it.
+
+    `landmarks` are the outer and inner corners of the eye that lies left in the picture, inner and outer corners of
+    the one that lies right, and the base of the nose.
+    """
+
+    face_id: str
+    box: Box
+    score: float
+    landmarks: tuple[Point, Point, Point, Point, Point]
+    crop_key: str
+
+
+class ScreenedFace(DetectedFace):
+    """A face with the judgement of the quality service. `sharpness` is the variance of the Laplacian."""
+
+    sharpness: float
+    verdict: Verdict
+
+
+class EmbeddedFace(ScreenedFace):
+    """A face with its embedding; `vector` is absent where the verdict is not `accepted`."""
+
+    vector: Vector | None = None
+    model_id: str | None = None
+
+
+class PhotoEvent(Message):
+    """What every event of a whole photograph says. `reason` is there when the outcome is `unreadable`."""
+
+    photo: Photo
+    outcome: Outcome
+    reason: str | None = None
+
+
+class FacesDetected(PhotoEvent):
+    """`faces.detected`: all faces of one photograph, crops stored."""
+
+    faces: tuple[DetectedFace, ...] = ()
+
+
+class FacesScreened(PhotoEvent):
+    """`faces.screened`: the same with a verdict for each."""
+
+    faces: tuple[ScreenedFace, ...] = ()
+
+
+class FacesEmbedded(PhotoEvent):
+    """`faces.embedded`: the same with a vector for each accepted face."""
+
+    faces: tuple[EmbeddedFace, ...] = ()
+
+
+class FaceAssigned(Message):
+    """`faces.assigned`: the person that a face belongs to at present; `cluster_id` null means unknown.
+
+    `similarity` is the inner product with the nearest exemplar of that person, null where there was none to compare
+    with.
+    """
+
+    face_id: str
+    image_id: str
+    object_id: str
+    bucket: str
+    key: str
+    box: Box
+    crop_key: str
+    cluster_id: str | None
+    similarity: float | None
+    generation: int
+    cause: Cause
+
+
+class ImageProcessed(PhotoEvent):
+    """`images.processed`: the terminal event of a photograph. Every uploaded object ends in exactly one."""
+
+    assigned: Annotated[int, Field(ge=0)] = 0
+    unknown: Annotated[int, Field(ge=0)] = 0
+    rejected: Annotated[int, Field(ge=0)] = 0

@@ -1,0 +1,124 @@
+"""The ports: what the services need from the outside, as protocols.
+
+Every adapter in `shared/adapters` passes the contract suite of its port in `tests/contract`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object in a listing. `modified` is aware, in UTC. `etag` is None where the store would have to read it."""
+
+    key: str
+    size: int
+    modified: datetime
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """The bytes of an object; `etag` is the MD5 of a plainly uploaded object, as in S3."""
+
+    data: bytes
+    etag: str
+
+
+class ObjectStore(Protocol):
+    """Objects in buckets. Every call blocks, and raises `Transient` where the store does not answer."""
+
+    def get(self, bucket: str, key: str) -> StoredObject:
+        """Return an object; raises `ObjectMissing` or `ObjectRefused`."""
+        ...
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+        """Store an object, whole or not at all; one of the same key is replaced."""
+        ...
+
+    def remove(self, bucket: str, keys: Iterable[str]) -> None:
+        """Remove objects; those that are not there are passed over."""
+        ...
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield every object whose key begins with `prefix`, in ascending order of the UTF-8 bytes of its key."""
+        ...
+
+
+class FaceRepository(Protocol):
+    """Images, faces and generations of clusters. Every call blocks; raises `Transient` where no answer comes.
+
+    The `save_*` calls are upserts on the identifiers of the records: the same call again changes nothing.
+    """
+
+    def save_images(self, images: Sequence[ImageRecord]) -> None:
+        """Store images."""
+        ...
+
+    def save_faces(self, faces: Sequence[FaceRecord]) -> None:
+        """Store faces, with or without a vector."""
+        ...
+
+    def save_memberships(self, memberships: Sequence[Membership]) -> None:
+        """Store memberships; the last one of a face in a generation stands."""
+        ...
+
+    def images(self) -> Iterator[ImageRecord]:
+        """Yield every image in ascending order of bucket and key."""
+        ...
+
+    def images_of(self, object_ids: Sequence[str]) -> Mapping[str, Sequence[ImageRecord]]:
+        """Return the images of each of these objects that has any."""
+        ...
+
+    def faces(self) -> Iterator[FaceRecord]:
+        """Yield every face in ascending order of face id."""
+        ...
+
+    def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
+        """Remove images, their faces and the memberships of those; return the faces that were removed."""
+        ...
+
+    def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
+        """Yield the accepted faces that this model embedded, in ascending order of face id, in blocks of `block`."""
+        ...
+
+    def generation(self, number: int) -> Generation | None:
+        """Return a generation, or None."""
+        ...
+
+    def active_generation(self) -> Generation | None:
+        """Return the generation that readers see, or None before the first."""
+        ...
+
+    def last_generation_number(self) -> int:
+        """Return the highest number that any generation ever had, 0 before the first."""
+        ...
+
+    def save_generation(self, generation: Generation) -> None:
+        """Store a generation document. It does not become the active one by that."""
+        ...
+
+    def save_clusters(self, clusters: Sequence[Cluster]) -> None:
+        """Store clusters of a generation."""
+        ...
+
+    def clusters(self, generation: int) -> Sequence[Cluster]:
+        """Return the clusters of a generation in ascending order of cluster id."""
+        ...
+
+    def memberships(self, generation: int) -> Iterator[Membership]:
+        """Yield the memberships of a generation in ascending order of face id."""
+        ...
+
+    def activate(self, number: int, expected: int | None) -> bool:
+        """Make a generation the active one if `expected` still is it; say whether it was. One atomic write."""
+        ...
+
+    def remove_generation(self, number: int) -> None:
+        """Remove a generation with its clusters and memberships; refuses the active one with ValueError."""
+        ...

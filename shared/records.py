@@ -1,0 +1,118 @@
+"""What the face repository keeps: one record per image, face, membership, cluster and generation.
+
+Records are values. Writing one is an upsert on its derived identifier, so that writing it again changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.events import Box, Cause, Outcome, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One photograph and what became of it.
+
+    `source` says which message or scan made the record (`topic/partition@offset`); it tells a replay from a
+    duplicate.
+    """
+
+    image_id: str
+    object_id: str
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    uploaded_at: datetime
+    outcome: Outcome
+    reason: str | None = None
+    version_id: str | None = None
+    sequencer: str | None = None
+    width: int | None = None
+    height: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceRecord:
+    """One face. `vector`: shape (d,), float32, unit length; None unless the verdict is `accepted`."""
+
+    face_id: str
+    image_id: str
+    object_id: str
+    box: Box
+    score: float
+    crop_key: str
+    sharpness: float
+    verdict: Verdict
+    vector: NDArray[np.float32] | None = None
+    model_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The cluster of one face in one generation; `cluster_id` None means unknown."""
+
+    generation: int
+    face_id: str
+    cluster_id: str | None
+    similarity: float | None
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cluster:
+    """One person in one generation.
+
+    `medoid`: shape (d,), float32, unit length, the vector of `medoid_face_id`. `exemplars`: shape (k, d), float32,
+    further members that stand for the cluster; k may be 0. `parents`: ids of the clusters of the generation before
+    that it shares members with.
+    """
+
+    generation: int
+    cluster_id: str
+    medoid_face_id: str
+    medoid: NDArray[np.float32]
+    exemplars: NDArray[np.float32]
+    size: int
+    parents: tuple[str, ...] = ()
+
+
+class GenerationState(StrEnum):
+    """Where a generation is in its life."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One regrouping of all faces.
+
+    `snapshot` is a digest of the face ids and the model that it was made from; equal snapshots and parameters give
+    equal clusters.
+    """
+
+    number: int
+    state: GenerationState
+    model_id: str
+    snapshot: str
+    parameters: Mapping[str, float | int | str]
+    counts: Mapping[str, float | int] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    announced: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceBlock:
+    """A block of accepted faces. `vectors`: shape (n, d), float32, unit length, row i belongs to `face_ids[i]`."""
+
+    face_ids: tuple[str, ...]
+    image_ids: tuple[str, ...]
+    vectors: NDArray[np.float32]
