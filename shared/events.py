@@ -61,6 +61,7 @@ class Verdict(StrEnum):
 
     ACCEPTED = "accepted"
     BLURRY = "rejected: blurry"
+    CROP_MISSING = "rejected: crop missing"
 
 
 class Cause(StrEnum):

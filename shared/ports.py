@@ -72,15 +72,22 @@ class FaceRepository(Protocol):
         ...
 
     def images_of(self, object_ids: Sequence[str]) -> Mapping[str, Sequence[ImageRecord]]:
-        """Return the images of each of these objects that has any."""
+        """Return the images of each of these objects that has any, in ascending order of image id."""
         ...
 
     def faces(self) -> Iterator[FaceRecord]:
         """Yield every face in ascending order of face id."""
         ...
 
+    def faces_of(self, image_ids: Sequence[str]) -> Mapping[str, Sequence[FaceRecord]]:
+        """Return the faces of each of these images that has any, in ascending order of face id."""
+        ...
+
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
-        """Remove images, their faces and the memberships of those; return the faces that were removed."""
+        """Remove images, their faces and the memberships of those.
+
+        Returns the faces that were removed, in ascending order of face id.
+        """
         ...
 
     def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
@@ -115,10 +122,17 @@ class FaceRepository(Protocol):
         """Yield the memberships of a generation in ascending order of face id."""
         ...
 
+    def memberships_of(self, generation: int, face_ids: Sequence[str]) -> Mapping[str, Membership]:
+        """Return the membership in a generation of each of these faces that has one, by face id."""
+        ...
+
     def activate(self, number: int, expected: int | None) -> bool:
-        """Make a generation the active one if `expected` still is it; say whether it was. One atomic write."""
+        """Make a generation the active one if `expected` still is it; say whether it was. One atomic write.
+
+        Raises ValueError where there is no such generation: readers would see nobody.
+        """
         ...
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships; refuses the active one with ValueError."""
+        """Remove a generation with its clusters and memberships, if there is one; ValueError if it is active."""
         ...

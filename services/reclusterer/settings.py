@@ -14,7 +14,7 @@ class ReclustererSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_RECLUSTERER_")
 
     edge_threshold: Annotated[
-        float, Field(ge=-1, lt=1, description="inner product; two faces above it are neighbours")
+        float, Field(ge=0, lt=1, description="inner product; two faces above it are neighbours")
     ] = 0.70
     iterations: Annotated[int, Field(ge=1, description="rounds of Chinese Whispers at the most")] = 50
     min_cluster_size: Annotated[int, Field(ge=2, description="faces; a smaller cluster is not a person")] = 20

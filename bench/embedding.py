@@ -1,0 +1,109 @@
+"""Faces per second of the embedder, beside the same FaceNet as a plain Keras model in a `tf.function`."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.tables import Table, without_data
+from services.detector.decode import decode
+from services.detector.faces import FaceFinder
+from services.detector.settings import DetectorSettings
+from services.embedder.embedding import prewhitened
+from services.embedder.loading import load_embedder
+from services.embedder.settings import EmbedderSettings
+from shared.models import FACENET, LANDMARKS, located
+
+_TITLE = "embedding"
+_SAMPLES = Path(".cache/samples")
+_BATCH = 16
+_ROUNDS = 25
+
+
+def measure() -> Table:
+    """Run one batch through each in turn, for some rounds, and compare the times of each round."""
+    if not _SAMPLES.is_dir():
+        return without_data(_TITLE, f"{_SAMPLES} (make setup)")
+    crops = np.stack(list(islice(_sample_crops(), _BATCH)))
+    whole = load_embedder(located(FACENET), EmbedderSettings(batch_size=_BATCH))
+    half = load_embedder(located(FACENET), EmbedderSettings(batch_size=_BATCH, precision="bfloat16"))
+    keras_model = keras_function(located(FACENET))
+    baseline = "Keras model in a tf.function"
+    runs: dict[str, Callable[[], NDArray[np.float32]]] = {
+        baseline: lambda: keras_model(prewhitened(np.ascontiguousarray(crops[..., ::-1]))),
+        f"embedder, {whole.precision}": lambda: whole.embed(crops),
+        f"embedder, bfloat16 wanted, {half.precision} used": lambda: half.embed(crops),
+    }
+    vectors = {what: run() for what, run in runs.items()}  # compiles as well
+    seconds: dict[str, list[float]] = {what: [] for what in runs}
+    for _ in range(_ROUNDS):
+        for what, run in runs.items():
+            started = time.perf_counter()
+            run()
+            seconds[what].append(time.perf_counter() - started)
+    rows = [
+        (
+            what,
+            _BATCH / median(took),
+            median(theirs / ours for theirs, ours in zip(seconds[baseline], took, strict=True)),
+            cosine_difference(vectors[what], vectors[baseline]),
+        )
+        for what, took in seconds.items()
+    ]
+    notes = (
+        f"{whole.device}; {_ROUNDS} rounds, in each a batch of {_BATCH} sample crops by one after the other; medians",
+        "times include prewhitening; ratios are taken within a round; differences are the largest of the batch",
+    )
+    return Table(_TITLE, ("what", "faces/s", "times baseline", "cosine difference"), rows, notes)
+
+
+def cosine_difference(some: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+    """Return the largest 1 - cosine of the angle between rows of the same number, shapes (n, d)."""
+    a, b = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (some.astype(float), others.astype(float)))
+    return float((1 - (a * b).sum(axis=1)).max())
+
+
+def keras_function(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return FaceNet as Keras layers with normalisations of their own, from pictures to raw vectors.
+
+    The independent reference: it shares nothing with the embedder but the file.
+    """
+    # Where this module is imported only for its parts, nobody waits for TensorFlow.
+    import tensorflow as tf  # noqa: PLC0415
+
+    kinds = tf.keras.layers
+    with h5py.File(path) as file:
+        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+        tensors: dict[str, Any] = {}
+        for layer in layers:
+            config = layer["config"]
+            name, kind = config["name"], layer["class_name"]
+            inputs = [tensors[node[0]] for node in chain.from_iterable(layer["inbound_nodes"])]
+            if kind == "InputLayer":
+                tensors[name] = tf.keras.Input(config["batch_input_shape"][1:])
+                continue
+            if kind == "Lambda":
+                tensors[name] = inputs[0] + inputs[1] * config["arguments"]["scale"]
+                continue
+            made = getattr(kinds, kind).from_config(config)
+            tensors[name] = made(inputs if len(inputs) > 1 else inputs[0])
+            group = file["model_weights"][name]
+            made.set_weights([group[key][()] for key in group.attrs["weight_names"]])
+    model = tf.keras.Model(tensors[layers[0]["config"]["name"]], tensors[layers[-1]["config"]["name"]])
+    function = tf.function(lambda pictures: model(pictures, training=False))
+    return lambda pictures: np.asarray(function(tf.constant(pictures)), dtype=np.float32)
+
+
+def _sample_crops() -> Iterator[NDArray[np.uint8]]:
+    settings = DetectorSettings()
+    finder = FaceFinder(located(LANDMARKS), settings)
+    for photo in sorted(_SAMPLES.glob("*/*.jpg")):
+        for face in finder.find(decode(photo.read_bytes(), settings)):
+            yield face.crop

@@ -1,0 +1,1 @@
+"""What the classic commands do. Imported when a command runs, for these modules pull in what is heavy."""

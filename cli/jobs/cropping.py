@@ -1,0 +1,62 @@
+"""`facestream detect`: aligned crops of every face on every photograph of a folder."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+
+from cli.jobs.output import new_folder, write
+from cli.jobs.pictures import content, files_in, stems, text_of
+from cli.jobs.pool import in_processes
+from cli.jobs.watching import Watch
+from services.detector.decode import decode
+from services.detector.faces import FaceFinder
+from services.detector.settings import DetectorSettings
+from shared.errors import Unreadable
+from shared.models import LANDMARKS, located
+from shared.photo_files import is_photo_name
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    photo: Path
+    landmarks: Path
+    settings: DetectorSettings
+
+
+def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int, processes: int | None) -> str:
+    """Write each face as `<photo>_<n>.png`, n from 1 in the order from the left, subfolders as in `source`.
+
+    Returns what was done, in a line. Raises `InvalidInput` for folders that make no sense, `ModelError`, and `Fatal`
+    where no photograph can be read.
+    """
+    watch = Watch()
+    detector = DetectorSettings(crop_width=face_width)
+    landmarks = landmarks or located(LANDMARKS)
+    with new_folder(out, source) as folder:
+        photos = files_in(source, is_photo_name, watch.refused)
+        tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
+        done = watch.over(in_processes(_crops, tasks, processes), len(photos), "photographs")
+        read = faces = 0
+        for stem, (task, crops) in zip(stems(photos), done, strict=True):
+            if isinstance(crops, Unreadable):
+                watch.refused(text_of(task.photo), str(crops))
+                continue
+            read += 1
+            faces += len(crops)
+            for number, crop in enumerate(crops, 1):
+                write(folder / stem.with_name(f"{stem.name}_{number}.png"), crop)
+        watch.check_some(read, source)
+    return f"{watch.count(read, 'photographs')}: {faces} faces in {out}"
+
+
+def _crops(task: _Task) -> list[bytes]:
+    data = content(task.photo, task.settings.max_bytes)
+    faces = _finder(task.landmarks, task.settings).find(decode(data, task.settings))
+    return [cv2.imencode(".png", face.crop)[1].tobytes() for face in faces]
+
+
+@lru_cache(maxsize=1)
+def _finder(landmarks: Path, settings: DetectorSettings) -> FaceFinder:
+    return FaceFinder(landmarks, settings)

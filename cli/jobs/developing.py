@@ -1,0 +1,60 @@
+"""`facestream cr2-to-jpg`: every camera raw file of a folder becomes an upright JPEG."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from cli.jobs.output import new_folder, write
+from cli.jobs.pictures import content, files_in, stems, text_of
+from cli.jobs.pool import in_processes
+from cli.jobs.watching import Watch
+from services.detector.raw import develop
+from services.detector.settings import DetectorSettings
+from shared.errors import Unreadable
+from shared.photo_files import is_raw_name
+
+_QUALITY = 95
+_FULL_SIZE = 1 << 30  # no picture is that wide, so none is developed at half its size
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    photo: Path
+    settings: DetectorSettings
+
+
+def develop_folder(source: Path, out: Path, processes: int | None) -> str:
+    """Write each raw file as `<photo>.jpg` with the time of the file, subfolders as in `source`.
+
+    Returns what was done, in a line. Raises `InvalidInput` for folders that make no sense, and `Fatal` where no
+    file can be developed.
+    """
+    watch = Watch()
+    detector = DetectorSettings()
+    with new_folder(out, source) as folder:
+        photos = files_in(source, is_raw_name, watch.refused)
+        tasks = (_Task(source / photo, detector) for photo in photos)
+        done = watch.over(in_processes(_jpeg, tasks, processes), len(photos), "raw files")
+        read = 0
+        for stem, (task, jpeg) in zip(stems(photos), done, strict=True):
+            if isinstance(jpeg, Unreadable):
+                watch.refused(text_of(task.photo), str(jpeg))
+                continue
+            read += 1
+            path = folder / stem.with_name(f"{stem.name}.jpg")
+            data, accessed, modified = jpeg
+            write(path, data)
+            os.utime(path, ns=(accessed, modified))
+        watch.check_some(read, source)
+    return f"{watch.count(read, 'raw files')}: developed into {out}"
+
+
+def _jpeg(task: _Task) -> tuple[bytes, int, int]:
+    """Return the JPEG and the times of access and change of the raw file, in nanoseconds."""
+    data = content(task.photo, task.settings.max_bytes)
+    rgb = develop(data, _FULL_SIZE, task.settings.max_megapixels).image
+    jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    times = task.photo.stat()
+    return jpeg.tobytes(), times.st_atime_ns, times.st_mtime_ns

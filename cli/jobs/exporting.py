@@ -1,0 +1,30 @@
+"""`facestream export-embeddings`: the crops of a folder as a file of embeddings."""
+
+from pathlib import Path
+
+from cli.jobs.crops import embedded, load_model
+from cli.jobs.csv_formats import write_embeddings, write_header
+from cli.jobs.output import new_text
+from cli.jobs.pictures import files_in, text_of
+from cli.jobs.watching import Watch
+from shared.photo_files import is_photo_name
+
+
+def export(model: Path, source: Path, out: Path) -> str:
+    """Write path, label and vector of every crop; the label is the name of the folder that the crop lies in.
+
+    Returns what was done, in a line. Raises `InvalidInput` for paths that make no sense, `ModelError`, and `Fatal`
+    where no crop can be read.
+    """
+    watch = Watch()
+    with new_text(out) as file:
+        names = files_in(source, is_photo_name, watch.refused)
+        embedder = load_model(model)
+        write_header(file, embedder.dimensions)
+        written = 0
+        for name, vector in embedded(source, names, embedder, watch):
+            path = source / name
+            write_embeddings(file, [(text_of(path), text_of(path.resolve().parent.name), vector)])
+            written += 1
+        watch.check_some(written, source)
+    return f"{watch.count(written, 'crops')}: {embedder.dimensions} values each in {out}"

@@ -1,0 +1,95 @@
+"""The files of a folder and its subfolders, and the names of what is made of them."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, count
+from pathlib import Path, PurePath
+
+from shared.errors import InvalidInput, Unreadable
+
+Refusal = Callable[[str, str], None]
+"""What is told of a file that could not be used: its name and the reason."""
+
+
+def files_in(folder: Path, wanted: Callable[[str], bool], refused: Refusal) -> list[Path]:
+    """Return the paths, relative to `folder`, of the files whose names are `wanted`, in the order of their names.
+
+    Hidden names are passed over. Links are followed; a link to a folder that was visited is passed over. A folder
+    that cannot be read is told to `refused`. Raises `InvalidInput` where `folder` is none, or holds no such file.
+    """
+    if not folder.is_dir():
+        what = "a file" if folder.exists() else "nothing"
+        msg = f"{folder}: expected a folder, found {what}"
+        raise InvalidInput(msg)
+    found = sorted(_walk(folder, refused), key=os.fsencode)
+    files = [path for path in found if wanted(path.name)]
+    if not files:
+        msg = (
+            f"{folder}: expected files to read in it or its subfolders, found none of a fitting name among {len(found)}"
+        )
+        raise InvalidInput(msg)
+    return files
+
+
+def _walk(folder: Path, refused: Refusal) -> Iterator[Path]:
+    visited = set()
+    for where, folders, files in os.walk(folder, followlinks=True, onerror=lambda error: _unlisted(error, refused)):
+        found = Path(where).stat()
+        identity = found.st_dev, found.st_ino
+        if identity in visited:
+            folders.clear()
+            continue
+        visited.add(identity)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(where, name).relative_to(folder) for name in files if not name.startswith("."))
+
+
+def _unlisted(error: OSError, refused: Refusal) -> None:
+    refused(text_of(error.filename), (error.strerror or str(error)).lower())
+
+
+def content(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file, never waiting for a pipe; raises `Unreadable` with the reason."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            msg = "not a regular file"
+            raise Unreadable(msg)
+        if found.st_size > max_bytes:
+            msg = f"{found.st_size:,} bytes, at most {max_bytes:,} allowed"
+            raise Unreadable(msg)
+        return path.read_bytes()
+    except OSError as error:
+        raise Unreadable((error.strerror or str(error)).lower()) from error
+
+
+def text_of(path: PurePath | str) -> str:
+    r"""Return a path as text that any UTF-8 file can hold: a byte that is not UTF-8 becomes `\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def stems(paths: Sequence[Path]) -> list[Path]:
+    """Return for each path the one that names made of it begin with: without its extension where that is unique.
+
+    `a.jpg` and `a.png` in one folder keep theirs, so that neither takes the other's place. No two results are equal.
+    """
+    same_stem = Counter(path.with_suffix("") for path in paths)
+    names = set(paths)
+    return [
+        short if same_stem[short := path.with_suffix("")] == 1 and (short == path or short not in names) else path
+        for path in paths
+    ]
+
+
+def flat_names(paths: Sequence[Path]) -> list[str]:
+    """Return a file name for each path, to lie together in one folder: its own, or a longer one where that is taken."""
+    taken: set[str] = set()
+    names = []
+    for path in paths:
+        numbered = (f"{path.stem}~{number}{path.suffix}" for number in count(2))
+        free = next(name for name in chain([path.name, "_".join(path.parts)], numbered) if name not in taken)
+        taken.add(free)
+        names.append(free)
+    return names

@@ -1,0 +1,35 @@
+"""`facestream preprocess`: the crops of a folder that are sharp enough."""
+
+from pathlib import Path
+
+from cli.jobs.crops import read_crop
+from cli.jobs.output import new_folder, write
+from cli.jobs.pictures import files_in, text_of
+from cli.jobs.watching import Watch
+from services.quality.sharpness import variance_of_laplacian
+from shared.errors import Unreadable
+from shared.photo_files import is_photo_name
+
+
+def keep_sharp(source: Path, out: Path, threshold: float) -> str:
+    """Copy the crops whose variance of the Laplacian reaches the threshold, under their names, byte by byte.
+
+    Returns what was done, in a line. Raises `InvalidInput` for folders that make no sense, and `Fatal` where no crop
+    can be read.
+    """
+    watch = Watch()
+    with new_folder(out, source) as folder:
+        crops = files_in(source, is_photo_name, watch.refused)
+        read = kept = 0
+        for name in watch.over(crops, len(crops), "crops"):
+            try:
+                data, crop = read_crop(source / name)
+            except Unreadable as reason:
+                watch.refused(text_of(source / name), str(reason))
+                continue
+            read += 1
+            if variance_of_laplacian(crop) >= threshold:
+                kept += 1
+                write(folder / name, data)
+        watch.check_some(read, source)
+    return f"{watch.count(read, 'crops')}: {kept} sharp ones in {out}, {read - kept} blurry ones left out"

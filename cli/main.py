@@ -1,0 +1,61 @@
+"""`facestream`: one command line for all there is to do.
+
+Commands import what they need when they run, so that `facestream --help` does not wait for TensorFlow.
+"""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli import model_commands, people_commands, photo_commands, run, table_commands
+from shared.errors import FacestreamError, InvalidInput
+
+# --image_dir is the same flag as --image-dir.
+_CONTEXT = {"token_normalize_func": lambda token: token.replace("_", "-"), "help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="facestream",
+    help="Find the people in photographs, without labels and without enrolment.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings=_CONTEXT,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("detect")(photo_commands.detect)
+app.command("cr2-to-jpg")(photo_commands.cr2_to_jpg)
+app.command("preprocess")(photo_commands.preprocess)
+app.command("cluster")(people_commands.cluster)
+app.command("chinese-whispers")(people_commands.chinese_whispers)
+app.command("export-embeddings")(table_commands.export_embeddings)
+app.command("get-medoids")(table_commands.get_medoids)
+app.command("validate")(table_commands.validate)
+app.command("tsne")(table_commands.tsne)
+app.add_typer(model_commands.app, name="models")
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  the signature is typer's
+    if wanted:
+        typer.echo(f"facestream {version('facestream')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before any command."""
+
+
+def main() -> None:
+    """Run the command line. An error that facestream raises on purpose ends as one line and an exit status."""
+    try:
+        app()
+    except FacestreamError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/] {error}", markup=True)
+        sys.exit(2 if isinstance(error, InvalidInput) else 1)

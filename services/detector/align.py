@@ -1,0 +1,41 @@
+"""Alignment: a face is turned, scaled and cut out so that its eyes are always at the same two places."""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LEFT_EYE = (0.35, 0.35)
+"""Where the centre of the eye that lies left comes to lie, x and y in widths of the crop; the other mirrors it."""
+
+
+def similarity(left_eye: NDArray[np.float64], right_eye: NDArray[np.float64], crop_width: int) -> NDArray[np.float64]:
+    """Return the similarity transform, shape (2, 3), that takes both eye centres, shape (2,), to their places.
+
+    Raises ValueError where the eyes coincide: no scale takes them apart.
+    """
+    gap = right_eye - left_eye
+    distance = math.hypot(*gap)
+    if not distance:
+        msg = f"expected two eyes apart, got both at {left_eye.tolist()}"
+        raise ValueError(msg)
+    wanted = (1 - 2 * LEFT_EYE[0]) * crop_width
+    # A similarity of the plane is multiplication by one complex number, and a shift.
+    factor = wanted / distance
+    cosine, sine = factor * gap[0] / distance, -factor * gap[1] / distance
+    linear = np.array([[cosine, -sine], [sine, cosine]])
+    shift = np.array(LEFT_EYE) * crop_width - linear @ left_eye
+    return np.column_stack([linear, shift])
+
+
+def aligned(
+    picture: NDArray[np.uint8], left_eye: NDArray[np.float64], right_eye: NDArray[np.float64], crop_width: int
+) -> NDArray[np.uint8]:
+    """Return the crop of one face, (crop_width, crop_width, 3) uint8, from a picture, (h, w, 3) uint8.
+
+    The eye centres are in pixels of `picture`. What lies beyond its edge is black.
+    """
+    transform = similarity(left_eye, right_eye, crop_width)
+    crop = cv2.warpAffine(picture, transform, (crop_width, crop_width), flags=cv2.INTER_CUBIC)
+    return crop.astype(np.uint8, copy=False)

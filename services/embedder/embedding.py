@@ -1,0 +1,81 @@
+"""From crops to embeddings: prewhitening, batches of one size, unit length."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""A network: float32 RGB pictures of shape (batch_size, s, s, 3), prewhitened, to raw vectors (batch_size, d)."""
+
+
+def prewhitened(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give each crop mean 0 and standard deviation 1: shape (n, h, w, 3) of uint8 to the same of float32.
+
+    `(x - mean) / max(std, 1 / sqrt(h * w * 3))` over the whole crop, as FaceNet was trained; the floor keeps a crop
+    of one colour finite. The sums are integers, so the statistics of a crop are exact.
+    """
+    n, *shape = crops.shape
+    size = int(np.prod(shape))
+    flat = crops.reshape(n, size)
+    total = flat.sum(axis=1, dtype=np.int64)
+    squares = np.square(flat, dtype=np.uint16).sum(axis=1, dtype=np.int64)
+    mean = total / size
+    # In integers: the difference of two nearly equal floats would lose what a dark, flat crop has of contrast.
+    deviation = np.sqrt((squares * size - total**2) / size**2)
+    scale = 1.0 / np.maximum(deviation, 1.0 / np.sqrt(size))
+    white: NDArray[np.float32] = (flat - mean[:, None].astype(np.float32)) * scale[:, None].astype(np.float32)
+    return white.reshape(crops.shape)
+
+
+def resized(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return the crop, shape (h, w, 3), as (size, size, 3); one that has that size is returned as it is."""
+    if crop.shape[:2] == (size, size):
+        return crop
+    shrinking = min(crop.shape[:2]) > size
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(crop, (size, size), interpolation=method), dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """Turns crops of faces into embeddings.
+
+    `model_id` names the model file by its content; vectors of different models must not be compared. `device` says
+    what computes, and `precision` in which numbers.
+    """
+
+    network: Network
+    model_id: str
+    dimensions: int
+    input_size: int
+    batch_size: int
+    device: str
+    precision: str
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed crops: (n, h, w, 3) uint8 BGR to (n, d) float32 of unit length, row i of crop i.
+
+        A vector depends on nothing but its crop. Raises ValueError where the crops have another shape or dtype.
+        """
+        if crops.ndim != 4 or crops.shape[3] != 3 or crops.dtype != np.uint8:  # noqa: PLR2004  (n, h, w, 3)
+            msg = f"expected crops of shape (n, h, w, 3) and dtype uint8, found {crops.shape} and {crops.dtype}"
+            raise ValueError(msg)
+        vectors = np.empty((len(crops), self.dimensions), np.float32)
+        for start in range(0, len(crops), self.batch_size):
+            part = crops[start : start + self.batch_size]
+            # Always full: another batch size would be compiled anew, for seconds.
+            batch = np.zeros((self.batch_size, self.input_size, self.input_size, 3), np.uint8)
+            for place, crop in zip(batch, part, strict=False):
+                place[:] = resized(crop, self.input_size)[..., ::-1]
+            vectors[start : start + len(part)] = self.network(prewhitened(batch))[: len(part)]
+        return _unit(vectors)
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    exact = vectors.astype(np.float64)
+    length = np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
+    unit: NDArray[np.float32] = (exact / np.maximum(length, np.finfo(np.float32).tiny)).astype(np.float32)
+    return unit

@@ -1,0 +1,47 @@
+"""The quality service's job: a verdict for every face."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from services.quality.settings import QualitySettings
+from services.quality.sharpness import variance_of_laplacian
+from shared.errors import ObjectError
+from shared.events import DetectedFace, FacesDetected, FacesScreened, ScreenedFace, Verdict
+from shared.ports import ObjectStore
+from shared.settings import BucketSettings
+
+
+def screen(
+    photos: Sequence[FacesDetected], objects: ObjectStore, settings: QualitySettings, buckets: BucketSettings
+) -> list[FacesScreened]:
+    """Return the same photographs in the same order with a verdict for each face.
+
+    A face whose crop is gone or damaged is rejected: someone removed the photograph in between, and nothing could be
+    embedded. Raises `Transient` where the object store does not answer.
+    """
+    return [
+        FacesScreened(
+            photo=photo.photo,
+            outcome=photo.outcome,
+            reason=photo.reason,
+            faces=tuple(_screened(face, objects, settings, buckets) for face in photo.faces),
+        )
+        for photo in photos
+    ]
+
+
+def _screened(
+    face: DetectedFace, objects: ObjectStore, settings: QualitySettings, buckets: BucketSettings
+) -> ScreenedFace:
+    try:
+        data = objects.get(buckets.faces, face.crop_key).data
+    except ObjectError:
+        data = b""
+    crop = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if crop is None:
+        return ScreenedFace(**dict(face), sharpness=0.0, verdict=Verdict.CROP_MISSING)
+    sharpness = variance_of_laplacian(crop.astype(np.uint8, copy=False))
+    verdict = Verdict.ACCEPTED if sharpness >= settings.sharpness_threshold else Verdict.BLURRY
+    return ScreenedFace(**dict(face), sharpness=sharpness, verdict=verdict)

@@ -1,0 +1,237 @@
+"""What the report says, apart from how it looks: values made from the records, without reading or writing anything."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.standalone.report.histogram import Histogram, similarity_histogram, sharpness_histogram
+from shared.events import Outcome, Verdict
+from shared.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
+
+MAP_FACES = 20_000  # t-SNE of as many takes a minute; face ids are digests, so the first ones are a fair sample
+MAP_SIDE = 10_000  # positions are whole numbers from 0 to this
+
+Placer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face. `place` is where it lies on the map, x and y from 0 to `MAP_SIDE`; None if it is not on it."""
+
+    face_id: str
+    photo: int
+    crop_key: str
+    verdict: Verdict
+    score: float
+    sharpness: float
+    similarity: float | None
+    cluster_id: str | None
+    place: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The faces `first` to `first + count - 1` of a report."""
+
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A cluster: its faces, the medoid first. `photos` counts the photographs that they are on."""
+
+    number: int
+    cluster_id: str
+    faces: Run
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The faces that were refused for one reason."""
+
+    reason: str
+    faces: Run
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadablePhoto:
+    """A photograph that could not be decoded, and why."""
+
+    key: str
+    reason: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the page shows.
+
+    `faces` lie in the order of the page: the faces of each person, then the unknown, then the rejected ones; people,
+    `unknown` and `rejections` are runs of them. `photos` are the keys of the readable photographs.
+    """
+
+    generation: Generation | None
+    photos: tuple[str, ...]
+    without_face: tuple[str, ...]
+    unreadable: tuple[UnreadablePhoto, ...]
+    faces: tuple[Face, ...]
+    people: tuple[Person, ...]
+    unknown: Run
+    rejections: tuple[Rejection, ...]
+    similarity: Histogram
+    sharpness: Histogram
+
+    @property
+    def rejected(self) -> int:
+        """How many faces were refused, for whatever reason."""
+        return sum(rejection.faces.count for rejection in self.rejections)
+
+    @property
+    def mapped(self) -> int:
+        """How many faces lie on the map."""
+        return sum(face.place is not None for face in self.faces)
+
+
+def build(
+    images: Iterable[ImageRecord],
+    faces: Iterable[FaceRecord],
+    generation: Generation | None,
+    clusters: Sequence[Cluster],
+    memberships: Mapping[str, Membership],
+    *,
+    place: Placer,
+    similarity_threshold: float,
+    sharpness_threshold: float,
+) -> Report:
+    """Arrange the records for the page.
+
+    Args:
+        images: in the order in which they are listed.
+        faces: in ascending order of face id, so that the first `MAP_FACES` are a fair sample for the map.
+        generation: the active one; without it all accepted faces are unknown.
+        clusters: of that generation.
+        memberships: of that generation, by face id; a face without one is unknown.
+        place: shape (n, d) float32 to shape (n, 2): the map.
+        similarity_threshold: inner product; from it on a face is assigned.
+        sharpness_threshold: variance of the Laplacian; below it a face is blurry.
+    """
+    readable: dict[str, str] = {}
+    unreadable = []
+    for image in images:
+        if image.outcome is Outcome.UNREADABLE:
+            unreadable.append(UnreadablePhoto(image.key, image.reason or "no reason recorded", image.size))
+        elif image.outcome is Outcome.DETECTED:
+            readable[image.image_id] = image.key
+    numbers = {image_id: number for number, image_id in enumerate(readable)}
+    photos = tuple(readable.values())
+    known = _light_faces(faces, numbers, generation.model_id if generation else None, memberships, place)
+
+    def by_similarity(face: Face) -> tuple[bool, float, str, str]:
+        return face.similarity is None, -(face.similarity or 0.0), photos[face.photo], face.face_id
+
+    def by_sharpness(face: Face) -> tuple[float, str, str]:
+        return -face.sharpness, photos[face.photo], face.face_id
+
+    members: dict[str, list[Face]] = defaultdict(list)
+    refused: dict[Verdict, list[Face]] = defaultdict(list)
+    unknown = []
+    for face in known:
+        if face.verdict is not Verdict.ACCEPTED:
+            refused[face.verdict].append(face)
+        elif face.cluster_id is None:
+            unknown.append(face)
+        else:
+            members[face.cluster_id].append(face)
+
+    medoids = {cluster.cluster_id: cluster.medoid_face_id for cluster in clusters}
+    ordered: list[Face] = []
+    people = []
+    for number, (cluster_id, group) in enumerate(sorted(members.items(), key=lambda of: (-len(of[1]), of[0])), 1):
+        medoid = medoids.get(cluster_id)
+        run = _append(ordered, sorted(group, key=lambda face: (face.face_id != medoid, by_similarity(face))))
+        people.append(Person(number, cluster_id, run, photos=len({face.photo for face in group})))
+    unknown_run = _append(ordered, sorted(unknown, key=by_similarity))
+    rejections = tuple(
+        Rejection(verdict.value.removeprefix("rejected: "), _append(ordered, sorted(group, key=by_sharpness)))
+        for verdict, group in sorted(refused.items())
+    )
+    seen = Counter(face.photo for face in known)
+    medoid_faces = set(medoids.values())
+    return Report(
+        generation=generation,
+        photos=photos,
+        without_face=tuple(key for number, key in enumerate(photos) if number not in seen),
+        unreadable=tuple(unreadable),
+        faces=tuple(ordered),
+        people=tuple(people),
+        unknown=unknown_run,
+        rejections=rejections,
+        similarity=similarity_histogram(
+            # A medoid has similarity 1 with itself, which says nothing.
+            [face.similarity for group in members.values() for face in group if face.face_id not in medoid_faces],
+            [face.similarity for face in unknown],
+            similarity_threshold,
+        ),
+        sharpness=sharpness_histogram(
+            [face.sharpness for face in known if face.verdict is Verdict.ACCEPTED],
+            [face.sharpness for face in known if face.verdict is not Verdict.ACCEPTED],
+            sharpness_threshold,
+        ),
+    )
+
+
+def _append(faces: list[Face], more: Sequence[Face]) -> Run:
+    run = Run(len(faces), len(more))
+    faces.extend(more)
+    return run
+
+
+def _light_faces(
+    records: Iterable[FaceRecord],
+    numbers: Mapping[str, int],
+    model_id: str | None,
+    memberships: Mapping[str, Membership],
+    place: Placer,
+) -> list[Face]:
+    """Leave the vectors behind: those for the map are the only ones that are ever held together."""
+    faces: list[Face] = []
+    mapped: list[int] = []
+    vectors: list[NDArray[np.float32]] = []
+    for record in records:
+        if record.image_id not in numbers:
+            continue  # removed while the report was made
+        membership = memberships.get(record.face_id)
+        if record.vector is not None and len(vectors) < MAP_FACES:
+            model_id = model_id or record.model_id
+            if record.model_id == model_id:  # vectors of two models have no common space
+                mapped.append(len(faces))
+                vectors.append(record.vector)
+        faces.append(
+            Face(
+                face_id=record.face_id,
+                photo=numbers[record.image_id],
+                crop_key=record.crop_key,
+                verdict=record.verdict,
+                score=record.score,
+                sharpness=record.sharpness,
+                similarity=membership.similarity if membership else None,
+                cluster_id=membership.cluster_id if membership else None,
+            )
+        )
+    if vectors:
+        for index, position in zip(mapped, _whole_numbers(place(np.stack(vectors))), strict=True):
+            faces[index] = replace(faces[index], place=position)
+    return faces
+
+
+def _whole_numbers(places: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Fit the map into a square of `MAP_SIDE` with one scale for both axes, in its middle."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    extent = float((high - low).max()) or 1.0
+    fitted = (places - (low + high) / 2) / extent * MAP_SIDE + MAP_SIDE / 2
+    return [(x, y) for x, y in np.rint(fitted).astype(int).tolist()]

@@ -1,0 +1,145 @@
+"""The report as one HTML file that needs nothing else: no server, no network, no other file."""
+
+import base64
+import hashlib
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from services.standalone.report.content import MAP_SIDE, Report, Run, build
+from services.standalone.report.thumbnails import thumbnail_width, thumbnails
+from services.standalone.tsne import embed_2d
+from shared.ports import FaceRepository, ObjectStore
+
+_PACKAGE = "services.standalone.report"
+_SCRIPTS = ("data.js", "tiles.js", "detail.js", "map.js")
+_BLOCK = 200  # thumbnails that the page decodes together
+
+
+def write_report(
+    repository: FaceRepository,
+    objects: ObjectStore,
+    destination: Path,
+    *,
+    faces_bucket: str,
+    similarity_threshold: float,
+    sharpness_threshold: float,
+    seed: int = 0,
+) -> None:
+    """Write what the repository knows as one page; the same records and crops give the same bytes.
+
+    Args:
+        repository: is read in one pass; only the vectors on the map, at most `MAP_FACES`, are held in memory.
+        objects: has the crops in `faces_bucket`. They are read one by one while the page is written.
+        destination: the HTML file; it is replaced when the new one is complete, and never left half written.
+        faces_bucket: where the crops lie, by their crop keys.
+        similarity_threshold: inner product; from it on a face is assigned.
+        sharpness_threshold: variance of the Laplacian; below it a face is blurry.
+        seed: of the map.
+    """
+    generation = repository.active_generation()
+    number = generation.number if generation else None
+    report = build(
+        repository.images(),
+        repository.faces(),
+        generation,
+        () if number is None else repository.clusters(number),
+        {} if number is None else {member.face_id: member for member in repository.memberships(number)},
+        place=partial(embed_2d, seed=seed),
+        similarity_threshold=similarity_threshold,
+        sharpness_threshold=sharpness_threshold,
+    )
+    width = thumbnail_width(len(report.faces))
+    pictures = thumbnails(objects, faces_bucket, (face.crop_key for face in report.faces), width)
+    write_whole(destination, render(report, pictures))
+
+
+def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
+    """Yield the page in pieces. `pictures` are base64 WebP, one for each face of the report, in its order."""
+    # PackageLoader and autoescape: names of photographs come from strangers.
+    environment = Environment(
+        loader=PackageLoader(_PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": True}
+    style = _asset("report.css")
+    scripts = [_asset(name) for name in _SCRIPTS]
+    return environment.get_template("report.html.j2").generate(
+        report=report,
+        data=_data(report),
+        blocks=_blocks(pictures),
+        style=style,
+        scripts=scripts,
+        # Nothing may be loaded, and nothing may run but the page's own scripts, whatever a name might smuggle in.
+        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
+        f"script-src {' '.join(map(_hash, scripts))}; base-uri 'none'; form-action 'none'",
+    )
+
+
+def write_whole(destination: Path, pieces: Iterable[str]) -> None:
+    """Write a text file whole or not at all: beside its place first, then renamed."""
+    draft = destination.with_name(f".{destination.name}.{os.getpid()}.part")
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # A name that is not valid Unicode shows its odd bytes as \udcXX.
+        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.writelines(pieces)
+        draft.replace(destination)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _data(report: Report) -> dict[str, Any]:
+    """Arrange what the scripts need as columns: half the size of one object per face."""
+
+    def section(kind: str, title: str, anchor: str, run: Run) -> dict[str, str | int]:
+        return {"kind": kind, "title": title, "anchor": anchor, "first": run.first, "count": run.count}
+
+    faces = report.faces
+    return {
+        "side": MAP_SIDE,
+        "block": _BLOCK,
+        "photos": report.photos,
+        "photo": [face.photo for face in faces],
+        "similarity": [None if face.similarity is None else round(face.similarity, 4) for face in faces],
+        "sharpness": [round(face.sharpness, 1) for face in faces],
+        "score": [round(face.score, 2) for face in faces],
+        "x": [face.place and face.place[0] for face in faces],
+        "y": [face.place and face.place[1] for face in faces],
+        "sections": [
+            *(
+                section("person", f"Person {person.number}", f"person-{person.cluster_id}", person.faces)
+                for person in report.people
+            ),
+            section("unknown", "Unknown", "unknown", report.unknown),
+            *(
+                section("rejected", f"Rejected: {rejection.reason}", "rejected", rejection.faces)
+                for rejection in report.rejections
+            ),
+        ],
+    }
+
+
+def _blocks(pictures: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(pictures)
+    while block := list(itertools.islice(rest, _BLOCK)):
+        yield block
+
+
+def _asset(name: str) -> Markup:
+    return Markup((resources.files(_PACKAGE) / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704  ours
+
+
+def _hash(source: str) -> str:
+    """Name an inline script or style in a content security policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode('ascii')}'"

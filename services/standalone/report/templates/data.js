@@ -1,0 +1,61 @@
+"use strict";
+// What the page knows, in columns: data.photo[f], data.similarity[f] ... of face f. Sections are runs of faces.
+const data = JSON.parse(document.getElementById("data").textContent);
+const size = data.photo.length;
+const numeral = new Intl.NumberFormat("en");
+
+const sectionOf = new Int32Array(size);
+data.sections.forEach((section, index) => sectionOf.fill(index, section.first, section.first + section.count));
+
+const facesOfPhoto = new Map();
+data.photo.forEach((photo, face) => {
+  if (!facesOfPhoto.has(photo)) facesOfPhoto.set(photo, []);
+  facesOfPhoto.get(photo).push(face);
+});
+
+const sectionOfFace = (face) => data.sections[sectionOf[face]];
+const keyOf = (face) => data.photos[data.photo[face]];
+const describe = (face) => `${sectionOfFace(face).title}: face in ${keyOf(face)}`;
+
+// The golden angle keeps the hues of any number of people apart.
+const hueOf = (section) => Math.round((section * 137.508 + 255) % 360);
+
+// Thumbnails lie in blocks of text behind the scripts; a block is parsed when the first of its faces is looked at.
+const blocks = new Map();
+const waiting = new Map();
+
+function pictureOf(face) {
+  const number = Math.floor(face / data.block);
+  if (!blocks.has(number)) {
+    const element = document.getElementById(`thumbnails-${number}`);
+    // While the page is loading, the last block that is there may be only half there.
+    if (!element || (document.readyState === "loading" && !element.nextElementSibling)) return null;
+    blocks.set(number, JSON.parse(element.textContent));
+    element.remove();
+  }
+  const text = blocks.get(number)[face % data.block];
+  return text ? `data:image/webp;base64,${text}` : "";
+}
+
+function showPicture(image, face) {
+  const source = pictureOf(face);
+  if (source === null) {
+    waiting.set(image, face);
+    return;
+  }
+  waiting.delete(image);
+  image.parentElement.classList.toggle("missing", !source);
+  if (source) image.src = source;
+  else image.removeAttribute("src");
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const [image, face] of [...waiting]) showPicture(image, face);
+});
+
+function make(name, className = "", text = "") {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  return element;
+}

@@ -1,0 +1,109 @@
+"""A run from settings to result: the one place that names the local adapters."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from services.assigner.settings import AssignerSettings
+from services.detector.settings import DetectorSettings
+from services.embedder.loading import load_embedder
+from services.embedder.settings import EmbedderSettings
+from services.quality.settings import QualitySettings
+from services.reclusterer.settings import ReclustererSettings
+from services.standalone.detection import Detection, DetectionSetup
+from services.standalone.report import write_report
+from services.standalone.result_folder import DATABASE, REPORT, check_folders, check_origin, held
+from services.standalone.results import write_results
+from services.standalone.runner import Progress, Run, RunSettings
+from services.standalone.scan import census
+from services.standalone.settings import StandaloneSettings
+from services.standalone.summary import Summary, summarise
+from shared.adapters.folder import FolderStore
+from shared.adapters.sqlite import SqliteRepository
+from shared.errors import InvalidInput
+from shared.models import FACENET, LANDMARKS, located
+from shared.settings import BucketSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person says of a run; None leaves a setting to the environment or its default."""
+
+    photos: Path
+    out: Path
+    recluster: bool = False
+    min_cluster_size: int | None = None
+    model: Path | None = None
+    processes: int | None = None
+
+
+class ShownProgress(AbstractContextManager["ShownProgress"], Progress, Protocol):
+    """Progress that is shown while its context lasts."""
+
+
+def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) -> Summary:
+    """Bring the result in `options.out` up to date with the photographs in `options.photos`.
+
+    `progress_of` gets the number of photographs to process. Raises `InvalidInput` where the folders or the
+    settings make no sense, `ModelError` where a model is missing, `Transient` where the disk is full; whatever was
+    finished by then is kept.
+    """
+    check_folders(options.photos, options.out)
+    settings = RunSettings(
+        BucketSettings(),
+        StandaloneSettings(**_given(processes=options.processes)),
+        DetectorSettings(),
+        QualitySettings(),
+        AssignerSettings(),
+        ReclustererSettings(**_given(min_cluster_size=options.min_cluster_size)),
+    )
+    roots = {settings.buckets.photos: options.photos, settings.buckets.faces: options.out}
+    objects = FolderStore(roots)
+    setup = DetectionSetup(roots, located(LANDMARKS), settings.buckets, settings.detector, settings.quality)
+    model = options.model or located(FACENET)
+    with held(options.out), SqliteRepository(options.out / DATABASE) as repository:
+        found = census(objects, settings.buckets.photos)
+        if not found.photos and next(iter(repository.images()), None):
+            msg = f"{options.photos}: expected the photographs of earlier runs, found none; is a disk not mounted?"
+            msg += f" If they are gone on purpose, remove {options.out}"
+            raise InvalidInput(msg)
+        # The processes start before the model is loaded, so that they detect while it loads.
+        with Detection(setup, objects, settings.standalone) as detection:
+            embedder = load_embedder(model, EmbedderSettings())
+            check_origin(options.out, _origin(options.photos, embedder.model_id, settings))
+            run = Run(objects, repository, embedder, detection, settings)
+            run.forget_outdated()
+            with progress_of(run.pending()) as progress:
+                run.add_pending(progress)
+                generation = repository.active_generation()
+                if options.recluster or generation is None:
+                    progress.stage("grouping all faces into people")
+                    generation = run.regroup()
+                progress.stage("writing people, events and vectors")
+                write_results(repository, generation.number, options.out)
+                progress.stage("drawing the report")
+                write_report(
+                    repository,
+                    objects,
+                    options.out / REPORT,
+                    faces_bucket=settings.buckets.faces,
+                    similarity_threshold=settings.assigner.threshold,
+                    sharpness_threshold=settings.quality.sharpness_threshold,
+                )
+        return summarise(repository, generation.number, found.others)
+
+
+def _given(**settings: object) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _origin(photos: Path, model_id: str, settings: RunSettings) -> dict[str, str]:
+    """What decides which faces there are and how they compare; a result has one of each for its whole life."""
+    return {
+        "photos": str(photos.resolve()),
+        "model": model_id,
+        "detector": settings.detector.model_dump_json(),
+        "quality": settings.quality.model_dump_json(),
+    }

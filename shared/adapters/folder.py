@@ -1,0 +1,272 @@
+r"""Objects as files: every bucket is a folder, every key a path below it.
+
+What lies in a folder of photographs is what people and cameras put there, so this store is built for any content:
+
+- Every name that is not a folder is listed, whatever it is; what cannot be read (no permission, a link that leads
+  nowhere, a pipe, a damaged disk) says so in `get`. So does a folder that cannot be read: it is listed as one object
+  whose key ends in `/`, and no photograph is passed over in silence.
+- Names that begin with a dot are no keys: neither listed nor read nor written. Photo tools and systems keep their
+  thumbnails and notes there (`._IMG_1.JPG`), and this store its unfinished files.
+- Links are followed, outside too: a person who links a folder in means it. A link to a folder above itself is
+  passed over, since its photographs are listed there.
+- Linux names are bytes, keys are text: in a key a backslash is written as two, a byte that is not UTF-8 as `\xNN`.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from shared.errors import FacestreamError, InvalidInput, ObjectMissing, ObjectRefused, Transient
+from shared.ports import ObjectInfo, StoredObject
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+_NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP}
+# The process or the machine has run out of something; the file itself may be fine.
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+class FolderStore:
+    """An `ObjectStore` over folders: `roots` maps the name of each bucket to its folder."""
+
+    def __init__(self, roots: Mapping[str, Path]) -> None:
+        self._roots = {bucket: root.absolute() for bucket, root in roots.items()}
+
+    def get(self, bucket: str, key: str) -> StoredObject:
+        """Return a file; its etag is the MD5 of its bytes. Never waits for a pipe.
+
+        Raises `ObjectMissing`, `ObjectRefused`, and `Transient` where the bucket's own folder is gone.
+        """
+        root = self._root(bucket)
+        path = _path(root, key.removesuffix("/"))
+        if path is None:
+            raise _missing(bucket, key)
+        try:
+            if key.endswith("/"):
+                _names(path)  # listed because it could not be read; now that it can, it is a folder and no object
+                raise _missing(bucket, key)
+            data = _content(path)
+        except OSError as error:
+            raise _not_read(error, root, path, f"{bucket}/{key}") from error
+        return StoredObject(data, hashlib.md5(data, usedforsecurity=False).hexdigest())
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port
+        """Write a file under another name and rename it, so that readers find all of it or nothing.
+
+        It is not flushed to the disk: a process that dies loses nothing, a machine that loses power may leave its
+        last files empty. Raises `ObjectRefused` where no file can have that key, `InvalidInput` where the folder may
+        not be written, and `Transient` where the disk is full.
+        """
+        path = _path(self._root(bucket), key)
+        if path is None:
+            msg = f"{bucket}/{key}: no file can have this key"
+            raise ObjectRefused(msg)
+        scratch = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            try:
+                scratch.write_bytes(data)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                scratch.write_bytes(data)
+            scratch.replace(path)
+        except OSError as error:
+            raise _not_written(error, f"{bucket}/{key}", path, len(data)) from error
+        finally:
+            _unlink(scratch)
+
+    def remove(self, bucket: str, keys: Iterable[str]) -> None:
+        """Remove files; folders stay, even empty ones. Raises `InvalidInput` where the folder may not be written."""
+        root = self._root(bucket)
+        for key in keys:
+            path = _path(root, key)
+            try:
+                if path is not None:
+                    _unlink(path)
+            except OSError as error:
+                if error.errno not in _IN_THE_WAY:
+                    raise _not_written(error, f"{bucket}/{key}", path or root, 0) from error
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield every file; holds the names of one folder, and of those above it, at a time.
+
+        Raises `Transient` where the bucket's own folder cannot be read.
+        """
+        root = self._root(bucket)
+        try:
+            top = _Level("", root, _identity(root), iter(_names(root)))
+        except OSError as error:
+            msg = f"{root}: expected a folder that can be read, found: {_reason(error)}"
+            raise Transient(msg) from error
+        return _walk(top, prefix)
+
+    def _root(self, bucket: str) -> Path:
+        try:
+            return self._roots[bucket]
+        except KeyError:
+            msg = f"bucket {bucket}: expected one of {', '.join(sorted(self._roots))}"
+            raise InvalidInput(msg) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A folder on the way from the root to where the walk is; `rest` are the names still to visit."""
+
+    prefix: str
+    folder: Path
+    identity: tuple[int, int]
+    rest: Iterator[str]
+
+
+def _walk(top: _Level, prefix: str) -> Iterator[ObjectInfo]:
+    levels = [top]  # not recursive: folders may be nested deeper than Python's calls
+    while levels:
+        level = levels[-1]
+        part = next(level.rest, None)
+        if part is None:
+            levels.pop()
+            continue
+        key = level.prefix + part
+        path = _path(level.folder, part.removesuffix("/"))
+        if path is None or not (key.startswith(prefix) or (part.endswith("/") and prefix.startswith(key))):
+            continue
+        if part.endswith("/"):
+            try:
+                inside = _Level(key, path, _identity(path), iter(_names(path)))
+            except FileNotFoundError:
+                continue  # removed since its name was read
+            except OSError:
+                pass  # an object of its own, which `get` refuses
+            else:
+                if all(inside.identity != above.identity for above in levels):
+                    levels.append(inside)
+                continue
+        info = _info(path, key) if key.startswith(prefix) else None
+        if info:
+            yield info
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names in a folder as parts of keys, folders with `/` at the end, in the order of whole keys.
+
+    Python compares texts by code point, which is the order of their UTF-8 bytes. The `/` makes the order right:
+    `a.jpg` is before `a/b.jpg`, and the name `a` alone would be before both.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(
+            _part(entry.name) + ("/" if _is_folder(entry) else "") for entry in entries if entry.name[0] != "."
+        )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself, or where we may not look
+        return False
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
+def _info(path: Path, key: str) -> ObjectInfo | None:
+    """Describe a file; None where it was removed since its name was read."""
+    try:
+        found = path.stat()
+    except OSError:  # a link that leads nowhere, for one: it is described itself
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return ObjectInfo(key, 0, _EPOCH)
+    return ObjectInfo(key, found.st_size if stat.S_ISREG(found.st_mode) else 0, _time(found.st_mtime_ns))
+
+
+def _time(nanoseconds: int) -> datetime:
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:  # a file system can hold times that no calendar has
+        return _EPOCH
+
+
+def _part(name: str) -> str:
+    """Return a file's name as part of a key: total, and reversed by `_name`."""
+    return os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def _name(part: str) -> str | None:
+    """Return the file's name that a part of a key stands for; None where none can have it."""
+    try:
+        raw = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", part.encode())
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+    name = os.fsdecode(raw)
+    allowed = name and name[0] != "." and "/" not in name and "\0" not in name
+    return name if allowed and _part(name) == part else None
+
+
+def _path(folder: Path, key: str) -> Path | None:
+    """Return the path of a key below a folder, None where no file can have it. It never leaves the folder."""
+    names = [_name(part) for part in key.split("/")]
+    return None if None in names else folder.joinpath(*filter(None, names))
+
+
+def _content(path: Path) -> bytes:
+    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "a folder")
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or repr(error)).lower()
+
+
+def _missing(bucket: str, key: str) -> ObjectMissing:
+    return ObjectMissing(f"{bucket}/{key}: no such file")
+
+
+def _not_read(error: OSError, root: Path, path: Path, name: str) -> FacestreamError:
+    if error.errno in _EXHAUSTED:
+        return Transient(f"{name}: {_reason(error)}")
+    if error.errno not in _NOT_THERE:
+        return ObjectRefused(f"{name}: {_reason(error)}")
+    if not root.is_dir():  # an unplugged disk is not a million removed photographs
+        return Transient(f"{root}: expected a folder, found none; is its disk still there?")
+    if error.errno == errno.ENOENT and path.is_symlink():
+        return ObjectRefused(f"{name}: a link that leads nowhere")
+    return ObjectMissing(f"{name}: no such file")
+
+
+def _not_written(error: OSError, name: str, path: Path, size: int) -> FacestreamError:
+    if error.errno in _NOT_ALLOWED:
+        return InvalidInput(f"{path.parent}: expected a folder that may be written, found: {_reason(error)}")
+    if error.errno in _IN_THE_WAY:
+        return ObjectRefused(f"{name}: {_reason(error)}")
+    return Transient(f"{name}: {_reason(error)} (in {path.parent}, {size} bytes to write)")

@@ -1,0 +1,185 @@
+"""Objects in MinIO, or in any other store that speaks S3."""
+
+import os
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated
+from xml.etree.ElementTree import ParseError
+
+import certifi
+import urllib3
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException, S3Error
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from shared.errors import FacestreamError, Fatal, InvalidInput, ObjectMissing, ObjectRefused, Transient
+from shared.ports import ObjectInfo, StoredObject
+from shared.settings import Settings
+
+_ONE_PART = 5 * 2**20  # bytes; the least that the client takes as the size of a part
+_LONGEST_KEY = 1024  # bytes, of S3
+_NOT_THERE = {"NoSuchKey", "NoSuchVersion"}
+_NO_SUCH_NAME = {
+    "KeyTooLongError",
+    "XMinioInvalidObjectName",
+    "XMinioInvalidResourceName",
+    "XMinioObjectExistsAsDirectory",
+    "XMinioParentIsObject",
+}
+_PASSING = {
+    *("IncompleteBody", "InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable"),
+    *("SlowDown", "SlowDownRead", "SlowDownWrite", "XMinioServerNotInitialized", "XMinioStorageFull"),
+}
+_MISCONFIGURED = {
+    "AuthorizationHeaderMalformed": "check the region",
+    "ExpiredToken": "the credentials are too old",
+    "InvalidAccessKeyId": "check FACESTREAM_MINIO_ACCESS_KEY",
+    "InvalidBucketName": "check the names of the buckets",
+    "NoSuchBucket": "create the buckets with `facestream init`",
+    "PermanentRedirect": "check the endpoint and the region",
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "SignatureDoesNotMatch": "check FACESTREAM_MINIO_SECRET_KEY",
+}
+
+
+class MinioSettings(Settings):
+    """How to reach MinIO. The keys are never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTREAM_MINIO_")
+
+    endpoint: Annotated[str, Field(pattern=r"^[^/@\s]+$", description="host:port, without a scheme")] = "localhost:9000"
+    access_key: Annotated[SecretStr, Field(min_length=1, description="user")]
+    secret_key: Annotated[SecretStr, Field(min_length=1, description="password")]
+    secure: Annotated[bool, Field(description="TLS")] = False
+    ca_file: Annotated[Path | None, Field(description="certificate authority, PEM; absent: the well-known ones")] = None
+    region: Annotated[str, Field(min_length=1, description="region of the buckets")] = "us-east-1"
+    timeout: Annotated[float, Field(gt=0, le=300, description="seconds to wait for the next bytes of an answer")] = 30
+    connections: Annotated[int, Field(gt=0, description="connections kept open; as many as threads call")] = 16
+
+
+class MinioStore:
+    """An `ObjectStore` in an S3 store; safe for threads.
+
+    A lost connection is tried once more here; everything beyond that is for whoever catches `Transient`. Every call
+    raises `Fatal` where the bucket is missing or the credentials are refused: no object would be got either.
+    """
+
+    def __init__(self, settings: MinioSettings) -> None:
+        # The client's own pool waits 5 minutes and tries 5 times.
+        pool = urllib3.PoolManager(
+            maxsize=settings.connections,
+            timeout=urllib3.Timeout(connect=min(settings.timeout, 5), read=settings.timeout),
+            retries=urllib3.Retry(connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.1),
+            ca_certs=str(settings.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()),
+        )
+        try:
+            self._client = Minio(
+                settings.endpoint,
+                access_key=settings.access_key.get_secret_value(),
+                secret_key=settings.secret_key.get_secret_value(),
+                secure=settings.secure,
+                region=settings.region,
+                http_client=pool,
+            )
+        except ValueError as error:
+            msg = f"FACESTREAM_MINIO_ENDPOINT: expected host:port, found {settings.endpoint}: {error}"
+            raise InvalidInput(msg) from error
+
+    def get(self, bucket: str, key: str) -> StoredObject:
+        """Return an object; raises `ObjectMissing`, `ObjectRefused`, `Transient`, `Fatal`."""
+        where = f"{bucket}/{key}"
+        if not _possible(key):
+            msg = f"{where}: no object can have this key"
+            raise ObjectMissing(msg)
+        with _errors(where, no_such_name=ObjectMissing, refused=ObjectRefused):
+            response = self._client.get_object(bucket, key)
+            try:
+                return StoredObject(response.read(), response.headers.get("etag", "").strip('"'))
+            finally:
+                response.close()
+                response.release_conn()
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+        """Store an object in one request, so that its etag is its MD5.
+
+        Raises `ObjectRefused` where no object can have that key, `Transient`, and `Fatal` where the bucket may not be
+        written.
+        """
+        where = f"{bucket}/{key}"
+        if not _possible(key):
+            msg = f"{where}: no object can have this key"
+            raise ObjectRefused(msg)
+        with _errors(where, no_such_name=ObjectRefused):
+            part_size = max(len(data), _ONE_PART)
+            self._client.put_object(bucket, key, BytesIO(data), len(data), content_type, part_size=part_size)
+
+    def remove(self, bucket: str, keys: Iterable[str]) -> None:
+        """Remove objects, a thousand in one request."""
+        wanted = (DeleteObject(key) for key in keys if _possible(key))
+        with _errors(bucket):
+            for failure in self._client.remove_objects(bucket, wanted):
+                if failure.code not in _NOT_THERE:
+                    msg = f"{bucket}/{failure.name}: {failure.code}: {failure.message}"
+                    raise Transient(msg) if failure.code in _PASSING else Fatal(msg)
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield every object; holds a thousand at a time. S3 lists in the order of UTF-8 bytes itself."""
+        with _errors(bucket):
+            for found in self._client.list_objects(bucket, prefix, recursive=True):
+                modified = found.last_modified or datetime.fromtimestamp(0, UTC)
+                yield ObjectInfo(found.object_name or "", found.size or 0, modified.astimezone(UTC), found.etag)
+
+
+@contextmanager
+def _errors(
+    where: str, no_such_name: type[FacestreamError] = Fatal, refused: type[FacestreamError] = Fatal
+) -> Iterator[None]:
+    """Turn what the client raises into errors of facestream.
+
+    `no_such_name` is what it means to the caller that no object has that key, `refused` what any other refusal does.
+    """
+    try:
+        yield
+    except S3Error as error:
+        code, text = error.code or "", f"{where}: {error.code}: {error.message}"
+        if code in _NOT_THERE | _NO_SUCH_NAME:
+            raise no_such_name(text) from error
+        if code in _MISCONFIGURED:
+            msg = f"{text}; {_MISCONFIGURED[code]}"
+            raise Fatal(msg) from error
+        if code in _PASSING or error.response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Transient(text) from error
+        raise refused(text) from error
+    except (MinioException, ParseError) as error:  # an answer that is not S3's: of a proxy, or cut off
+        msg = f"{where}: no answer of an object store: {type(error).__name__}"
+        raise Transient(msg) from error
+    except urllib3.exceptions.HTTPError as error:
+        if _distrusts(error):
+            msg = f"{where}: the server's certificate is not trusted; check FACESTREAM_MINIO_CA_FILE ({error})"
+            raise Fatal(msg) from error
+        msg = f"{where}: {error}"
+        raise Transient(msg) from error
+    except ValueError as error:  # the client looks at the name of the bucket before it asks
+        msg = f"{where}: {error}"
+        raise InvalidInput(msg) from error
+
+
+def _distrusts(error: BaseException | None) -> bool:
+    reason = getattr(error, "reason", error)
+    return any(isinstance(part, ssl.SSLCertVerificationError) for part in (reason, *getattr(reason, "args", ())))
+
+
+def _possible(key: str) -> bool:
+    """Say whether an object can have this key: the client refuses others with the same error as a wrong bucket."""
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return 0 < length <= _LONGEST_KEY and not {".", ".."} & set(key.split("/"))

@@ -1,0 +1,321 @@
+"""Images, faces and generations in MongoDB.
+
+Nothing here needs a transaction: a record is one document, and what readers see of a generation hangs on one
+document of `control`. So it runs on a single server as on a replica set.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, Self, TypeVar
+
+from more_itertools import chunked
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from pymongo import MongoClient, UpdateOne
+from pymongo.collection import Collection
+from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidURI
+
+from shared.adapters import mongo_documents as documents
+from shared.adapters.mongo_documents import Document
+from shared.adapters.mongo_errors import errors
+from shared.errors import Fatal, InvalidInput
+from shared.events import Verdict
+from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
+from shared.settings import Settings
+
+_PAGE = 5_000  # documents read at once where a whole collection streams by, and written in one bulk: 4 MB of faces
+_IDS = 1_000  # identifiers in one condition
+_ACTIVE = {"_id": "active"}
+_RECORD = TypeVar("_RECORD")
+
+
+class MongoSettings(Settings):
+    """How to reach MongoDB. The URI holds the password, so it is never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTREAM_MONGO_")
+
+    uri: Annotated[
+        SecretStr, Field(description="mongodb://user:password@host:27017/?authSource=admin and the like")
+    ] = SecretStr("mongodb://localhost:27017")
+    database: Annotated[str, Field(min_length=1, max_length=63, description="name of the database")] = "facestream"
+    ca_file: Annotated[Path | None, Field(description="certificate authority, PEM; with it, TLS is used")] = None
+    timeout: Annotated[
+        float, Field(gt=0, le=300, description="seconds that one request may take, retries included")
+    ] = 30
+
+
+class MongoRepository:
+    """A `FaceRepository` in a MongoDB database; a context manager, and safe for threads, not for forks.
+
+    Writes wait for a majority of the servers, reads see only what a majority has. Raises `InvalidInput` where the
+    settings cannot be used, `Transient` where no server answers in time, `Poison` for a record that no document can
+    hold, and `Fatal` where the server refuses.
+    """
+
+    def __init__(self, settings: MongoSettings) -> None:
+        tls: dict[str, Any] = {"tls": True, "tlsCAFile": str(settings.ca_file)} if settings.ca_file else {}
+        # The driver's defaults are the longest waits: 30 s to find a server, and no limit on an answer.
+        try:
+            self._client: MongoClient[Document] = MongoClient(
+                settings.uri.get_secret_value(),
+                appname="facestream",
+                timeoutMS=settings.timeout * 1000,
+                connectTimeoutMS=min(settings.timeout, 5) * 1000,
+                w="majority",
+                readConcernLevel="majority",
+                retryReads=True,
+                retryWrites=True,
+                **tls,
+            )
+        except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
+            msg = (
+                "FACESTREAM_MONGO_URI: expected mongodb://user:password@host:27017/ with special characters "
+                "percent-encoded, and a CA file that can be read; found what the driver cannot use "
+                f"({type(error).__name__})"
+            )
+            raise InvalidInput(msg) from None  # the driver's message may quote the password
+        database = self._client[settings.database]
+        self._images = database["images"]
+        self._faces = database["faces"]
+        self._memberships = database["memberships"]
+        self._generations = database["generations"]
+        self._clusters = database["clusters"]
+        self._control = database["control"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. Nothing that was saved depends on this."""
+        self._client.close()
+
+    def create_indexes(self) -> None:
+        """Create the indexes; those that are there are left as they are.
+
+        `accepted_faces` has none: most faces are accepted and of one model, so that the walk along `_id` reads
+        little that it does not need, and every further index would cost each write.
+        """
+        with errors():
+            self._images.create_index("object_id")
+            self._images.create_index(["bucket", "key", "image_id"])
+            self._faces.create_index("image_id")
+            self._memberships.create_index("face_id")
+
+    def save_images(self, images: Sequence[ImageRecord]) -> None:
+        """Store images."""
+        _save(self._images, map(documents.image_document, images))
+
+    def save_faces(self, faces: Sequence[FaceRecord]) -> None:
+        """Store faces."""
+        _save(self._faces, map(documents.face_document, faces))
+
+    def save_memberships(self, memberships: Sequence[Membership]) -> None:
+        """Store memberships."""
+        _save(self._memberships, map(documents.membership_document, memberships))
+
+    def images(self) -> Iterator[ImageRecord]:
+        """Yield every image in ascending order of bucket and key. Writing meanwhile is allowed."""
+        order, last = ("bucket", "key", "image_id"), ("", "", "")
+        while page := _find(self._images, _after(order, last), order):
+            yield from map(documents.image_of, page)
+            last = tuple(page[-1][field] for field in order)
+
+    def images_of(self, object_ids: Sequence[str]) -> Mapping[str, Sequence[ImageRecord]]:
+        """Return the images of each of these objects that has any, in ascending order of image id."""
+        found = map(documents.image_of, _having(self._images, "object_id", object_ids))
+        return _grouped(sorted(found, key=lambda image: image.image_id), lambda image: image.object_id)
+
+    def faces(self) -> Iterator[FaceRecord]:
+        """Yield every face in ascending order of face id. Writing meanwhile is allowed."""
+        last = ""
+        while page := _find(self._faces, {"_id": {"$gt": last}}):
+            yield from map(documents.face_of, page)
+            last = page[-1]["_id"]
+
+    def faces_of(self, image_ids: Sequence[str]) -> Mapping[str, Sequence[FaceRecord]]:
+        """Return the faces of each of these images that has any, in ascending order of face id."""
+        return _grouped(self._faces_of(image_ids), lambda face: face.image_id)
+
+    def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
+        """Remove images, their faces and the memberships of those; return the faces in ascending order of face id.
+
+        The images go last: after a failure the same call removes what is left, and returns the faces of that.
+        """
+        removed = self._faces_of(image_ids)
+        face_ids = [face.face_id for face in removed]
+        _remove(self._memberships, "face_id", face_ids)
+        _remove(self._faces, "_id", face_ids)
+        _remove(self._images, "_id", image_ids)
+        return removed
+
+    def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
+        """Yield the accepted faces that this model embedded, in ascending order of face id, in blocks of `block`."""
+        wanted: Document = {"model_id": model_id, "verdict": Verdict.ACCEPTED.value, "vector": {"$ne": None}}
+        last = ""
+        while page := _find(
+            self._faces, wanted | {"_id": {"$gt": last}}, limit=block, fields={"image_id": 1, "vector": 1}
+        ):
+            vectors = documents.vector_of(b"".join(face["vector"] for face in page)).reshape(len(page), -1)
+            yield FaceBlock(tuple(face["_id"] for face in page), tuple(face["image_id"] for face in page), vectors)
+            last = page[-1]["_id"]
+
+    def generation(self, number: int) -> Generation | None:
+        """Return a generation, or None."""
+        with errors():
+            found = self._generations.find_one({"_id": number})
+        return documents.generation_of(found) if found else None
+
+    def active_generation(self) -> Generation | None:
+        """Return the generation that readers see, or None before the first."""
+        number = self._controlled("generation")
+        while number is not None:
+            found = self.generation(number)
+            if found:
+                return found
+            # Between the two reads another one may have become active and this one been removed.
+            before, number = number, self._controlled("generation")
+            if number == before:
+                msg = f"generation {number} is the active one and is not there; activate another one"
+                raise Fatal(msg)
+        return None
+
+    def last_generation_number(self) -> int:
+        """Return the highest number that any generation ever had, 0 before the first."""
+        return self._controlled("last_number") or 0
+
+    def save_generation(self, generation: Generation) -> None:
+        """Store a generation document."""
+        number = generation.number
+        change = {"$max": {"last_number": number}, "$unset": {_removed(number): ""}}
+        with errors():
+            self._control.update_one(_ACTIVE, change | {"$setOnInsert": {"generation": None}}, upsert=True)
+        _save(self._generations, [documents.generation_document(generation)])
+
+    def save_clusters(self, clusters: Sequence[Cluster]) -> None:
+        """Store clusters of a generation."""
+        _save(self._clusters, map(documents.cluster_document, clusters))
+
+    def clusters(self, generation: int) -> Sequence[Cluster]:
+        """Return the clusters of a generation in ascending order of cluster id."""
+        found: list[Cluster] = []
+        while page := _find(self._clusters, documents.of_generation(generation, found[-1].cluster_id if found else "")):
+            found += map(documents.cluster_of, page)
+        return found
+
+    def memberships(self, generation: int) -> Iterator[Membership]:
+        """Yield the memberships of a generation in ascending order of face id. Writing meanwhile is allowed."""
+        last = ""
+        while page := _find(self._memberships, documents.of_generation(generation, last)):
+            yield from map(documents.membership_of, page)
+            last = page[-1]["face_id"]
+
+    def memberships_of(self, generation: int, face_ids: Sequence[str]) -> Mapping[str, Membership]:
+        """Return the membership in a generation of each of these faces that has one, by face id."""
+        keys = [documents.generation_key(generation, face_id) for face_id in face_ids]
+        found = map(documents.membership_of, _having(self._memberships, "_id", keys))
+        return {membership.face_id: membership for membership in found}
+
+    def activate(self, number: int, expected: int | None) -> bool:
+        """Make a generation the active one if `expected` still is it; say whether it was.
+
+        After `Transient` it may have been done or not: ask for the active generation.
+        """
+        if self.generation(number) is None:
+            msg = f"generation {number}: expected one that was saved, found none"
+            raise ValueError(msg)
+        condition = _ACTIVE | {"generation": expected, _removed(number): {"$exists": False}}
+        with errors():
+            return self._control.update_one(condition, {"$set": {"generation": number}}).matched_count == 1
+
+    def remove_generation(self, number: int) -> None:
+        """Remove a generation with its clusters and memberships; refuses the active one with ValueError.
+
+        Its number is marked in the document that `activate` writes, so that nobody activates what is being removed.
+        The generation's own document goes last: after a failure, the same call removes what is left.
+        """
+        change = {"$set": {_removed(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
+        with errors():
+            try:
+                self._control.update_one(_ACTIVE | {"generation": {"$ne": number}}, change, upsert=True)
+            except DuplicateKeyError:  # the document is there and has this number
+                msg = f"generation {number} is the active one; make another one active first"
+                raise ValueError(msg) from None
+            self._memberships.delete_many(documents.of_generation(number))
+            self._clusters.delete_many(documents.of_generation(number))
+            self._generations.delete_one({"_id": number})
+
+    def _faces_of(self, image_ids: Iterable[str]) -> list[FaceRecord]:
+        found = map(documents.face_of, _having(self._faces, "image_id", image_ids))
+        return sorted(found, key=lambda face: face.face_id)
+
+    def _controlled(self, field: str) -> int | None:
+        with errors():
+            found = self._control.find_one(_ACTIVE) or {}
+        number: int | None = found.get(field)
+        return number
+
+
+def _removed(number: int) -> str:
+    return f"removed.{number}"
+
+
+def _save(collection: Collection[Document], saved: Iterable[Document]) -> None:
+    """Write whole documents. Fields that a newer version of this software added to them stay, unlike in a replacement.
+
+    Of several with one `_id` the last one counts, which an unordered bulk does not promise.
+    """
+    for part in chunked(saved, _PAGE):
+        last = {document.pop("_id"): document for document in part}
+        with errors():
+            collection.bulk_write(
+                [UpdateOne({"_id": key}, {"$set": last[key]}, upsert=True) for key in last], ordered=False
+            )
+
+
+def _find(
+    collection: Collection[Document],
+    condition: Document,
+    order: Sequence[str] = ("_id",),
+    limit: int = _PAGE,
+    fields: Mapping[str, int] | None = None,
+) -> list[Document]:
+    with errors():
+        found = collection.find(condition, fields).sort([(field, 1) for field in order])
+        return found.limit(limit).batch_size(limit).to_list()
+
+
+def _having(collection: Collection[Document], field: str, values: Iterable[str]) -> Iterator[Document]:
+    for part in chunked(dict.fromkeys(values), _IDS):
+        with errors():
+            found = collection.find({field: {"$in": part}}).to_list()
+        yield from found
+
+
+def _remove(collection: Collection[Document], field: str, values: Iterable[str]) -> None:
+    for part in chunked(values, _IDS):
+        with errors():
+            collection.delete_many({field: {"$in": part}})
+
+
+def _after(order: Sequence[str], last: Sequence[str]) -> Document:
+    """Return the condition for what comes after `last` in an order of several fields."""
+    equal: Document = {}
+    either: list[Document] = []
+    for field, value in zip(order, last, strict=True):
+        either.append(equal | {field: {"$gt": value}})
+        equal[field] = value
+    return {"$or": either}
+
+
+def _grouped(records: Iterable[_RECORD], name: Callable[[_RECORD], str]) -> Mapping[str, Sequence[_RECORD]]:
+    found: defaultdict[str, list[_RECORD]] = defaultdict(list)
+    for record in records:
+        found[name(record)].append(record)
+    return dict(found)

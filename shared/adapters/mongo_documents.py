@@ -1,0 +1,175 @@
+"""The documents of `MongoRepository`, and how records become documents and documents become records.
+
+Vectors are little-endian float32. Times are ISO 8601 in UTC: a BSON date keeps milliseconds, a record microseconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.events import Box, Cause, Outcome, Verdict
+from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+
+Document = dict[str, Any]
+"""What a collection holds; `_id` is derived from the record's identifiers."""
+
+
+def image_document(image: ImageRecord) -> Document:
+    """Return the document of an image. Its id stands there twice: `image_id` is part of an index, `_id` cannot be."""
+    uploaded_at = image.uploaded_at.astimezone(UTC).isoformat(timespec="microseconds")
+    return asdict(image) | {"_id": image.image_id, "uploaded_at": uploaded_at, "outcome": image.outcome.value}
+
+
+def image_of(document: Mapping[str, Any]) -> ImageRecord:
+    """Return the image of a document."""
+    return ImageRecord(
+        image_id=document["_id"],
+        object_id=document["object_id"],
+        bucket=document["bucket"],
+        key=document["key"],
+        etag=document["etag"],
+        size=int(document["size"]),  # pymongo has a class of its own for 64 bits
+        uploaded_at=datetime.fromisoformat(document["uploaded_at"]),
+        outcome=Outcome(document["outcome"]),
+        reason=document["reason"],
+        version_id=document["version_id"],
+        sequencer=document["sequencer"],
+        width=document["width"],
+        height=document["height"],
+        source=document["source"],
+    )
+
+
+def face_document(face: FaceRecord) -> Document:
+    """Return the document of a face."""
+    return {
+        "_id": face.face_id,
+        "image_id": face.image_id,
+        "object_id": face.object_id,
+        "box": {"left": face.box.left, "top": face.box.top, "width": face.box.width, "height": face.box.height},
+        "score": float(face.score),
+        "crop_key": face.crop_key,
+        "sharpness": float(face.sharpness),
+        "verdict": face.verdict.value,
+        "vector": None if face.vector is None else _bytes(face.vector),
+        "model_id": face.model_id,
+    }
+
+
+def face_of(document: Mapping[str, Any]) -> FaceRecord:
+    """Return the face of a document."""
+    vector = document["vector"]
+    return FaceRecord(
+        face_id=document["_id"],
+        image_id=document["image_id"],
+        object_id=document["object_id"],
+        box=Box(**document["box"]),
+        score=document["score"],
+        crop_key=document["crop_key"],
+        sharpness=document["sharpness"],
+        verdict=Verdict(document["verdict"]),
+        vector=None if vector is None else vector_of(vector),
+        model_id=document["model_id"],
+    )
+
+
+def membership_document(membership: Membership) -> Document:
+    """Return the document of a membership."""
+    return {
+        "_id": generation_key(membership.generation, membership.face_id),
+        "generation": membership.generation,
+        "face_id": membership.face_id,
+        "cluster_id": membership.cluster_id,
+        "similarity": None if membership.similarity is None else float(membership.similarity),
+        "cause": membership.cause.value,
+    }
+
+
+def membership_of(document: Mapping[str, Any]) -> Membership:
+    """Return the membership of a document."""
+    return Membership(
+        generation=document["generation"],
+        face_id=document["face_id"],
+        cluster_id=document["cluster_id"],
+        similarity=document["similarity"],
+        cause=Cause(document["cause"]),
+    )
+
+
+def cluster_document(cluster: Cluster) -> Document:
+    """Return the document of a cluster."""
+    return {
+        "_id": generation_key(cluster.generation, cluster.cluster_id),
+        "generation": cluster.generation,
+        "cluster_id": cluster.cluster_id,
+        "medoid_face_id": cluster.medoid_face_id,
+        "medoid": _bytes(cluster.medoid),
+        "exemplars": _bytes(cluster.exemplars),
+        "size": int(cluster.size),
+        "parents": list(cluster.parents),
+    }
+
+
+def cluster_of(document: Mapping[str, Any]) -> Cluster:
+    """Return the cluster of a document."""
+    medoid = vector_of(document["medoid"])
+    return Cluster(
+        generation=document["generation"],
+        cluster_id=document["cluster_id"],
+        medoid_face_id=document["medoid_face_id"],
+        medoid=medoid,
+        exemplars=vector_of(document["exemplars"]).reshape(-1, len(medoid)),
+        size=document["size"],
+        parents=tuple(document["parents"]),
+    )
+
+
+def generation_document(generation: Generation) -> Document:
+    """Return the document of a generation."""
+    return {
+        "_id": generation.number,
+        "state": generation.state.value,
+        "model_id": generation.model_id,
+        "snapshot": generation.snapshot,
+        "parameters": dict(generation.parameters),
+        "counts": dict(generation.counts),
+        "timings": dict(generation.timings),
+        "announced": generation.announced,
+    }
+
+
+def generation_of(document: Mapping[str, Any]) -> Generation:
+    """Return the generation of a document."""
+    return Generation(
+        number=document["_id"],
+        state=GenerationState(document["state"]),
+        model_id=document["model_id"],
+        snapshot=document["snapshot"],
+        parameters=document["parameters"],
+        counts=document["counts"],
+        timings=document["timings"],
+        announced=bool(document["announced"]),
+    )
+
+
+def generation_key(generation: int, name: str) -> str:
+    """Return the `_id` of something that belongs to a generation."""
+    return f"{generation}:{name}"
+
+
+def of_generation(generation: int, after: str = "") -> Document:
+    """Return the condition for all of a generation whose name comes after `after`; `;` is the character after `:`."""
+    return {"_id": {"$gt": generation_key(generation, after), "$lt": f"{generation};"}}
+
+
+def vector_of(data: bytes) -> NDArray[np.float32]:
+    """Return the numbers in `data`: shape (n,), float32, not writable."""
+    return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
+
+
+def _bytes(vector: NDArray[np.float32]) -> bytes:
+    return vector.astype("<f4", copy=False).tobytes()

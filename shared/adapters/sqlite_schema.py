@@ -1,0 +1,146 @@
+"""The tables of `SqliteRepository`, and how records become rows and rows become records.
+
+Vectors are little-endian float32, times ISO 8601 in UTC, and mappings JSON.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.events import Box, Cause, Outcome, Verdict
+from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+
+APPLICATION_ID = 0x66616365  # "face": tells this file from other programs' databases
+VERSION = 1
+
+SCHEMA = """
+CREATE TABLE images (
+    image_id TEXT PRIMARY KEY, object_id TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL, etag TEXT NOT NULL,
+    size INTEGER NOT NULL, uploaded_at TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT, version_id TEXT,
+    sequencer TEXT, width INTEGER, height INTEGER, source TEXT NOT NULL
+);
+CREATE INDEX images_by_key ON images (bucket, key, image_id);
+CREATE INDEX images_by_object ON images (object_id, image_id);
+CREATE TABLE faces (
+    face_id TEXT PRIMARY KEY, image_id TEXT NOT NULL, object_id TEXT NOT NULL, box_left INTEGER NOT NULL,
+    box_top INTEGER NOT NULL, box_width INTEGER NOT NULL, box_height INTEGER NOT NULL, score REAL NOT NULL,
+    crop_key TEXT NOT NULL, sharpness REAL NOT NULL, verdict TEXT NOT NULL, vector BLOB, model_id TEXT
+);
+CREATE INDEX faces_by_image ON faces (image_id, face_id);
+CREATE TABLE generations (
+    number INTEGER PRIMARY KEY, state TEXT NOT NULL, model_id TEXT NOT NULL, snapshot TEXT NOT NULL,
+    parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL
+);
+CREATE TABLE clusters (
+    generation INTEGER, cluster_id TEXT, medoid_face_id TEXT NOT NULL, medoid BLOB NOT NULL, exemplars BLOB NOT NULL,
+    size INTEGER NOT NULL, parents TEXT NOT NULL, PRIMARY KEY (generation, cluster_id)
+);
+CREATE TABLE memberships (
+    generation INTEGER, face_id TEXT, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
+    PRIMARY KEY (generation, face_id)
+) WITHOUT ROWID;
+CREATE INDEX memberships_by_face ON memberships (face_id);
+CREATE TABLE control (name TEXT PRIMARY KEY, value INTEGER);
+INSERT INTO control VALUES ('active', NULL), ('last number', 0);
+"""
+
+Row = tuple[Any, ...]
+"""The columns of a table in their order."""
+
+
+def image_row(image: ImageRecord) -> Row:
+    """Return the row of an image."""
+    uploaded_at = image.uploaded_at.astimezone(UTC).isoformat()
+    return (
+        *(image.image_id, image.object_id, image.bucket, image.key, image.etag, image.size, uploaded_at),
+        *(image.outcome.value, image.reason, image.version_id, image.sequencer, image.width, image.height),
+        image.source,
+    )
+
+
+def image_of(row: Row) -> ImageRecord:
+    """Return the image of a row."""
+    image_id, object_id, bucket, key, etag, size, uploaded_at, outcome, *rest = row
+    uploaded = datetime.fromisoformat(uploaded_at)
+    return ImageRecord(image_id, object_id, bucket, key, etag, size, uploaded, Outcome(outcome), *rest)
+
+
+def face_row(face: FaceRecord) -> Row:
+    """Return the row of a face."""
+    box, vector = face.box, None if face.vector is None else _bytes(face.vector)
+    return (
+        *(face.face_id, face.image_id, face.object_id, box.left, box.top, box.width, box.height, face.score),
+        *(face.crop_key, face.sharpness, face.verdict.value, vector, face.model_id),
+    )
+
+
+def face_of(row: Row) -> FaceRecord:
+    """Return the face of a row."""
+    face_id, image_id, object_id, left, top, width, height, score, crop_key, sharpness, verdict, vector, model_id = row
+    return FaceRecord(
+        *(face_id, image_id, object_id, Box(left=left, top=top, width=width, height=height), score, crop_key),
+        *(sharpness, Verdict(verdict), None if vector is None else vector_of(vector), model_id),
+    )
+
+
+def membership_row(membership: Membership) -> Row:
+    """Return the row of a membership."""
+    return (
+        *(membership.generation, membership.face_id, membership.cluster_id, membership.similarity),
+        membership.cause.value,
+    )
+
+
+def membership_of(row: Row) -> Membership:
+    """Return the membership of a row."""
+    generation, face_id, cluster_id, similarity, cause = row
+    return Membership(generation, face_id, cluster_id, similarity, Cause(cause))
+
+
+def cluster_row(cluster: Cluster) -> Row:
+    """Return the row of a cluster."""
+    return (
+        *(cluster.generation, cluster.cluster_id, cluster.medoid_face_id, _bytes(cluster.medoid)),
+        *(_bytes(cluster.exemplars), cluster.size, json.dumps(cluster.parents)),
+    )
+
+
+def cluster_of(row: Row) -> Cluster:
+    """Return the cluster of a row."""
+    generation, cluster_id, medoid_face_id, medoid_bytes, exemplars, size, parents = row
+    medoid = vector_of(medoid_bytes)
+    return Cluster(
+        *(generation, cluster_id, medoid_face_id, medoid, vector_of(exemplars).reshape(-1, len(medoid)), size),
+        parents=tuple(json.loads(parents)),
+    )
+
+
+def generation_row(generation: Generation) -> Row:
+    """Return the row of a generation."""
+    mappings = (generation.parameters, generation.counts, generation.timings)
+    return (
+        *(generation.number, generation.state.value, generation.model_id, generation.snapshot),
+        *(json.dumps(dict(mapping)) for mapping in mappings),
+        int(generation.announced),
+    )
+
+
+def generation_of(row: Row) -> Generation:
+    """Return the generation of a row."""
+    number, state, model_id, snapshot, *mappings, announced = row
+    parameters, counts, timings = map(json.loads, mappings)
+    return Generation(
+        number, GenerationState(state), model_id, snapshot, parameters, counts, timings, announced=bool(announced)
+    )
+
+
+def vector_of(data: bytes) -> NDArray[np.float32]:
+    """Return the numbers in `data`: shape (n,), float32, not writable."""
+    return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
+
+
+def _bytes(vector: NDArray[np.float32]) -> bytes:
+    return vector.astype("<f4", copy=False).tobytes()

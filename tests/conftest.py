@@ -1,0 +1,7 @@
+"""What holds for all tests."""
+
+import hypothesis
+
+# Whether a test passes must not depend on what else the machine does, or on code that is compiled at its first call.
+hypothesis.settings.register_profile("facestream", deadline=None)
+hypothesis.settings.load_profile("facestream")

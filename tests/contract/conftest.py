@@ -1,0 +1,81 @@
+"""The adapters that the contract suites run against. A further adapter is a further entry in these tables."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.folder import FolderStore
+from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.sqlite import SqliteRepository
+from shared.ports import FaceRepository, ObjectStore
+
+BUCKET = "photos"
+
+
+def _memory_store(_folder: Path) -> ObjectStore:
+    return MemoryObjectStore()
+
+
+def _folder_store(folder: Path) -> ObjectStore:
+    return FolderStore({BUCKET: folder})
+
+
+_STORES = {"memory": _memory_store, "folder": _folder_store}
+
+
+@dataclass(frozen=True)
+class Repositories:
+    """Opens repositories of one kind: new and empty ones, and further ones that see the data of another."""
+
+    new: Callable[[], AbstractContextManager[FaceRepository]]
+    beside: Callable[[FaceRepository], AbstractContextManager[FaceRepository]]
+
+
+def _memory_repositories(_folder: Path) -> Repositories:
+    return Repositories(lambda: nullcontext(MemoryRepository()), nullcontext)
+
+
+def _sqlite_repositories(folder: Path) -> Repositories:
+    empty, numbers = folder / "empty.db", count()
+    SqliteRepository(empty).close()
+
+    def at(path: Path) -> SqliteRepository:
+        repository = SqliteRepository(path)
+        repository._connection.execute("PRAGMA synchronous = OFF")  # a hundred examples need not reach the disk
+        return repository
+
+    def new() -> SqliteRepository:
+        # A copy, because making the tables waits for the disk (60 ms).
+        return at(Path(shutil.copy(empty, folder / f"{next(numbers)}.db")))
+
+    def beside(repository: FaceRepository) -> SqliteRepository:
+        assert isinstance(repository, SqliteRepository)
+        return at(repository._path)
+
+    return Repositories(new, beside)
+
+
+_REPOSITORIES = {"memory": _memory_repositories, "sqlite": _sqlite_repositories}
+
+
+# Of module scope, because property tests run many examples in one test: an example takes a key prefix or a
+# repository of its own.
+@pytest.fixture(scope="module", params=_STORES)
+def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ObjectStore:
+    return _STORES[request.param](tmp_path_factory.mktemp("objects"))
+
+
+@pytest.fixture(scope="module", params=_REPOSITORIES)
+def repositories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Repositories:
+    return _REPOSITORIES[request.param](tmp_path_factory.mktemp("repositories"))
+
+
+@pytest.fixture
+def repository(repositories: Repositories) -> Iterator[FaceRepository]:
+    with repositories.new() as repository:
+        yield repository

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from services.reclusterer import medoids
+from services.reclusterer.medoids import medoid
+from tests.synthetic_faces import embeddings, unit
+
+
+def _distance_sums(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    exact = vectors.astype(np.float64)
+    sums: NDArray[np.float64] = np.linalg.norm(exact[:, None] - exact, axis=2).sum(axis=1)
+    return sums
+
+
+@given(st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_the_medoid_has_the_least_sum_of_euclidean_distances(n: int, seed: int) -> None:
+    vectors = embeddings([n], seed, spread=0.8)
+    sums = _distance_sums(vectors)
+    assert sums[medoid(vectors)] == pytest.approx(sums.min(), rel=1e-6)
+
+
+def test_a_cluster_larger_than_a_block_has_the_same_medoid(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = embeddings([50], spread=0.8)
+    best = medoid(vectors)
+    monkeypatch.setattr(medoids, "_BLOCK", 7)
+    assert medoid(vectors) == best == int(np.argmin(_distance_sums(vectors)))
+
+
+def test_it_is_the_sum_of_distances_and_not_of_their_squares_that_counts() -> None:
+    # On a circle: three faces at 0 degrees, one at 10, two at 60. The squares would choose the one between.
+    angles = np.radians([0.0, 0.0, 0.0, 10.0, 60.0, 60.0])
+    vectors = unit(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    exact = vectors.astype(np.float64)
+    assert int(np.argmin((np.linalg.norm(exact[:, None] - exact, axis=2) ** 2).sum(axis=1))) == 3
+    assert medoid(vectors) == 0
+
+
+def test_of_equal_faces_the_first_is_the_medoid() -> None:
+    vectors = np.repeat(embeddings([1]), 5, axis=0)
+    assert medoid(vectors) == 0

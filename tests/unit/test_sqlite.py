@@ -1,0 +1,161 @@
+"""What only a SQLite file can do to a repository; the rest is in its contract suite."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.adapters import sqlite
+from shared.adapters.sqlite import SqliteRepository
+from shared.errors import InvalidInput, Transient
+from tests.contract.examples import cluster, face, generation, image, membership
+
+
+def test_a_file_that_is_no_database_is_wrong_input_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    path.write_bytes(b"not a database, and long enough for one" * 100)
+    before = path.read_bytes()
+    with pytest.raises(InvalidInput, match="file is not a database"):
+        SqliteRepository(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        ("CREATE TABLE songs (title TEXT)", "another program's database"),
+        ("PRAGMA user_version = 1; CREATE TABLE songs (title TEXT)", "another program's database"),
+        (f"PRAGMA application_id = {0x66616365}; PRAGMA user_version = 999", "version 999"),
+    ],
+)
+def test_a_database_of_another_kind_is_wrong_input_and_stays_as_it_is(
+    tmp_path: Path, statements: str, found: str
+) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(statements)
+    before = path.read_bytes()
+    with pytest.raises(InvalidInput, match=f"expected a facestream database of version 1, found {found}"):
+        SqliteRepository(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "missing/x.db"])
+def test_a_place_where_no_file_can_be_is_wrong_input(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInput, match="expected a file that can be read and written"):
+        SqliteRepository(tmp_path / name)
+
+
+def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
+    (tmp_path / "x.db").touch()
+    with SqliteRepository(tmp_path / "x.db") as repository:
+        repository.save_images([image("1")])
+    with SqliteRepository(tmp_path / "x.db") as repository:
+        assert list(repository.images()) == [image("1")]
+
+
+def test_a_full_disk_is_told_and_what_was_saved_before_is_kept(tmp_path: Path) -> None:
+    with SqliteRepository(tmp_path / "x.db") as repository:
+        repository.save_faces([face("a", "1")])
+        repository._connection.execute("PRAGMA max_page_count = 30")
+        many = [face(f"{number:04x}", "2") for number in range(2000)]
+        with pytest.raises(Transient, match="no space left on the disk"):
+            repository.save_faces(many)
+        assert [item.face_id for item in repository.faces()] == ["a"]
+        repository._connection.execute("PRAGMA max_page_count = 100000")
+        repository.save_faces(many)
+        assert len(list(repository.faces())) == 2001
+
+
+def test_a_file_that_another_process_holds_is_transient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_PATIENCE", 0.05)
+    with SqliteRepository(tmp_path / "x.db") as repository, closing(sqlite3.connect(tmp_path / "x.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Transient, match="another process"):
+            repository.save_images([image("1")])
+        assert list(repository.images()) == [], "reading goes on"
+        other.rollback()
+        repository.save_images([image("1")])
+        assert list(repository.images()) == [image("1")]
+
+
+def test_a_save_that_fails_saves_nothing_of_it(tmp_path: Path) -> None:
+    with SqliteRepository(tmp_path / "x.db") as repository:
+        too_big = replace(face("b", "1"), score=10**400)
+        with pytest.raises(OverflowError):
+            repository.save_faces([face("a", "1"), too_big])
+        assert list(repository.faces()) == []
+        repository.save_faces([face("a", "1")])
+        assert [item.face_id for item in repository.faces()] == ["a"]
+
+
+_SAVE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from shared.adapters.sqlite import SqliteRepository
+from tests.contract.examples import image
+SqliteRepository(Path(sys.argv[1])).save_images([image("1")])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_had_saved_is_there(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", _SAVE_AND_DIE, tmp_path / "x.db"], cwd=root, check=False)
+    assert done.returncode == -signal.SIGKILL
+    with SqliteRepository(tmp_path / "x.db") as repository:
+        assert list(repository.images()) == [image("1")]
+
+
+def test_many_can_open_a_new_file_at_once(tmp_path: Path) -> None:
+    start = threading.Barrier(6)
+    opened = []
+
+    def work(number: int) -> None:
+        start.wait()
+        with SqliteRepository(tmp_path / "x.db") as repository:
+            repository.save_images([image(str(number))])
+            opened.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with SqliteRepository(tmp_path / "x.db") as repository:
+        assert {item.image_id for item in repository.images()} == set(map(str, opened)) == set("012345")
+
+
+def test_no_call_reads_a_whole_table_of_images_faces_or_memberships(tmp_path: Path) -> None:
+    with SqliteRepository(tmp_path / "x.db") as repository:
+        repository.save_generation(generation(1))
+        repository.save_generation(generation(2))
+        repository.save_clusters([cluster(1, "c")])
+        repository.save_images([image("1")])
+        repository.save_faces([face("a", "1")])
+        repository.save_memberships([membership(1, "a")])
+        statements: list[str] = []
+        repository._connection.set_trace_callback(statements.append)
+        list(repository.images())
+        list(repository.faces())
+        list(repository.memberships(1))
+        list(repository.accepted_faces("one"))
+        repository.images_of(["o"])
+        repository.faces_of(["1"])
+        repository.memberships_of(1, ["a"])
+        repository.remove_images(["1"])
+        repository.activate(1, None)
+        repository.active_generation()
+        repository.remove_generation(2)
+        repository._connection.set_trace_callback(None)
+        queries = [text for text in statements if text.startswith(("SELECT", "DELETE", "UPDATE"))]
+        steps = [row[3] for text in queries for row in repository._connection.execute(f"EXPLAIN QUERY PLAN {text}")]
+    assert len(queries) > 15
+    whole = [step for step in steps if step.startswith(("SCAN images", "SCAN faces", "SCAN memberships"))]
+    assert whole == []
