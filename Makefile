@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLES := .cache/samples
 
-.PHONY: help setup demo test check format bench lock browser clean
+.PHONY: help setup demo servers stack stack-down test check format bench lock browser clean
 
 help:  ## describe every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,7 +32,16 @@ demo: setup  ## find the people on the sample photographs; no server needed
 browser:  # the report's test looks at it in a real browser
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || echo 'no chromium, and no right to install it: the tests that need a browser will be skipped'
 
-test: setup browser  ## all tests
+servers: $(VENV)/.complete  # get Kafka, MinIO and a server of MongoDB's protocol; what cannot be had here is named, and its tests skipped
+	@$(BIN)/python -m tests.stack install
+
+stack: servers  ## start the servers on this machine; prints their addresses for `eval "$$(make -s stack)"`
+	@$(BIN)/python -m tests.stack up
+
+stack-down:  ## stop them and remove their data
+	@$(BIN)/python -m tests.stack down
+
+test: setup browser servers  ## all tests
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.complete  ## seconds: format, lint, types, imports, dependencies, unit tests
@@ -51,8 +60,9 @@ bench: setup  ## measure, each number beside its baseline; also as bench-results
 	$(BIN)/python -m bench
 
 lock:  ## pin what runs, with hashes and without an index address
-	uv pip compile pyproject.toml --extra standalone --group dev --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra standalone --extra streaming --group dev --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade --output-file requirements.lock
 
 clean:  ## remove what was made here, model files included
+	-test ! -d .cache/stack/run || $(BIN)/python -m tests.stack down
 	rm -rf $(VENV) .cache demo-result bench-results.json

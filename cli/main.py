@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from cli import model_commands, people_commands, photo_commands, run, table_commands
 from shared.errors import FacestreamError, InvalidInput
@@ -46,8 +47,9 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001  the signature is type
 @app.callback()
 def options(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
+        bool | None,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = None,
 ) -> None:
     """Options that stand before any command."""
 
@@ -57,5 +59,5 @@ def main() -> None:
     try:
         app()
     except FacestreamError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/] {error}", markup=True)
+        Console(stderr=True, highlight=False, soft_wrap=True).print("[red]error:[/]", escape(str(error)))
         sys.exit(2 if isinstance(error, InvalidInput) else 1)

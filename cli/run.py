@@ -31,9 +31,8 @@ def run(
     environment variables (FACESTREAM_DETECTOR_..., see the README).
     """
     # Here, not above: these pull in dlib, TensorFlow and numba, and --help does without.
-    from services.standalone.wiring import Options, run_folder  # noqa: PLC0415
-
     from cli.progress import RunProgress  # noqa: PLC0415
+    from services.standalone.wiring import Options, run_folder  # noqa: PLC0415
 
     console = Console(highlight=False)
     summary = run_folder(

@@ -6,19 +6,19 @@ or changes its meaning. Up to the assigner one event carries all faces of one ph
 """
 
 import base64
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
 
 class Message(BaseModel):
     """Base of all that crosses a process boundary."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+    # JSON has no NaN and no infinity: pydantic would write null, which no reader of a number takes.
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 def _decode_vector(value: object) -> NDArray[np.float32]:
@@ -100,7 +100,7 @@ class BucketEvent(Message):
     etag: str | None = None
     version_id: str | None = None
     sequencer: str | None = None
-    occurred_at: datetime
+    occurred_at: AwareDatetime
     removed: bool = False
 
 
@@ -115,7 +115,7 @@ class Photo(Message):
     version_id: str | None = None
     sequencer: str | None = None
     size: Annotated[int, Field(ge=0)]
-    uploaded_at: datetime
+    uploaded_at: AwareDatetime
     width: int | None = None
     height: int | None = None
 

@@ -14,7 +14,12 @@ PHOTO_EXTENSIONS = frozenset(f".{word}" for word in _COMMON.split()) | RAW_EXTEN
 
 
 def is_photo_name(key: str) -> bool:
-    """Say whether a file of this name may be a photograph: a known extension in any case, or none at all."""
+    """Say whether a file of this name may be a photograph: a known extension in any case, or none at all.
+
+    A key that ends in a slash is a folder that cannot be read; there may be photographs in it.
+    """
+    if key.endswith("/"):
+        return True
     suffix = PurePosixPath(key).suffix.lower()
     return not suffix or suffix in PHOTO_EXTENSIONS
 

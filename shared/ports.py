@@ -136,3 +136,65 @@ class FaceRepository(Protocol):
     def remove_generation(self, number: int) -> None:
         """Remove a generation with its clusters and memberships, if there is one; ValueError if it is active."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumedRecord:
+    """A record as it came. `timestamp` is aware, in UTC; of headers with one name the last counts."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, bytes]
+    timestamp: datetime
+
+    @property
+    def place(self) -> str:
+        """Where it stands: `topic/partition@offset`."""
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProducedRecord:
+    """A record to be written; `value` None is a tombstone."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Mapping[str, bytes]
+
+
+class RecordStream(Protocol):
+    """A consumer in a group and a transactional producer, as one: records in, records out, exactly once.
+
+    Not for several threads. Every call may raise `Fatal`: the stream is of no use any more and the process must end.
+    """
+
+    def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
+        """Return up to `limit` records, after `wait` seconds at the latest; raises `Transient`."""
+        ...
+
+    def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
+        """Write all of `produced` and mark `consumed` as done, both or neither.
+
+        Raises `Transient` when neither happened; whether the records come again is then for `rewind` to say.
+        """
+        ...
+
+    def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
+        """Have these records consumed again, those of partitions that went to another member excepted."""
+        ...
+
+    def idle(self, seconds: float) -> None:
+        """Wait, consuming nothing and staying a member of the group."""
+        ...
+
+    def is_assigned(self) -> bool:
+        """Say whether this member has partitions."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group."""
+        ...

@@ -56,9 +56,7 @@ class Page:
 
     def open(self, file: Path, width: int, height: int, *, scheme: str = "light", touch: bool = False) -> None:
         """Load a file in a window of this size, in CSS pixels, and wait until it is loaded."""
-        self._call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch
-        )
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
         self._call("Emulation.setTouchEmulationEnabled", enabled=touch)
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._loaded = False

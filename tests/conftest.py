@@ -5,3 +5,6 @@ import hypothesis
 # Whether a test passes must not depend on what else the machine does, or on code that is compiled at its first call.
 hypothesis.settings.register_profile("facestream", deadline=None)
 hypothesis.settings.load_profile("facestream")
+
+# Kafka, MinIO and MongoDB as fixtures; they start when the first test wants them.
+pytest_plugins = ["tests.stack.fixtures"]

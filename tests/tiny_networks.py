@@ -91,8 +91,9 @@ def keras_h5(folder: Path, width: int, change: Callable[[list[dict[str, Any]]], 
         for layer in layers:
             groups.create_group(layer["config"]["name"]).attrs["weight_names"] = []
         arrays = {"moving_mean:0": 0 * offset, "moving_variance:0": variance, "beta:0": offset}
-        _fill(groups["Bottleneck"], {"kernel:0": kernel * np.sqrt(variance + epsilon)})
-        _fill(groups["Bottleneck_BatchNorm"], arrays)
+        if "Bottleneck" in groups:  # and was not taken away
+            _fill(groups["Bottleneck"], {"kernel:0": kernel * np.sqrt(variance + epsilon)})
+            _fill(groups["Bottleneck_BatchNorm"], arrays)
     return path
 
 

@@ -8,11 +8,12 @@ import cv2
 
 from cli.jobs.output import new_folder, write
 from cli.jobs.pictures import content, files_in, stems, text_of
-from cli.jobs.pool import in_processes
 from cli.jobs.watching import Watch
 from services.detector.decode import decode
 from services.detector.faces import FaceFinder
 from services.detector.settings import DetectorSettings
+from services.standalone.processes import Processes
+from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
 from shared.models import LANDMARKS, located
 from shared.photo_files import is_photo_name
@@ -34,10 +35,10 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
     watch = Watch()
     detector = DetectorSettings(crop_width=face_width)
     landmarks = landmarks or located(LANDMARKS)
-    with new_folder(out, source) as folder:
-        photos = files_in(source, is_photo_name, watch.refused)
+    photos = files_in(source, is_photo_name, watch.refused)
+    with new_folder(out, source) as folder, Processes(StandaloneSettings.with_processes(processes)) as pool:
         tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
-        done = watch.over(in_processes(_crops, tasks, processes), len(photos), "photographs")
+        done = watch.over(pool.each(_crops, tasks), len(photos), "photographs")
         read = faces = 0
         for stem, (task, crops) in zip(stems(photos), done, strict=True):
             if isinstance(crops, Unreadable):

@@ -204,5 +204,15 @@ def _numbers(vector: NDArray[np.floating]) -> list[str]:
     return [str(value) for value in vector]
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    r"""Ends rows with `\n`. Told to do that itself, Python's writer would leave a `\r` inside a name unquoted."""
+
+    file: TextIO
+
+    def write(self, row: str) -> object:
+        return self.file.write(row.removesuffix("\r\n") + "\n")
+
+
 def _write(file: TextIO, rows: Iterable[Iterable[object]]) -> None:
-    csv.writer(file, lineterminator="\n").writerows(rows)
+    csv.writer(_Lines(file), lineterminator="\r\n").writerows(rows)

@@ -8,10 +8,11 @@ import cv2
 
 from cli.jobs.output import new_folder, write
 from cli.jobs.pictures import content, files_in, stems, text_of
-from cli.jobs.pool import in_processes
 from cli.jobs.watching import Watch
 from services.detector.raw import develop
 from services.detector.settings import DetectorSettings
+from services.standalone.processes import Processes
+from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
 from shared.photo_files import is_raw_name
 
@@ -33,10 +34,10 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
     """
     watch = Watch()
     detector = DetectorSettings()
-    with new_folder(out, source) as folder:
-        photos = files_in(source, is_raw_name, watch.refused)
+    photos = files_in(source, is_raw_name, watch.refused)
+    with new_folder(out, source) as folder, Processes(StandaloneSettings.with_processes(processes)) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)
-        done = watch.over(in_processes(_jpeg, tasks, processes), len(photos), "raw files")
+        done = watch.over(pool.each(_jpeg, tasks), len(photos), "raw files")
         read = 0
         for stem, (task, jpeg) in zip(stems(photos), done, strict=True):
             if isinstance(jpeg, Unreadable):

@@ -17,14 +17,14 @@ def export(model: Path, source: Path, out: Path) -> str:
     where no crop can be read.
     """
     watch = Watch()
+    names = files_in(source, is_photo_name, watch.refused)
+    top, written = source.resolve(), 0
     with new_text(out) as file:
-        names = files_in(source, is_photo_name, watch.refused)
         embedder = load_model(model)
         write_header(file, embedder.dimensions)
-        written = 0
         for name, vector in embedded(source, names, embedder, watch):
-            path = source / name
-            write_embeddings(file, [(text_of(path), text_of(path.resolve().parent.name), vector)])
+            label = (top / name).parent.name
+            write_embeddings(file, [(text_of(source / name), text_of(label), vector)])
             written += 1
         watch.check_some(written, source)
     return f"{watch.count(written, 'crops')}: {embedder.dimensions} values each in {out}"

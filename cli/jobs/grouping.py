@@ -19,8 +19,8 @@ def cluster_folder(source: Path, out: Path, model: Path, batch_size: int, whispe
     where no crop can be read.
     """
     watch = Watch()
+    names = files_in(source, is_photo_name, watch.refused)
     with new_folder(out, source) as folder:
-        names = files_in(source, is_photo_name, watch.refused)
         faces = list(embedded(source, names, load_model(model, batch_size), watch))
         watch.check_some(len(faces), source)
         clusters = grouped(np.stack([vector for _, vector in faces]), whispers)

@@ -18,8 +18,8 @@ def keep_sharp(source: Path, out: Path, threshold: float) -> str:
     can be read.
     """
     watch = Watch()
+    crops = files_in(source, is_photo_name, watch.refused)
     with new_folder(out, source) as folder:
-        crops = files_in(source, is_photo_name, watch.refused)
         read = kept = 0
         for name in watch.over(crops, len(crops), "crops"):
             try:

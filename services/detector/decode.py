@@ -1,7 +1,6 @@
 """Photographs in all the forms that cameras, phones and the web give them: bytes in, an upright picture out."""
 
 import io
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from services.detector.kinds import kind_of
 from services.detector.raw import develop, is_raw
+from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
 from shared.errors import FacestreamError, Unreadable
 
@@ -34,7 +34,6 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = (5, 6, 7, 8)  # those that exchange width and height
-_TALLEST = 4  # times the photo width; a taller picture is reduced further, so that detection has a bounded cost
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,15 +47,6 @@ class Decoded:
     image: NDArray[np.uint8]
     width: int
     height: int
-
-
-def detection_size(width: int, height: int, photo_width: int) -> tuple[int, int]:
-    """Return the width and height, in pixels, at which faces are looked for on a picture of this size.
-
-    The width is `photo_width`, whether that reduces or enlarges the picture; a very tall picture gets less.
-    """
-    scale = min(photo_width / width, math.sqrt(_TALLEST * photo_width**2 / (width * height)))
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def decode(data: bytes, settings: DetectorSettings) -> Decoded:
@@ -95,7 +85,7 @@ def too_large(size: int, settings: DetectorSettings) -> str:
 
 
 def _raw(data: bytes, settings: DetectorSettings) -> Decoded:
-    developed = develop(data, settings.photo_width, settings.max_megapixels)
+    developed = develop(data, settings)
     image = Image.fromarray(developed.image)
     return _finished(image, developed.width, developed.height, settings)
 
@@ -109,7 +99,7 @@ def _picture(data: bytes, settings: DetectorSettings) -> Decoded:
         orientation = _orientation(image)
         turned = orientation in _TURNED
         width, height = (image.height, image.width) if turned else image.size
-        needed = detection_size(width, height, settings.photo_width)
+        needed = detection_size(width, height, settings)
         # A JPEG is decoded at a half, a quarter or an eighth of its size without computing the pixels between:
         # 11 MP at a quarter takes 26 ms instead of 110. For other formats this does nothing.
         image.draft(None, needed[::-1] if turned else needed)
@@ -141,7 +131,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _finished(image: Image.Image, width: int, height: int, settings: DetectorSettings) -> Decoded:
-    needed_width, needed_height = detection_size(width, height, settings.photo_width)
+    needed_width, needed_height = detection_size(width, height, settings)
     factor = min(image.width // needed_width, image.height // needed_height)
     if factor > 1:
         image = image.reduce(factor)

@@ -9,6 +9,8 @@ import rawpy
 from numpy.typing import NDArray
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from services.detector.scale import detection_size
+from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
 
 _MARKS = (
@@ -68,23 +70,24 @@ def _first_directory(data: bytes) -> dict[int, object]:
             return {}
 
 
-def develop(data: bytes, enough_width: int, max_megapixels: float) -> Developed:
+def develop(data: bytes, settings: DetectorSettings) -> Developed:
     """Develop a raw file with the camera's white balance; raises `Unreadable`.
 
-    Where half the width is still `enough_width` pixels it is developed at half size, one pixel for each 2x2 block
-    of the sensor, which needs no interpolation (12 MP: a third of the time).
+    Where that is enough for detection it is developed at half size, one pixel for each 2x2 block of the sensor,
+    which needs no interpolation.
     """
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             sizes = raw.sizes
             megapixels = max(sizes.raw_width * sizes.raw_height, sizes.width * sizes.height) / 1e6
-            if megapixels > max_megapixels:
-                msg = f"{megapixels:.0f} megapixels, at most {max_megapixels:g} allowed"
+            if megapixels > settings.max_megapixels:
+                msg = f"{megapixels:,.0f} megapixels, at most {settings.max_megapixels:g} allowed"
                 raise Unreadable(msg)
             turned = sizes.flip in (5, 6)
-            width = sizes.height if turned else sizes.width
+            width, height = (sizes.height, sizes.width) if turned else (sizes.width, sizes.height)
+            needed, _ = detection_size(width, height, settings)
             # Files without a colour filter array (linear raw) are always developed in full.
-            half = raw.raw_pattern is not None and width // 2 >= enough_width
+            half = raw.raw_pattern is not None and width // 2 >= needed
             image = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=half)
     except rawpy.LibRawFileUnsupportedError as error:
         msg = "camera raw of an unknown kind, or damaged"

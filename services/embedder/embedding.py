@@ -15,18 +15,16 @@ def prewhitened(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Give each crop mean 0 and standard deviation 1: shape (n, h, w, 3) of uint8 to the same of float32.
 
     `(x - mean) / max(std, 1 / sqrt(h * w * 3))` over the whole crop, as FaceNet was trained; the floor keeps a crop
-    of one colour finite. The sums are integers, so the statistics of a crop are exact.
+    of one colour finite. Sums of integers are exact and the rest is float64, so the result is rounded once.
     """
     n, *shape = crops.shape
     size = int(np.prod(shape))
     flat = crops.reshape(n, size)
     total = flat.sum(axis=1, dtype=np.int64)
     squares = np.square(flat, dtype=np.uint16).sum(axis=1, dtype=np.int64)
-    mean = total / size
-    # In integers: the difference of two nearly equal floats would lose what a dark, flat crop has of contrast.
-    deviation = np.sqrt((squares * size - total**2) / size**2)
+    deviation = np.sqrt(squares * size - total**2) / size  # the difference is exact; that of two floats would not be
     scale = 1.0 / np.maximum(deviation, 1.0 / np.sqrt(size))
-    white: NDArray[np.float32] = (flat - mean[:, None].astype(np.float32)) * scale[:, None].astype(np.float32)
+    white: NDArray[np.float32] = ((flat - total[:, None] / size) * scale[:, None]).astype(np.float32)
     return white.reshape(crops.shape)
 
 

@@ -62,7 +62,7 @@ def read_h5(path: Path) -> LayerGraph:
         raise ModelError(msg) from error
     last = layers[-1]
     if last.kind not in ("dense", "normalisation") or last.bias is None:
-        msg = f"{path}: expected a network that ends in an embedding, found {last.kind} {last.name!r} at its end"
+        msg = f"{path}: expected FaceNet, which ends in an embedding, found {last.kind} {last.name!r} at the end"
         raise ModelError(msg)
     return LayerGraph(tuple(layers), size, len(last.bias))
 

@@ -147,7 +147,7 @@ def from_saved_model(folder: Path) -> FrozenGraph:
         switches = [given.name for given in signature.inputs.values() if given.dtype == tf.bool.as_datatype_enum]
         vectors = [given for given in signature.outputs.values() if given.dtype == tf.float32.as_datatype_enum]
         if len(pictures) != 1 or len(vectors) != 1:
-            names = ", ".join((*signature.inputs, *signature.outputs))
+            names = ", ".join((*sorted(signature.inputs), *sorted(signature.outputs)))
             msg = f"{folder}: expected a signature with one input of pictures and one output of vectors, found {names}"
             raise ModelError(msg)
         size = _size(pictures[0].tensor_shape)

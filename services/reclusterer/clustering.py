@@ -11,6 +11,7 @@ from services.reclusterer.chinese_whispers import UNKNOWN, chinese_whispers
 from services.reclusterer.graph import neighbour_graph
 from services.reclusterer.medoids import medoid
 from services.reclusterer.pairs import Rows, Vectors
+from services.reclusterer.parallel import in_threads
 from services.reclusterer.settings import ReclustererSettings
 
 
@@ -65,18 +66,17 @@ def _people(labels: Rows, vectors: Vectors, photos: Rows, min_size: int) -> list
     order = np.argsort(labels, kind="stable")
     order = order[labels[order] != UNKNOWN]
     starts = np.flatnonzero(np.diff(labels[order], prepend=UNKNOWN))
-    people = []
-    for members in np.split(order, starts[1:]):
-        if len(members) < min_size:
-            continue
-        middle = int(members[medoid(vectors[members])])
-        once = _one_per_photo(members, middle, vectors, photos)
-        if len(once) < min_size:
-            continue
-        if len(once) < len(members):
-            middle = int(once[medoid(vectors[once])])
-        people.append((once, middle))
-    return sorted(people, key=lambda person: int(person[0][0]))
+    large = [members for members in np.split(order, starts[1:]) if len(members) >= min_size]
+    people = in_threads(lambda members: _person(members, vectors, photos), large)
+    return sorted((person for person in people if len(person[0]) >= min_size), key=lambda person: int(person[0][0]))
+
+
+def _person(members: NDArray[np.int64], vectors: Vectors, photos: Rows) -> tuple[NDArray[np.int64], int]:
+    middle = int(members[medoid(vectors[members])])
+    once = _one_per_photo(members, middle, vectors, photos)
+    if len(once) < len(members):
+        middle = int(once[medoid(vectors[once])])
+    return once, middle
 
 
 def _one_per_photo(members: NDArray[np.int64], middle: int, vectors: Vectors, photos: Rows) -> NDArray[np.int64]:

@@ -4,28 +4,23 @@ Small sets are searched exactly; large ones through inverted lists, which miss a
 many.
 """
 
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations_with_replacement
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
-from threadpoolctl import threadpool_limits
 
 from services.reclusterer.inverted_lists import list_pairs, make_lists
 from services.reclusterer.pairs import Pairs, Rows, Vectors, joined, similar_pairs
+from services.reclusterer.parallel import in_threads
 
 EXACT_LIMIT = 20_000
 """Faces; up to here the exact search takes less than a second on two cores."""
 
 _BLOCK = 2048  # faces on each side of one product: 16 MiB, which stays in the third-level cache
 _SAMPLE = 500  # faces whose edges are counted exactly, for the edge recall
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,10 +50,11 @@ def neighbour_graph(
     photos = np.arange(n, dtype=np.int32) if photos is None else photos
     if n <= exact_limit:
         blocks = [np.arange(start, min(start + _BLOCK, n), dtype=np.int32) for start in range(0, n, _BLOCK)]
-        pairs = _in_threads(partial(_block_pairs, vectors, photos, threshold), combinations_with_replacement(blocks, 2))
+        block_pairs = partial(_block_pairs, vectors, photos, threshold)
+        pairs = joined(in_threads(block_pairs, combinations_with_replacement(blocks, 2)))
         return NeighbourGraph(_symmetric(pairs, n), "exact", 1.0)
     lists = make_lists(vectors, seed)
-    pairs = _in_threads(partial(list_pairs, vectors, photos, threshold, lists), range(lists.count))
+    pairs = joined(in_threads(partial(list_pairs, vectors, photos, threshold, lists), range(lists.count)))
     edges = _symmetric(pairs, n)
     return NeighbourGraph(edges, "inverted lists", _edge_recall(edges, vectors, photos, threshold, seed))
 
@@ -72,13 +68,6 @@ def _block_pairs(vectors: Vectors, photos: Rows, threshold: float, blocks: tuple
     return Pairs(pairs.first[upper], pairs.second[upper], pairs.weight[upper])
 
 
-def _in_threads(search: Callable[[_Item], Pairs], items: Iterable[_Item]) -> Pairs:
-    """Join the pairs of all items, in their order."""
-    # One product on one thread per core beats one product on all cores, and the compiled scans run beside them.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        return joined(list(threads.map(search, items)))
-
-
 def _symmetric(pairs: Pairs, n: int) -> csr_array:
     half = coo_array((pairs.weight, (pairs.first, pairs.second)), shape=(n, n)).tocsr()
     return csr_array(half + half.T)
@@ -89,6 +78,6 @@ def _edge_recall(edges: csr_array, vectors: Vectors, photos: Rows, threshold: fl
     n = len(vectors)
     sample = np.random.default_rng(seed).choice(n, min(_SAMPLE, n), replace=False).astype(np.int32)
     blocks = ((sample, np.arange(start, min(start + _BLOCK, n), dtype=np.int32)) for start in range(0, n, _BLOCK))
-    exact = _in_threads(lambda block: similar_pairs(vectors, photos, threshold, *block), blocks)
+    exact = sum(in_threads(lambda block: len(similar_pairs(vectors, photos, threshold, *block).first), blocks))
     found = int(np.diff(edges.indptr)[sample].sum())
-    return found / len(exact.first) if len(exact.first) else 1.0
+    return found / exact if exact else 1.0

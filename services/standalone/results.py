@@ -85,7 +85,7 @@ def write_results(repository: FaceRepository, generation: int, out: Path) -> Non
             if not header_written:
                 rows.writerow(range(len(vector) + 2))
                 header_written = True
-            rows.writerow([item.image.key, item.label, *map(str, vector)])
+            rows.writerow([item.face.crop_key, item.label, *map(str, vector)])
             folder = people / item.label if item.membership.cluster_id else unknown
             folder.mkdir(exist_ok=True)
             _link(out / item.face.crop_key, folder)

@@ -20,6 +20,7 @@ from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.reclusterer.step import recluster
 from services.standalone.detection import Detection
+from services.standalone.processes import Processes
 from services.standalone.scan import changed, outdated
 from services.standalone.settings import StandaloneSettings
 from shared.events import BucketEvent, FacesScreened
@@ -60,6 +61,7 @@ class Run:
     repository: FaceRepository
     embedder: Embedder
     detection: Detection
+    processes: Processes
     settings: RunSettings
 
     def forget_outdated(self) -> int:
@@ -81,7 +83,8 @@ class Run:
         generation = self.repository.active_generation()
         number = generation.number if generation else 0
         people = People(self.repository.clusters(number) if generation else [])
-        for batch in chunked(self.detection.screened(self._changed()), self.settings.standalone.photos_per_batch):
+        screened = self.detection.screened(self._changed(), self.processes)
+        for batch in chunked(screened, self.settings.standalone.photos_per_batch):
             faces = self._store(batch, number, people)
             progress.advance(len(batch), faces)
 

@@ -53,14 +53,18 @@ def changed(objects: ObjectStore, repository: FaceRepository, bucket: str) -> It
 def outdated(objects: ObjectStore, repository: FaceRepository, bucket: str) -> Iterator[ImageRecord]:
     """Yield each known image whose file is gone or is another one now.
 
-    Both sides come in the same order, so they are compared by one walk over both, whatever their number.
+    What lies in a folder that cannot be read just now is neither. Both sides come in the same order, so they are
+    compared by one walk over both, whatever their number.
     """
     listing = (info for info in objects.list(bucket) if is_photo_name(info.key))
-    info = next(listing, None)
+    info, closed = next(listing, None), None
     for image in repository.images():
         if image.bucket != bucket:
             continue
         while info is not None and info.key.encode() < image.key.encode():
+            closed = info.key if info.key.endswith("/") else closed
             info = next(listing, None)
+        if closed and image.key.startswith(closed):
+            continue
         if info is None or info.key != image.key or not _is_of(image, info):
             yield image

@@ -1,7 +1,7 @@
 """What can be configured about a run over a folder."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -21,3 +21,8 @@ class StandaloneSettings(Settings):
         float, Field(gt=0, description="seconds; a photograph that takes longer is unreadable, its process ended")
     ] = 300.0
     photos_per_batch: Annotated[int, Field(ge=1, le=4096, description="photographs embedded and stored together")] = 32
+
+    @classmethod
+    def with_processes(cls, processes: int | None) -> Self:
+        """Return the settings with this number of processes, or with the configured one."""
+        return cls() if processes is None else cls(processes=processes)

@@ -12,7 +12,8 @@ from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from services.standalone.detection import Detection, DetectionSetup
+from services.standalone.detection import Detection, ready
+from services.standalone.processes import Processes
 from services.standalone.report import write_report
 from services.standalone.result_folder import DATABASE, REPORT, check_folders, check_origin, held
 from services.standalone.results import write_results
@@ -20,7 +21,6 @@ from services.standalone.runner import Progress, Run, RunSettings
 from services.standalone.scan import census
 from services.standalone.settings import StandaloneSettings
 from services.standalone.summary import Summary, summarise
-from shared.adapters.folder import FolderStore
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput
 from shared.models import FACENET, LANDMARKS, located
@@ -51,17 +51,19 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
     finished by then is kept.
     """
     check_folders(options.photos, options.out)
+    sizes: dict[str, Any] = {} if options.min_cluster_size is None else {"min_cluster_size": options.min_cluster_size}
     settings = RunSettings(
         BucketSettings(),
-        StandaloneSettings(**_given(processes=options.processes)),
+        StandaloneSettings.with_processes(options.processes),
         DetectorSettings(),
         QualitySettings(),
         AssignerSettings(),
-        ReclustererSettings(**_given(min_cluster_size=options.min_cluster_size)),
+        ReclustererSettings(**sizes),
     )
-    roots = {settings.buckets.photos: options.photos, settings.buckets.faces: options.out}
-    objects = FolderStore(roots)
-    setup = DetectionSetup(roots, located(LANDMARKS), settings.buckets, settings.detector, settings.quality)
+    detection = Detection(
+        options.photos, options.out, located(LANDMARKS), settings.buckets, settings.detector, settings.quality
+    )
+    objects = detection.objects()
     model = options.model or located(FACENET)
     with held(options.out), SqliteRepository(options.out / DATABASE) as repository:
         found = census(objects, settings.buckets.photos)
@@ -69,11 +71,11 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
             msg = f"{options.photos}: expected the photographs of earlier runs, found none; is a disk not mounted?"
             msg += f" If they are gone on purpose, remove {options.out}"
             raise InvalidInput(msg)
-        # The processes start before the model is loaded, so that they detect while it loads.
-        with Detection(setup, objects, settings.standalone) as detection:
+        with Processes(settings.standalone) as processes:
+            processes.prepare(ready)  # which takes as long as loading the model
             embedder = load_embedder(model, EmbedderSettings())
             check_origin(options.out, _origin(options.photos, embedder.model_id, settings))
-            run = Run(objects, repository, embedder, detection, settings)
+            run = Run(objects, repository, embedder, detection, processes, settings)
             run.forget_outdated()
             with progress_of(run.pending()) as progress:
                 run.add_pending(progress)
@@ -93,10 +95,6 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
                     sharpness_threshold=settings.quality.sharpness_threshold,
                 )
         return summarise(repository, generation.number, found.others)
-
-
-def _given(**settings: object) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _origin(photos: Path, model_id: str, settings: RunSettings) -> dict[str, str]:

@@ -135,9 +135,9 @@ def _walk(top: _Level, prefix: str) -> Iterator[ObjectInfo]:
             levels.pop()
             continue
         key = level.prefix + part
-        path = _path(level.folder, part.removesuffix("/"))
-        if path is None or not (key.startswith(prefix) or (part.endswith("/") and prefix.startswith(key))):
+        if not (key.startswith(prefix) or (part.endswith("/") and prefix.startswith(key))):
             continue
+        path = level.folder / _name(part.removesuffix("/"))
         if part.endswith("/"):
             try:
                 inside = _Level(key, path, _identity(path), iter(_names(path)))
@@ -201,24 +201,29 @@ def _time(nanoseconds: int) -> datetime:
 
 def _part(name: str) -> str:
     """Return a file's name as part of a key: total, and reversed by `_name`."""
+    if name.isascii() and "\\" not in name:  # nearly all names, and a folder may have a million
+        return name
     return os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def _name(part: str) -> str | None:
-    """Return the file's name that a part of a key stands for; None where none can have it."""
-    try:
-        raw = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", part.encode())
-    except UnicodeEncodeError:  # half a surrogate pair
-        return None
-    name = os.fsdecode(raw)
-    allowed = name and name[0] != "." and "/" not in name and "\0" not in name
-    return name if allowed and _part(name) == part else None
+def _name(part: str) -> str:
+    """Return the file's name that a part of a key stands for; raises UnicodeEncodeError for half a surrogate pair."""
+    if part.isascii() and "\\" not in part:
+        return part
+    return os.fsdecode(
+        _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", part.encode())
+    )
 
 
 def _path(folder: Path, key: str) -> Path | None:
     """Return the path of a key below a folder, None where no file can have it. It never leaves the folder."""
-    names = [_name(part) for part in key.split("/")]
-    return None if None in names else folder.joinpath(*filter(None, names))
+    parts = key.split("/")
+    try:
+        names = [_name(part) for part in parts]
+    except UnicodeEncodeError:
+        return None
+    impossible = any(name[:1] in ("", ".") or "/" in name or "\0" in name for name in names)
+    return None if impossible or [_part(name) for name in names] != parts else folder.joinpath(*names)
 
 
 def _content(path: Path) -> bytes:

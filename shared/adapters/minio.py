@@ -92,6 +92,12 @@ class MinioStore:
             msg = f"FACESTREAM_MINIO_ENDPOINT: expected host:port, found {settings.endpoint}: {error}"
             raise InvalidInput(msg) from error
 
+    def make_bucket(self, bucket: str) -> None:
+        """Make a bucket; one that is there is left as it is."""
+        with _errors(bucket):
+            if not self._client.bucket_exists(bucket):
+                self._client.make_bucket(bucket)
+
     def get(self, bucket: str, key: str) -> StoredObject:
         """Return an object; raises `ObjectMissing`, `ObjectRefused`, `Transient`, `Fatal`."""
         where = f"{bucket}/{key}"

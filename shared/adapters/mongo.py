@@ -157,7 +157,7 @@ class MongoRepository:
 
     def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
         """Yield the accepted faces that this model embedded, in ascending order of face id, in blocks of `block`."""
-        wanted: Document = {"model_id": model_id, "verdict": Verdict.ACCEPTED.value, "vector": {"$ne": None}}
+        wanted: Document = {"model_id": model_id, "quality.verdict": Verdict.ACCEPTED.value, "vector": {"$ne": None}}
         last = ""
         while page := _find(
             self._faces, wanted | {"_id": {"$gt": last}}, limit=block, fields={"image_id": 1, "vector": 1}

@@ -50,11 +50,9 @@ def face_document(face: FaceRecord) -> Document:
         "_id": face.face_id,
         "image_id": face.image_id,
         "object_id": face.object_id,
-        "box": {"left": face.box.left, "top": face.box.top, "width": face.box.width, "height": face.box.height},
-        "score": float(face.score),
         "crop_key": face.crop_key,
-        "sharpness": float(face.sharpness),
-        "verdict": face.verdict.value,
+        "detection": {"box": face.box.model_dump(), "score": float(face.score)},
+        "quality": {"sharpness": float(face.sharpness), "verdict": face.verdict.value},
         "vector": None if face.vector is None else _bytes(face.vector),
         "model_id": face.model_id,
     }
@@ -62,16 +60,16 @@ def face_document(face: FaceRecord) -> Document:
 
 def face_of(document: Mapping[str, Any]) -> FaceRecord:
     """Return the face of a document."""
-    vector = document["vector"]
+    detection, quality, vector = document["detection"], document["quality"], document["vector"]
     return FaceRecord(
         face_id=document["_id"],
         image_id=document["image_id"],
         object_id=document["object_id"],
-        box=Box(**document["box"]),
-        score=document["score"],
+        box=Box(**detection["box"]),
+        score=detection["score"],
         crop_key=document["crop_key"],
-        sharpness=document["sharpness"],
-        verdict=Verdict(document["verdict"]),
+        sharpness=quality["sharpness"],
+        verdict=Verdict(quality["verdict"]),
         vector=None if vector is None else vector_of(vector),
         model_id=document["model_id"],
     )
@@ -79,12 +77,12 @@ def face_of(document: Mapping[str, Any]) -> FaceRecord:
 
 def membership_document(membership: Membership) -> Document:
     """Return the document of a membership."""
+    similarity = None if membership.similarity is None else float(membership.similarity)
     return {
         "_id": generation_key(membership.generation, membership.face_id),
         "generation": membership.generation,
         "face_id": membership.face_id,
-        "cluster_id": membership.cluster_id,
-        "similarity": None if membership.similarity is None else float(membership.similarity),
+        "assigned": {"cluster_id": membership.cluster_id, "similarity": similarity},
         "cause": membership.cause.value,
     }
 
@@ -94,8 +92,8 @@ def membership_of(document: Mapping[str, Any]) -> Membership:
     return Membership(
         generation=document["generation"],
         face_id=document["face_id"],
-        cluster_id=document["cluster_id"],
-        similarity=document["similarity"],
+        cluster_id=document["assigned"]["cluster_id"],
+        similarity=document["assigned"]["similarity"],
         cause=Cause(document["cause"]),
     )
 

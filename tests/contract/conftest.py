@@ -13,6 +13,7 @@ from shared.adapters.folder import FolderStore
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
 from shared.adapters.sqlite import SqliteRepository
 from shared.ports import FaceRepository, ObjectStore
+from tests.contract.servers import minio_store, mongo_repositories
 
 BUCKET = "photos"
 
@@ -26,6 +27,7 @@ def _folder_store(folder: Path) -> ObjectStore:
 
 
 _STORES = {"memory": _memory_store, "folder": _folder_store}
+_MINIO = pytest.param("minio", marks=pytest.mark.slow)  # its first start builds it
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,25 @@ def _sqlite_repositories(folder: Path) -> Repositories:
 
 
 _REPOSITORIES = {"memory": _memory_repositories, "sqlite": _sqlite_repositories}
+_MONGO = pytest.param("mongo", marks=pytest.mark.slow)
 
 
 # Of module scope, because property tests run many examples in one test: an example takes a key prefix or a
 # repository of its own.
-@pytest.fixture(scope="module", params=_STORES)
+@pytest.fixture(scope="module", params=[*_STORES, _MINIO])
 def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ObjectStore:
+    if request.param == "minio":
+        return minio_store(request.getfixturevalue("minio"), BUCKET)
     return _STORES[request.param](tmp_path_factory.mktemp("objects"))
 
 
-@pytest.fixture(scope="module", params=_REPOSITORIES)
-def repositories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Repositories:
-    return _REPOSITORIES[request.param](tmp_path_factory.mktemp("repositories"))
+@pytest.fixture(scope="module", params=[*_REPOSITORIES, _MONGO])
+def repositories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repositories]:
+    if request.param == "mongo":
+        with mongo_repositories(request.getfixturevalue("mongo")) as (new, beside):
+            yield Repositories(new, beside)
+    else:
+        yield _REPOSITORIES[request.param](tmp_path_factory.mktemp("repositories"))
 
 
 @pytest.fixture

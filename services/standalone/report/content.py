@@ -1,35 +1,13 @@
 """What the report says, apart from how it looks: values made from the records, without reading or writing anything."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from services.standalone.report.histogram import Histogram, similarity_histogram, sharpness_histogram
+from services.standalone.report.faces import Face, Placer, light_faces, likest_among
+from services.standalone.report.histogram import Histogram, sharpness_histogram, similarity_histogram
 from shared.events import Outcome, Verdict
 from shared.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
-
-MAP_FACES = 20_000  # t-SNE of as many takes a minute; face ids are digests, so the first ones are a fair sample
-MAP_SIDE = 10_000  # positions are whole numbers from 0 to this
-
-Placer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """One face. `place` is where it lies on the map, x and y from 0 to `MAP_SIDE`; None if it is not on it."""
-
-    face_id: str
-    photo: int
-    crop_key: str
-    verdict: Verdict
-    score: float
-    sharpness: float
-    similarity: float | None
-    cluster_id: str | None
-    place: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +107,10 @@ def build(
             readable[image.image_id] = image.key
     numbers = {image_id: number for number, image_id in enumerate(readable)}
     photos = tuple(readable.values())
-    known = _light_faces(faces, numbers, generation.model_id if generation else None, memberships, place)
+    model_id = generation.model_id if generation else None
+    known = light_faces(
+        faces, numbers, model_id=model_id, memberships=memberships, likest=likest_among(clusters), place=place
+    )
 
     def by_similarity(face: Face) -> tuple[bool, float, str, str]:
         return face.similarity is None, -(face.similarity or 0.0), photos[face.photo], face.face_id
@@ -189,49 +170,3 @@ def _append(faces: list[Face], more: Sequence[Face]) -> Run:
     run = Run(len(faces), len(more))
     faces.extend(more)
     return run
-
-
-def _light_faces(
-    records: Iterable[FaceRecord],
-    numbers: Mapping[str, int],
-    model_id: str | None,
-    memberships: Mapping[str, Membership],
-    place: Placer,
-) -> list[Face]:
-    """Leave the vectors behind: those for the map are the only ones that are ever held together."""
-    faces: list[Face] = []
-    mapped: list[int] = []
-    vectors: list[NDArray[np.float32]] = []
-    for record in records:
-        if record.image_id not in numbers:
-            continue  # removed while the report was made
-        membership = memberships.get(record.face_id)
-        if record.vector is not None and len(vectors) < MAP_FACES:
-            model_id = model_id or record.model_id
-            if record.model_id == model_id:  # vectors of two models have no common space
-                mapped.append(len(faces))
-                vectors.append(record.vector)
-        faces.append(
-            Face(
-                face_id=record.face_id,
-                photo=numbers[record.image_id],
-                crop_key=record.crop_key,
-                verdict=record.verdict,
-                score=record.score,
-                sharpness=record.sharpness,
-                similarity=membership.similarity if membership else None,
-                cluster_id=membership.cluster_id if membership else None,
-            )
-        )
-    if vectors:
-        for index, position in zip(mapped, _whole_numbers(place(np.stack(vectors))), strict=True):
-            faces[index] = replace(faces[index], place=position)
-    return faces
-
-
-def _whole_numbers(places: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Fit the map into a square of `MAP_SIDE` with one scale for both axes, in its middle."""
-    low, high = places.min(axis=0), places.max(axis=0)
-    extent = float((high - low).max()) or 1.0
-    fitted = (places - (low + high) / 2) / extent * MAP_SIDE + MAP_SIDE / 2
-    return [(x, y) for x, y in np.rint(fitted).astype(int).tolist()]

@@ -1,7 +1,7 @@
 """Histograms as geometry: two kinds of faces stacked in common bins, and a line at the threshold between them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """`passed` and `failed` count the faces on either side of a decision, not of the line: faces of one photo compete."""
+    """`passed` and `failed` are decisions, not sides of the line: of two faces in one photo only one is assigned."""
 
     bars: tuple[Bar, ...]
     x_ticks: tuple[Tick, ...]
@@ -45,15 +45,37 @@ class Histogram:
     failed: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """`edges` of bins, `ticks` and `threshold` in one unit, each but the edges with what is written there."""
+
+    edges: NDArray[np.float64]
+    labels: tuple[str, ...]
+    ticks: tuple[tuple[float, str], ...]
+    threshold: tuple[float, str]
+
+    def place(self, value: float) -> float:
+        """Return where a value lies in the picture."""
+        low, high = float(self.edges[0]), float(self.edges[-1])
+        return round((value - low) / (high - low) * WIDTH, 2)
+
+
 def similarity_histogram(
     assigned: Iterable[float | None], unknown: Iterable[float | None], threshold: float
 ) -> Histogram:
     """Count inner products, in equal bins; faces that were compared with nothing are left out."""
-    passed = np.array([value for value in assigned if value is not None], dtype=np.float64)
-    failed = np.array([value for value in unknown if value is not None], dtype=np.float64)
-    low = min(0.0, math.floor(10 * min([threshold, *passed, *failed])) / 10)
-    ticks = [(at / 10, f"{at / 10:g}") for at in range(round(low * 10), 11, 2)]
-    return _histogram(passed, failed, np.linspace(low, 1.0, _BINS + 1), ticks, (threshold, f"{threshold:g}"), "{:.3f}")
+    passed, failed = (
+        np.array([value for value in values if value is not None], dtype=np.float64) for values in (assigned, unknown)
+    )
+    low = min(0.0, math.floor(5 * min([threshold, *passed, *failed])) / 5)  # inner products may be negative
+    edges = np.linspace(low, 1.0, _BINS + 1)
+    axis = _Axis(
+        edges,
+        labels=tuple(f"{edge:.3f}" for edge in edges),
+        ticks=tuple((at / 10, f"{at / 10:g}") for at in range(round(low * 10), 11, 2)),
+        threshold=(threshold, f"{threshold:g}"),
+    )
+    return _stack(passed, failed, axis)
 
 
 def sharpness_histogram(accepted: Iterable[float], rejected: Iterable[float], threshold: float) -> Histogram:
@@ -61,51 +83,41 @@ def sharpness_histogram(accepted: Iterable[float], rejected: Iterable[float], th
     passed, failed = (
         np.log10(np.maximum(1.0, np.array([*values], dtype=np.float64))) for values in (accepted, rejected)
     )
-    high = max(3.0, math.ceil(max([0.0, *passed, *failed])))
-    ticks = [(float(power), f"{10**power:,}") for power in range(int(high) + 1)]
-    line = (math.log10(max(1.0, threshold)), f"{threshold:g}")
-    return _histogram(passed, failed, np.linspace(0.0, high, _BINS + 1), ticks, line, "{:.3g}", power=True)
+    powers = math.ceil(max([3.0, *passed, *failed]))
+    edges = np.linspace(0.0, powers, _BINS + 1)
+    axis = _Axis(
+        edges,
+        labels=tuple(f"{10**edge:.3g}" for edge in edges),
+        ticks=tuple((float(power), f"{10**power:,}") for power in range(powers + 1)),
+        threshold=(math.log10(max(1.0, threshold)), f"{threshold:g}"),
+    )
+    return _stack(passed, failed, axis)
 
 
-def _histogram(
-    passed: NDArray[np.float64],
-    failed: NDArray[np.float64],
-    edges: NDArray[np.float64],
-    ticks: Sequence[tuple[float, str]],
-    line: tuple[float, str],
-    number: str,
-    *,
-    power: bool = False,
-) -> Histogram:
+def _stack(passed: NDArray[np.float64], failed: NDArray[np.float64], axis: _Axis) -> Histogram:
+    edges = axis.edges
     # A value beyond the last edge by a rounding error belongs into the last bin.
-    counts = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] for values in (passed, failed)]
-    ceiling = _round_ceiling(int((counts[0] + counts[1]).max()))
-    places = (edges - edges[0]) / (edges[-1] - edges[0]) * WIDTH
-    labels = [number.format(10**edge if power else edge) for edge in edges]
-
-    def at(value: float) -> float:
-        return round((value - float(edges[0])) / float(edges[-1] - edges[0]) * WIDTH, 2)
-
+    counts = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0].tolist() for values in (passed, failed)]
+    ceiling = _round_ceiling(max(map(sum, zip(*counts, strict=True))))
     bars = tuple(
         Bar(
-            labels[index],
-            labels[index + 1],
-            x=round(float(places[index]), 2),
-            width=round(float(places[index + 1] - places[index]), 2),
-            passed=int(good),
-            failed=int(bad),
-            passed_height=round(int(good) / ceiling * HEIGHT, 2),
-            failed_height=round(int(bad) / ceiling * HEIGHT, 2),
+            axis.labels[index],
+            axis.labels[index + 1],
+            x=axis.place(edges[index]),
+            width=round(WIDTH / _BINS, 2),
+            passed=good,
+            failed=bad,
+            passed_height=round(good / ceiling * HEIGHT, 2),
+            failed_height=round(bad / ceiling * HEIGHT, 2),
         )
         for index, (good, bad) in enumerate(zip(*counts, strict=True))
         if good or bad
     )
-    heights = [Tick(HEIGHT - HEIGHT * part / 2, f"{ceiling * part // 2:,}") for part in range(3)]
     return Histogram(
         bars=bars,
-        x_ticks=tuple(Tick(at(value), label) for value, label in ticks),
-        y_ticks=tuple(heights),
-        threshold=Tick(at(line[0]), line[1]),
+        x_ticks=tuple(Tick(axis.place(value), label) for value, label in axis.ticks),
+        y_ticks=tuple(Tick(HEIGHT * (1 - part / 2), f"{ceiling * part // 2:,}") for part in range(3)),
+        threshold=Tick(axis.place(axis.threshold[0]), axis.threshold[1]),
         passed=len(passed),
         failed=len(failed),
     )

@@ -13,7 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from services.standalone.report.content import MAP_SIDE, Report, Run, build
+from services.standalone.report.content import Report, Run, build
+from services.standalone.report.faces import MAP_SIDE
 from services.standalone.report.thumbnails import thumbnail_width, thumbnails
 from services.standalone.tsne import embed_2d
 from shared.ports import FaceRepository, ObjectStore
@@ -71,7 +72,7 @@ def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": True}
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     style = _asset("report.css")
     scripts = [_asset(name) for name in _SCRIPTS]
     return environment.get_template("report.html.j2").generate(
@@ -106,6 +107,8 @@ def _data(report: Report) -> dict[str, Any]:
         return {"kind": kind, "title": title, "anchor": anchor, "first": run.first, "count": run.count}
 
     faces = report.faces
+    numbers = {person.cluster_id: index for index, person in enumerate(report.people)}
+    unknown = faces[report.unknown.first : report.unknown.first + report.unknown.count]
     return {
         "side": MAP_SIDE,
         "block": _BLOCK,
@@ -116,6 +119,7 @@ def _data(report: Report) -> dict[str, Any]:
         "score": [round(face.score, 2) for face in faces],
         "x": [face.place and face.place[0] for face in faces],
         "y": [face.place and face.place[1] for face in faces],
+        "nearest": [numbers.get(face.nearest or "") for face in unknown],
         "sections": [
             *(
                 section("person", f"Person {person.number}", f"person-{person.cluster_id}", person.faces)

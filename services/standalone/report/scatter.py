@@ -101,7 +101,7 @@ def _write_picture(
             dots, names_shown, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2
         )
         for text in legend.get_texts():
-            text.set_parse_math(False)  # noqa: FBT003  matplotlib's signature; a dollar sign is a dollar sign
+            text.set_parse_math(False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # such a letter shows as a box
         figure.savefig(draft, dpi=150, metadata={"Software": None})

@@ -12,7 +12,7 @@ from shared.ports import ObjectStore
 # Sharp at twice the 80 pixels of a tile while the page stays below some 10 MB; with more faces, weight counts.
 _FINE, _FINE_UP_TO = 160, 2_000
 _COARSE = 80
-_QUALITY = 70  # of 100; 80 pixels then take about 1.5 kB
+_QUALITY = 70  # of 100; 80 pixels then take 1 to 2 kB. Method 4 takes a third longer for 3 % less.
 
 
 def thumbnail_width(faces: int) -> int:
@@ -30,5 +30,5 @@ def thumbnails(objects: ObjectStore, bucket: str, crop_keys: Iterable[str], widt
             yield ""  # the face stays on the page, without its picture
             continue
         file = io.BytesIO()
-        picture.save(file, "WEBP", quality=_QUALITY, method=4)
+        picture.save(file, "WEBP", quality=_QUALITY, method=2)
         yield base64.b64encode(file.getvalue()).decode("ascii")

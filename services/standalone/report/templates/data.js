@@ -17,8 +17,21 @@ const sectionOfFace = (face) => data.sections[sectionOf[face]];
 const keyOf = (face) => data.photos[data.photo[face]];
 const describe = (face) => `${sectionOfFace(face).title}: face in ${keyOf(face)}`;
 
-// The golden angle keeps the hues of any number of people apart.
+// The person that an unknown face is likest to, if any.
+function nearestOf(face) {
+  const section = sectionOfFace(face);
+  return section.kind === "unknown" ? data.sections[data.nearest[face - section.first]] : undefined;
+}
+
+function likenessOf(face) {
+  if (data.similarity[face] === null) return "";
+  const nearest = nearestOf(face);
+  return `similarity ${data.similarity[face].toFixed(3)}${nearest ? ` to ${nearest.title}` : ""}`;
+}
+
+// The golden angle keeps the hues of any number of people apart; from the ninth on they differ in lightness too.
 const hueOf = (section) => Math.round((section * 137.508 + 255) % 360);
+const shiftOf = (section) => [0, -14, 9][Math.floor(section / 8) % 3];
 
 // Thumbnails lie in blocks of text behind the scripts; a block is parsed when the first of its faces is looked at.
 const blocks = new Map();

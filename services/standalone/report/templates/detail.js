@@ -12,6 +12,7 @@ function open(face) {
   detail.querySelector("h2").textContent = section.title;
   detail.querySelector(".key bdi").textContent = keyOf(face);
   const facts = [
+    ["Likest person", nearestOf(face)?.title ?? null],
     ["Similarity", data.similarity[face] === null ? null : data.similarity[face].toFixed(3)],
     ["Sharpness", numeral.format(data.sharpness[face])],
     ["Detector score", data.score[face].toFixed(2)],

@@ -22,8 +22,16 @@
   const fit = () => (Math.min(width, height) - 2 * MARGIN - LANDMARK) / data.side;
   const left = (face) => (width / 2 + (data.x[face] - data.side / 2) * fit()) * view.scale + view.x;
   const top = (face) => ((height + LANDMARK) / 2 + (data.side / 2 - data.y[face]) * fit()) * view.scale + view.y;
-  const colourOf = (face) =>
-    sectionOfFace(face).kind === "person" ? `oklch(${dark.matches ? 0.74 : 0.62} 0.15 ${hueOf(sectionOf[face])})` : dark.matches ? "#6b7079" : "#a9acb2";
+  const colours = new Map();
+  function colourOf(face) {
+    const section = sectionOf[face];
+    if (!colours.has(section)) {
+      const person = data.sections[section].kind === "person";
+      const light = (dark.matches ? 72 : 62) + (person ? shiftOf(section) : dark.matches ? -18 : 12);
+      colours.set(section, `oklch(${light}% ${person ? 0.14 : 0.01} ${hueOf(section)})`);
+    }
+    return colours.get(section);
+  }
   const chosen = () => (chooser.value === "" ? null : Number(chooser.value));
 
   function redraw() {
@@ -77,7 +85,7 @@
     for (const face of medoids) { // largest people first
       if (left(face) < 0 || top(face) < 0 || left(face) > width || top(face) > height) continue;
       const [x, y] = standOf(face, radius);
-      if (placed.some((other) => Math.hypot(other.x - x, other.y - y) < LANDMARK * 1.5)) continue;
+      if (placed.some((other) => Math.hypot(other.x - x, other.y - y) < LANDMARK * 2)) continue;
       placed.push({ x, y });
       const image = portrait(face);
       if (!image.complete || !image.naturalWidth) continue;
@@ -130,7 +138,7 @@
       who.textContent = section.title;
       who.href = `#${section.anchor}`;
       tip.querySelector(".key").textContent = keyOf(face);
-      tip.querySelector("small").textContent = data.similarity[face] === null ? "" : `similarity ${data.similarity[face].toFixed(3)}`;
+      tip.querySelector("small").textContent = likenessOf(face);
       const [x, y] = [left(face), top(face)];
       const beside = x + 14 + tip.offsetWidth > width ? x - 14 - tip.offsetWidth : x + 14;
       const above = y + 14 + tip.offsetHeight > height ? y - 14 - tip.offsetHeight : y + 14;
@@ -233,7 +241,10 @@
     button.addEventListener("click", () => zoom({ in: 1.6, out: 1 / 1.6, all: 0 }[button.dataset.zoom]));
   }
   chooser.addEventListener("change", redraw);
-  dark.addEventListener("change", redraw);
+  dark.addEventListener("change", () => {
+    colours.clear();
+    redraw();
+  });
   document.addEventListener("DOMContentLoaded", redraw);
   new ResizeObserver(() => move(0, 0)).observe(canvas);
 })();

@@ -1,0 +1,35 @@
+"""At which sizes a photograph is looked at."""
+
+import math
+
+from services.detector.settings import DetectorSettings
+
+WINDOW = 80
+"""Pixels: width and height of the detector's window, so of the smallest face that it finds."""
+_TALLEST = 4  # times the photo width; a taller picture is made smaller still, so that detection has a bounded cost
+
+
+def picture_size(width: int, height: int, settings: DetectorSettings) -> tuple[int, int]:
+    """Return width and height of the picture that crops are cut from, for a photograph of this size; all in pixels.
+
+    The width is `photo_width`, whether that reduces or enlarges the photograph; a very tall one gets less.
+    """
+    return _scaled(width, height, _picture_scale(width, height, settings))
+
+
+def detection_size(width: int, height: int, settings: DetectorSettings) -> tuple[int, int]:
+    """Return width and height of the picture that faces are looked for on, for a photograph of this size; in pixels.
+
+    The picture of `picture_size`, doubled `upsample` times, but not so large that faces below `min_face` pixels of
+    the photograph would be found.
+    """
+    doubled = _picture_scale(width, height, settings) * 2**settings.upsample
+    return _scaled(width, height, min(doubled, WINDOW / settings.min_face))
+
+
+def _picture_scale(width: int, height: int, settings: DetectorSettings) -> float:
+    return min(settings.photo_width / width, math.sqrt(_TALLEST * settings.photo_width**2 / (width * height)))
+
+
+def _scaled(width: int, height: int, scale: float) -> tuple[int, int]:
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,0 +1,53 @@
+"""The topics: one table, from which `facestream init` creates them and the documentation is made.
+
+Retention is in days; compacted topics keep the last record of every key for ever, tombstones for a day.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from shared.events import FaceAssigned, FacesDetected, FacesEmbedded, FacesScreened, ImageProcessed, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `model` is that of its values, None where they are not ours; `producer` the service that writes it."""
+
+    name: str
+    key: str
+    model: type[Message] | None
+    producer: str
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention: timedelta | None = timedelta(days=7)
+    partitions: int = 12
+
+    def configuration(self) -> dict[str, str]:
+        """Return what differs from the broker's defaults, by Kafka's names."""
+        configuration = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        if self.retention is not None:
+            configuration["retention.ms"] = str(int(self.retention.total_seconds() * 1000))
+        return configuration
+
+
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""A photograph with a thousand faces of 512 dimensions is 3 MiB of JSON."""
+
+IMAGES_UPLOADED = Topic("images.uploaded", "bucket/key", None, "object store")
+FACES_DETECTED = Topic("faces.detected", "object id", FacesDetected, "detector")
+FACES_SCREENED = Topic("faces.screened", "object id", FacesScreened, "quality")
+# A day: vectors are biometric data, and what the assigner has not read by then the reconciler repairs.
+FACES_EMBEDDED = Topic("faces.embedded", "object id", FacesEmbedded, "embedder", retention=timedelta(days=1))
+FACES_ASSIGNED = Topic("faces.assigned", "face id", FaceAssigned, "assigner, reclusterer", "compact", None)
+IMAGES_PROCESSED = Topic("images.processed", "object id", ImageProcessed, "assigner", "compact", None)
+DEAD_LETTERS = Topic("dead-letters", "original key", None, "every service", retention=timedelta(days=30), partitions=1)
+
+TOPICS = (
+    IMAGES_UPLOADED,
+    FACES_DETECTED,
+    FACES_SCREENED,
+    FACES_EMBEDDED,
+    FACES_ASSIGNED,
+    IMAGES_PROCESSED,
+    DEAD_LETTERS,
+)

@@ -1,0 +1,169 @@
+"""The worker: one loop for all streaming services.
+
+    consume -> decode -> step -> encode -> one transaction: produce, offsets, commit
+
+What fails is told apart by `shared.errors`: a `Transient` error is retried with the same batch for as long as it
+takes; a batch with a `Poison` message in it is run again one by one, and the culprit goes to the dead letters in the
+same transaction as the results of the others; `Fatal` ends the process. An exception that nobody foresaw is poison:
+a defect must not stop the stream, and more than a few of them a minute do, because a broken release must not drain
+the topic into the dead letters.
+"""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event
+from typing import Annotated, Protocol
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.errors import Fatal, Transient
+from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
+from shared.settings import Settings
+from shared.topics import DEAD_LETTERS
+
+Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
+"""A service's job on records. Raises `Transient`, `Poison` or `Fatal`; calling it again must change nothing."""
+
+
+_MESSAGE = 500  # characters of an error's first line that a dead letter keeps
+
+
+class WorkerSettings(Settings):
+    """How the loop behaves."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTREAM_WORKER_")
+
+    batch: Annotated[int, Field(ge=1, le=10_000, description="records taken at once, at the most")] = 16
+    wait: Annotated[float, Field(gt=0, le=60, description="seconds to wait for a first record")] = 0.2
+    first_retry: Annotated[float, Field(gt=0, description="seconds until a failed batch is tried again")] = 0.2
+    longest_retry: Annotated[float, Field(gt=0, description="seconds; the time doubles up to this")] = 30.0
+    dead_letters_a_minute: Annotated[int, Field(ge=0, description="more than these end the process")] = 20
+
+
+class Observer(Protocol):
+    """What a worker tells of its work, for logs and metrics. None of it may raise."""
+
+    def batch_done(
+        self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord], seconds: float
+    ) -> None:
+        """A batch is committed."""
+        ...
+
+    def retrying(self, error: Transient, attempt: int, pause: float) -> None:
+        """A batch failed for a reason that may pass; it will be tried again after `pause` seconds."""
+        ...
+
+    def dead_lettered(self, record: ConsumedRecord, error: Exception) -> None:
+        """A record cannot be processed and goes to the dead letters."""
+        ...
+
+    def looped(self) -> None:
+        """The loop is alive."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One service's loop. `service` names it in the dead letters; `stop` ends it after the batch at hand."""
+
+    service: str
+    stream: RecordStream
+    step: Step
+    settings: WorkerSettings
+    observer: Observer
+    stop: Event
+
+    def run(self) -> None:
+        """Work until `stop` is set; raises `Fatal`. The group is left in either case."""
+        buried: deque[float] = deque()
+        attempt = 0
+        try:
+            while not self.stop.is_set():
+                self.observer.looped()
+                try:
+                    self._once(buried)
+                    attempt = 0
+                except Transient as error:
+                    attempt += 1
+                    self._pause(error, attempt)
+        finally:
+            self.stream.close()
+
+    def _once(self, buried: deque[float]) -> None:
+        records = self.stream.consume(self.settings.batch, self.settings.wait)
+        if not records:
+            return
+        started = time.monotonic()
+        try:
+            produced, dead = self._processed(records)
+            letters = [_dead_letter(self.service, record, error) for record, error in dead]
+            self.stream.commit(records, [*produced, *letters])
+        except Transient:
+            # Consumed anew rather than kept: while this member waits, a partition may go to another one.
+            self.stream.rewind(records)
+            raise
+        self.observer.batch_done(records, produced, time.monotonic() - started)
+        for record, error in dead:
+            self.observer.dead_lettered(record, error)
+        self._check_rate(buried, len(dead))
+
+    def _processed(
+        self, records: Sequence[ConsumedRecord]
+    ) -> tuple[Sequence[ProducedRecord], list[tuple[ConsumedRecord, Exception]]]:
+        """Run the step over all records, or over each alone where one of them is poison."""
+        try:
+            return self.step(records), []
+        except (Transient, Fatal):
+            raise
+        except Exception as error:  # noqa: BLE001  a defect is poison too: see the top of this file
+            if len(records) == 1:
+                return [], [(records[0], error)]
+        produced: list[ProducedRecord] = []
+        dead: list[tuple[ConsumedRecord, Exception]] = []
+        for record in records:
+            results, culprits = self._processed([record])
+            produced += results
+            dead += culprits
+        return produced, dead
+
+    def _check_rate(self, buried: deque[float], more: int) -> None:
+        now = time.monotonic()
+        buried.extend([now] * more)
+        while buried and buried[0] < now - 60:
+            buried.popleft()
+        if len(buried) > self.settings.dead_letters_a_minute:
+            msg = (
+                f"{len(buried)} dead letters within a minute, at most {self.settings.dead_letters_a_minute} allowed;"
+                " look at them with `facestream dead-letters list`"
+            )
+            raise Fatal(msg)
+
+    def _pause(self, error: Transient, attempt: int) -> None:
+        """Wait before the next attempt, longer each time; with jitter, so that replicas do not come all at once."""
+        longest = min(self.settings.longest_retry, self.settings.first_retry * 2 ** min(attempt - 1, 30))
+        pause = longest * random.uniform(0.5, 1)  # noqa: S311  nothing to guess here
+        self.observer.retrying(error, attempt, pause)
+        until = time.monotonic() + pause
+        while (left := until - time.monotonic()) > 0 and not self.stop.is_set():
+            self.observer.looped()
+            self.stream.idle(min(left, 1.0))
+
+
+def _dead_letter(service: str, record: ConsumedRecord, error: Exception) -> ProducedRecord:
+    """The original bytes, and headers that say where they came from and why they are here."""
+    about = {
+        "topic": record.topic,
+        "partition": str(record.partition),
+        "offset": str(record.offset),
+        "service": service,
+        "error": type(error).__name__,
+        "message": (str(error).splitlines() or [""])[0][:_MESSAGE],
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+    headers = {**record.headers, **{f"dead_letter_{name}": text.encode() for name, text in about.items()}}
+    return ProducedRecord(DEAD_LETTERS.name, record.key or b"", record.value, headers)

@@ -1,0 +1,110 @@
+"""Kafka: one process that is broker and controller (KRaft)."""
+
+import shutil
+import socket
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tests.stack.install import java, kafka_jars
+from tests.stack.ports import free_port
+from tests.stack.server import Server
+
+_LOGGING = """\
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d %p %m (%c)%n
+rootLogger.level = WARN
+rootLogger.appenderRef.console.ref = console
+"""
+
+
+@dataclass
+class KafkaServer(Server):
+    """A broker that never makes a topic by itself.
+
+    `session_timeout`: seconds after which a consumer that was killed loses its partitions, in both group protocols
+    (KIP-848: set here; classic: the client's, which may be as short).
+    """
+
+    controller_port: int = field(default_factory=free_port)
+    session_timeout: float = 6.0
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        program, classpath = java(), f"{kafka_jars()}/*"
+        properties = self.folder / "server.properties"
+        properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings().items()))
+        logging = self.folder / "log4j2.properties"
+        logging.write_text(_LOGGING)
+        options = [f"-Dlog4j2.configurationFile={logging}", "-cp", classpath]
+        if not (self.folder / "data" / "meta.properties").exists():
+            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            shutil.rmtree(self.folder / "data", ignore_errors=True)
+            storage = [program, *options, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+            done = subprocess.run(storage, capture_output=True, text=True, check=False)
+            if done.returncode:
+                msg = f"Kafka could not format its folder:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
+                raise RuntimeError(msg)
+        return [program, "-Xmx512m", *options, "kafka.Kafka", str(properties)]
+
+    def settings(self) -> dict[str, object]:
+        """Return `server.properties`."""
+        session, heartbeat = round(self.session_timeout * 1000), round(self.session_timeout * 1000 / 4)
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": self.folder / "data",
+            "auto.create.topics.enable": "false",
+            # One broker holds the only copy of everything. Few partitions of the internal topics start faster.
+            "default.replication.factor": 1,
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            # Tests do not wait for what is there to spare a big cluster work.
+            "group.initial.rebalance.delay.ms": 0,
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
+            "group.consumer.session.timeout.ms": session,
+            "group.consumer.min.session.timeout.ms": min(1000, session),
+            "group.consumer.heartbeat.interval.ms": heartbeat,
+            "group.consumer.min.heartbeat.interval.ms": min(250, heartbeat),
+            "group.min.session.timeout.ms": 1000,
+        }
+
+    def healthy(self) -> bool:
+        try:
+            # First without the client, which would log every refused connection.
+            socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
+            self.admin().list_topics(timeout=5)
+        except (OSError, KafkaException):
+            return False
+        return True
+
+    def admin(self) -> AdminClient:
+        """Return a client that makes and describes topics."""
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        """Make a topic; one that is there is left as it is."""
+        admin = self.admin()
+        if name not in admin.list_topics(timeout=10).topics:
+            for done in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+                done.result(timeout=30)

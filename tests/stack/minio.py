@@ -1,0 +1,84 @@
+"""MinIO on one folder."""
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import urllib3
+from minio import Minio
+from minio.notificationconfig import NotificationConfig, QueueConfig
+
+from tests.stack.install import minio_program
+from tests.stack.server import Server
+
+EVENTS = ["s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy"]
+EVENTS += ["s3:ObjectCreated:CompleteMultipartUpload", "s3:ObjectRemoved:*"]
+_ARN = "arn:minio:sqs::PRIMARY:kafka"
+
+
+@dataclass
+class MinioServer(Server):
+    """MinIO, with credentials of its own; with `kafka` it tells a topic, which must exist, of what happens in buckets.
+
+    `certificates`: a folder with `public.crt` and `private.key`, for TLS; `ca_file`: who has signed them.
+    """
+
+    access_key: str = field(default_factory=lambda: secrets.token_hex(8))
+    secret_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    kafka: str | None = None
+    topic: str = "images.uploaded"
+    certificates: Path | None = None
+    ca_file: Path | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        program = minio_program()
+        folder = self.folder / "data"
+        certificates = self.certificates or self.folder / "no-certificates"
+        return [str(program), "server", str(folder), "--address", self.endpoint, "--certs-dir", str(certificates)]
+
+    def environment(self) -> dict[str, str]:
+        always = {
+            "MINIO_ROOT_USER": self.access_key,
+            "MINIO_ROOT_PASSWORD": self.secret_key,
+            "MINIO_BROWSER": "off",
+            "MINIO_API_SYNC_EVENTS": "on",  # a request ends when its event is in Kafka
+            "MINIO_UPDATE": "off",
+        }
+        if self.kafka is None:
+            return always
+        # Without a queue folder: with one, events are sent in rounds of 3 s.
+        return always | {
+            "MINIO_NOTIFY_KAFKA_ENABLE_PRIMARY": "on",
+            "MINIO_NOTIFY_KAFKA_BROKERS_PRIMARY": self.kafka,
+            "MINIO_NOTIFY_KAFKA_TOPIC_PRIMARY": self.topic,
+        }
+
+    def healthy(self) -> bool:
+        scheme = "https" if self.certificates else "http"
+        with self._pool() as pool:
+            try:
+                return pool.request("GET", f"{scheme}://{self.endpoint}/minio/health/ready").status == 200
+            except urllib3.exceptions.HTTPError:
+                return False
+
+    def client(self) -> Minio:
+        """Return a client with every right."""
+        return Minio(
+            self.endpoint,
+            self.access_key,
+            self.secret_key,
+            secure=self.certificates is not None,
+            http_client=self._pool(),
+        )
+
+    def notify(self, bucket: str) -> None:
+        """Send what happens in a bucket to the topic; replaces the bucket's whole notification."""
+        rule = QueueConfig(queue=_ARN, events=EVENTS)
+        self.client().set_bucket_notification(bucket, NotificationConfig(queue_config_list=[rule]))
+
+    def _pool(self) -> urllib3.PoolManager:
+        return urllib3.PoolManager(ca_certs=self.ca_file and str(self.ca_file), retries=False, timeout=10)

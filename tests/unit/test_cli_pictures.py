@@ -1,0 +1,93 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.jobs.pictures import content, files_in, flat_names, stems, text_of
+from shared.errors import InvalidInput, Unreadable
+from shared.photo_files import is_photo_name, is_raw_name
+
+words = st.sampled_from(["a", "a_1", "b", "a.jpg", "a.png", "a.jpg.png", "A.JPG", "a_1.png", "a_a.png", "a~2.png"])
+paths = st.lists(st.lists(words, min_size=1, max_size=2).map(lambda parts: Path(*parts)), unique=True)
+
+
+def nobody(name: str, reason: str) -> None:
+    pytest.fail(f"{name}: {reason}")
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_files_are_found_in_all_subfolders_whatever_the_case_of_their_extension(tmp_path: Path) -> None:
+    touch(tmp_path, "b/c/3.Png", "1.JPG", "b/2.jpeg", "notes.txt", "film.mp4", ".hidden.jpg", ".thumbs/4.jpg")
+    assert files_in(tmp_path, is_photo_name, nobody) == [Path("1.JPG"), Path("b/2.jpeg"), Path("b/c/3.Png")]
+
+
+def test_raw_files_of_every_camera_are_found(tmp_path: Path) -> None:
+    touch(tmp_path, "1.CR2", "2.cr3", "3.Nef", "4.dng", "5.jpg")
+    assert [path.stem for path in files_in(tmp_path, is_raw_name, nobody)] == ["1", "2", "3", "4"]
+
+
+def test_a_linked_folder_is_read_and_a_loop_of_links_is_not(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/1.jpg", "elsewhere/2.jpg")
+    (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "loop").symlink_to(tmp_path / "photos")
+    assert files_in(tmp_path / "photos", is_photo_name, nobody) == [Path("1.jpg"), Path("linked/2.jpg")]
+
+
+def test_no_folder_and_no_fitting_file_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "notes.txt")
+    for folder, message in (
+        (tmp_path / "nothing", "expected a folder, found nothing"),
+        (tmp_path / "notes.txt", "expected a folder, found a file"),
+        (tmp_path, "found none of a fitting name among 1"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            files_in(folder, is_photo_name, nobody)
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+    (tmp_path / "large.jpg").write_bytes(bytes(11))
+    (tmp_path / "leads_nowhere.jpg").symlink_to(tmp_path / "gone.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name, reason in (
+        ("large.jpg", "11 bytes, at most 10 allowed"),
+        ("leads_nowhere.jpg", "no such file"),
+        ("pipe.jpg", "not a regular file"),
+    ):
+        with pytest.raises(Unreadable, match=reason):
+            content(tmp_path / name, 10)
+
+
+def test_a_name_that_is_not_utf8_becomes_text() -> None:
+    assert text_of(Path(os.fsdecode(b"Jos\xe9.jpg"))) == r"Jos\xe9.jpg"
+    assert text_of(Path("José.jpg")) == "José.jpg"
+
+
+def test_two_photographs_of_one_name_keep_their_extensions() -> None:
+    names = [Path("a/x.jpg"), Path("a/x.png"), Path("a/y.jpg"), Path("b/x.jpg")]
+    assert stems(names) == [Path("a/x.jpg"), Path("a/x.png"), Path("a/y"), Path("b/x")]
+
+
+@given(paths=paths)
+def test_no_two_photographs_ever_give_crops_of_one_name(paths: list[Path]) -> None:
+    crops = [stem.with_name(f"{stem.name}_{number}.png") for stem in stems(paths) for number in range(1, 12)]
+    assert len(set(crops)) == 11 * len(paths)
+    assert [stem.parent for stem in stems(paths)] == [path.parent for path in paths]
+
+
+@given(paths=paths)
+def test_no_two_files_in_one_folder_ever_have_one_name(paths: list[Path]) -> None:
+    names = flat_names(paths)
+    assert len(set(names)) == len(paths)
+    assert not any("/" in name for name in names)
+
+
+def test_a_name_stays_as_it_is_where_nothing_is_in_its_way() -> None:
+    assert flat_names([Path("a/1.png"), Path("a/2.png"), Path("b/1.png")]) == ["1.png", "2.png", "b_1.png"]

@@ -1,0 +1,74 @@
+"""What an error of the client of MinIO means to facestream."""
+
+import ssl
+from xml.etree.ElementTree import ParseError
+
+import pytest
+import urllib3
+from minio.error import InvalidResponseError, S3Error, ServerError
+from urllib3.exceptions import (
+    IncompleteRead,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from shared.adapters.minio import _errors
+from shared.errors import FacestreamError, Fatal, InvalidInput, ObjectMissing, ObjectRefused, Transient
+
+_POOL = urllib3.HTTPConnectionPool("host")
+
+
+def _s3(code: str, status: int) -> S3Error:
+    return S3Error(urllib3.HTTPResponse(status=status), code, "a message", "/photos/a.jpg", "id", "host")
+
+
+def _no_connection(reason: Exception) -> MaxRetryError:
+    return MaxRetryError(_POOL, "/photos/a.jpg", reason)
+
+
+@pytest.mark.parametrize(
+    ("error", "meaning"),
+    [
+        (_s3("NoSuchKey", 404), ObjectMissing),
+        (_s3("XMinioInvalidObjectName", 400), ObjectMissing),
+        (_s3("AccessDenied", 403), ObjectRefused),
+        (_s3("InvalidObjectState", 403), ObjectRefused),
+        (_s3("NoSuchBucket", 404), Fatal),
+        (_s3("InvalidAccessKeyId", 403), Fatal),
+        (_s3("SignatureDoesNotMatch", 403), Fatal),
+        (_s3("RequestTimeTooSkewed", 403), Fatal),
+        (_s3("SlowDown", 503), Transient),
+        (_s3("RequestTimeout", 400), Transient),
+        (_s3("XMinioStorageFull", 507), Transient),
+        (_s3("SomethingNew", 500), Transient),
+        (ServerError("failed", 502), Transient),
+        (InvalidResponseError(502, "text/html", "Bad Gateway"), Transient),
+        (ParseError("cut off"), Transient),
+        (ProtocolError("connection broken", IncompleteRead(3, 7)), Transient),
+        (ReadTimeoutError(_POOL, "/", "timed out"), Transient),
+        (_no_connection(NewConnectionError(urllib3.connection.HTTPConnection("host"), "refused")), Transient),
+        (_no_connection(SSLError(ssl.SSLEOFError("cut off"))), Transient),
+        (_no_connection(SSLError(ssl.SSLCertVerificationError("self-signed"))), Fatal),
+        (ValueError("invalid bucket name"), InvalidInput),
+    ],
+    ids=lambda value: getattr(value, "code", type(value).__name__) if isinstance(value, Exception) else None,
+)
+def test_an_error_of_the_client_has_one_meaning_to_a_reader(error: Exception, meaning: type[FacestreamError]) -> None:
+    with pytest.raises(meaning, match="photos/a") as caught, _errors("photos/a", ObjectMissing, ObjectRefused):
+        raise error
+    assert type(caught.value) is meaning
+
+
+def test_what_may_not_be_written_stops_the_process() -> None:
+    error = _s3("AccessDenied", 403)
+    with pytest.raises(Fatal, match="AccessDenied"), _errors("photos/a", no_such_name=ObjectRefused):
+        raise error
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"])
+def test_what_is_configured_wrongly_says_what_to_do(code: str) -> None:
+    with pytest.raises(Fatal, match=r"facestream init|FACESTREAM_MINIO_(ACCESS|SECRET)_KEY"), _errors("photos"):
+        raise _s3(code, 403)

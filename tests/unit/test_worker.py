@@ -1,0 +1,200 @@
+"""The worker's laws, on a stream in memory: nothing lost, nothing twice, the culprit alone in the dead letters."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import Fatal, Poison, Transient
+from shared.ports import ConsumedRecord, ProducedRecord
+from shared.topics import DEAD_LETTERS
+from shared.worker import Worker, WorkerSettings
+
+
+@dataclass
+class MemoryStream:
+    """A topic of one partition, a committed offset and what was written."""
+
+    values: Sequence[bytes]
+    stop: Event
+    committed: int = 0
+    position: int = 0
+    written: list[ProducedRecord] = field(default_factory=list)
+    failing_commits: int = 0
+    closed: bool = False
+
+    def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
+        assert wait > 0
+        taken = self.values[self.position : self.position + limit]
+        start = self.position
+        self.position += len(taken)
+        if not taken:
+            self.stop.set()
+        now = datetime.now(UTC)
+        return [
+            ConsumedRecord("in", 0, start + place, b"key", value, {"x": b"y"}, now) for place, value in enumerate(taken)
+        ]
+
+    def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
+        if self.failing_commits:
+            self.failing_commits -= 1
+            msg = "the broker is away"
+            raise Transient(msg)
+        assert consumed[0].offset == self.committed, "records were passed over or taken twice"
+        self.committed = consumed[-1].offset + 1
+        self.written += produced
+
+    def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
+        self.position = consumed[0].offset
+
+    def idle(self, seconds: float) -> None:
+        assert seconds > 0
+
+    def is_assigned(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Notes:
+    """An observer that remembers."""
+
+    retries: list[int] = field(default_factory=list)
+    dead: list[bytes] = field(default_factory=list)
+    batches: int = 0
+
+    def batch_done(
+        self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord], seconds: float
+    ) -> None:
+        assert consumed
+        assert seconds >= 0
+        assert len(produced) <= len(consumed)
+        self.batches += 1
+
+    def retrying(self, error: Transient, attempt: int, pause: float) -> None:
+        assert str(error)
+        assert pause > 0
+        self.retries.append(attempt)
+
+    def dead_lettered(self, record: ConsumedRecord, error: Exception) -> None:
+        assert str(error)
+        self.dead.append(record.value or b"")
+
+    def looped(self) -> None:
+        pass
+
+
+def copied(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+    """A step that refuses what begins with `bad`."""
+    for record in records:
+        if record.value is not None and record.value.startswith(b"bad"):
+            msg = "this one is bad\nand has a second line"
+            raise Poison(msg)
+    return [ProducedRecord("out", record.key or b"", record.value, {}) for record in records]
+
+
+def working(
+    values: Sequence[bytes],
+    step: Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]] = copied,
+    *,
+    batch: int = 4,
+    dead_letters_a_minute: int = 1000,
+    failing_commits: int = 0,
+) -> tuple[Worker, MemoryStream, Notes]:
+    stop = Event()
+    stream, notes = MemoryStream(values, stop, failing_commits=failing_commits), Notes()
+    settings = WorkerSettings(
+        batch=batch, first_retry=1e-6, longest_retry=1e-5, dead_letters_a_minute=dead_letters_a_minute
+    )
+    return Worker("copier", stream, step, settings, notes, stop), stream, notes
+
+
+@given(
+    st.lists(st.sampled_from([b"good", b"bad", b""]), max_size=30),
+    st.integers(1, 7),
+    st.integers(0, 3),
+)
+def test_every_record_is_written_once_or_in_the_dead_letters_whatever_fails(
+    values: list[bytes], batch: int, failing_commits: int
+) -> None:
+    worker, stream, notes = working(values, batch=batch, failing_commits=failing_commits)
+    worker.run()
+    assert [record.value for record in stream.written if record.topic == "out"] == [
+        value for value in values if value != b"bad"
+    ]
+    dead = [record for record in stream.written if record.topic == DEAD_LETTERS.name]
+    assert [int(record.headers["dead_letter_offset"]) for record in dead] == [
+        place for place, value in enumerate(values) if value == b"bad"
+    ]
+    assert notes.dead == [b"bad"] * len(dead)
+    assert stream.committed == len(values)
+    assert stream.closed
+
+
+def test_a_dead_letter_has_the_original_bytes_and_says_where_they_came_from_and_why() -> None:
+    worker, stream, _ = working([b"bad one"])
+    worker.run()
+    (letter,) = stream.written
+    assert (letter.key, letter.value) == (b"key", b"bad one")
+    headers = dict(letter.headers)
+    assert datetime.fromisoformat(headers.pop("dead_letter_time").decode()).tzinfo
+    assert headers == {
+        "x": b"y",
+        "dead_letter_topic": b"in",
+        "dead_letter_partition": b"0",
+        "dead_letter_offset": b"0",
+        "dead_letter_service": b"copier",
+        "dead_letter_error": b"Poison",
+        "dead_letter_message": b"this one is bad",
+    }
+
+
+def test_a_transient_error_is_retried_with_the_same_records_for_as_long_as_it_takes() -> None:
+    failures = iter([True] * 50)
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        if next(failures, False):
+            msg = "the database is away"
+            raise Transient(msg)
+        return copied(records)
+
+    worker, stream, notes = working([b"one", b"two"], step)
+    worker.run()
+    assert [record.value for record in stream.written] == [b"one", b"two"]
+    assert notes.retries == list(range(1, 51))
+    assert notes.batches == 1
+
+
+def test_a_defect_costs_one_record_and_not_the_stream() -> None:
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        return [ProducedRecord("out", b"", b"%d" % (1 // (len(record.value or b"") - 1)), {}) for record in records]
+
+    worker, stream, notes = working([b"aa", b"a", b"aa"], step)
+    worker.run()
+    assert [record.topic for record in stream.written] == ["out", "out", DEAD_LETTERS.name]
+    assert notes.dead == [b"a"]
+
+
+def test_more_dead_letters_than_a_broken_message_explains_end_the_process() -> None:
+    worker, stream, _ = working([b"bad"] * 100, dead_letters_a_minute=10)
+    with pytest.raises(Fatal, match="at most 10 allowed"):
+        worker.run()
+    assert stream.closed
+    assert stream.committed == 12, "what was written to the dead letters is committed, the rest waits for the repair"
+
+
+def test_a_fatal_error_ends_the_process_and_commits_nothing() -> None:
+    def step(_records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        msg = "the model is gone"
+        raise Fatal(msg)
+
+    worker, stream, _ = working([b"one"], step)
+    with pytest.raises(Fatal, match="model"):
+        worker.run()
+    assert (stream.committed, stream.written, stream.closed) == (0, [], True)
