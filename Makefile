@@ -35,7 +35,7 @@ browser:  # the report's test looks at it in a real browser
 servers: $(VENV)/.complete  # get Kafka, MinIO and a server of MongoDB's protocol; what cannot be had here is named, and its tests skipped
 	@$(BIN)/python -m tests.stack install
 
-stack: servers  ## start the servers on this machine; prints their addresses for `eval "$$(make -s stack)"`
+stack: servers  ## start Kafka, MinIO and MongoDB's protocol on this machine; print how to reach them (again: python -m tests.stack env)
 	@$(BIN)/python -m tests.stack up
 
 stack-down:  ## stop them and remove their data

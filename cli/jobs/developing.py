@@ -17,7 +17,7 @@ from shared.errors import Unreadable
 from shared.photo_files import is_raw_name
 
 _QUALITY = 95
-_FULL_SIZE = 1 << 30  # no picture is that wide, so none is developed at half its size
+_FULL_SIZE = 8192  # pixels; a picture that is needed at this width is not developed at half its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
     file can be developed.
     """
     watch = Watch()
-    detector = DetectorSettings()
+    detector = DetectorSettings(photo_width=_FULL_SIZE)
     photos = files_in(source, is_raw_name, watch.refused)
     with new_folder(out, source) as folder, Processes(StandaloneSettings.with_processes(processes)) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)
@@ -55,7 +55,7 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
 def _jpeg(task: _Task) -> tuple[bytes, int, int]:
     """Return the JPEG and the times of access and change of the raw file, in nanoseconds."""
     data = content(task.photo, task.settings.max_bytes)
-    rgb = develop(data, _FULL_SIZE, task.settings.max_megapixels).image
+    rgb = develop(data, task.settings).image
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
     times = task.photo.stat()
     return jpeg.tobytes(), times.st_atime_ns, times.st_mtime_ns

@@ -10,6 +10,11 @@ LEFT_EYE = (0.35, 0.35)
 """Where the centre of the eye that lies left comes to lie, x and y in widths of the crop; the other mirrors it."""
 
 
+def eye_distance(crop_width: int) -> float:
+    """Return the pixels between the eye centres on a crop."""
+    return (1 - 2 * LEFT_EYE[0]) * crop_width
+
+
 def similarity(left_eye: NDArray[np.float64], right_eye: NDArray[np.float64], crop_width: int) -> NDArray[np.float64]:
     """Return the similarity transform, shape (2, 3), that takes both eye centres, shape (2,), to their places.
 
@@ -20,9 +25,7 @@ def similarity(left_eye: NDArray[np.float64], right_eye: NDArray[np.float64], cr
     if not distance:
         msg = f"expected two eyes apart, got both at {left_eye.tolist()}"
         raise ValueError(msg)
-    wanted = (1 - 2 * LEFT_EYE[0]) * crop_width
-    # A similarity of the plane is multiplication by one complex number, and a shift.
-    factor = wanted / distance
+    factor = eye_distance(crop_width) / distance
     cosine, sine = factor * gap[0] / distance, -factor * gap[1] / distance
     linear = np.array([[cosine, -sine], [sine, cosine]])
     shift = np.array(LEFT_EYE) * crop_width - linear @ left_eye

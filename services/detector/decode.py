@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from services.detector.kinds import kind_of
+from services.detector.limits import check_bytes, check_pixels
 from services.detector.raw import develop, is_raw
 from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
@@ -58,8 +59,7 @@ def decode(data: bytes, settings: DetectorSettings) -> Decoded:
     if not data:
         msg = "empty file"
         raise Unreadable(msg)
-    if len(data) > settings.max_bytes:
-        raise Unreadable(too_large(len(data), settings))
+    check_bytes(len(data), settings)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about oddities of the metadata, which do not concern the pixels
@@ -79,11 +79,6 @@ def decode(data: bytes, settings: DetectorSettings) -> Decoded:
         raise Unreadable(msg) from error
 
 
-def too_large(size: int, settings: DetectorSettings) -> str:
-    """Return the reason why a file of `size` bytes is not read."""
-    return f"{size:,} bytes, at most {settings.max_bytes:,} allowed"
-
-
 def _raw(data: bytes, settings: DetectorSettings) -> Decoded:
     developed = develop(data, settings)
     image = Image.fromarray(developed.image)
@@ -92,10 +87,7 @@ def _raw(data: bytes, settings: DetectorSettings) -> Decoded:
 
 def _picture(data: bytes, settings: DetectorSettings) -> Decoded:
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        megapixels = image.width * image.height / 1e6
-        if megapixels > settings.max_megapixels:
-            msg = f"{megapixels:,.0f} megapixels, at most {settings.max_megapixels:g} allowed"
-            raise Unreadable(msg)
+        check_pixels(image.width, image.height, settings)
         orientation = _orientation(image)
         turned = orientation in _TURNED
         width, height = (image.height, image.width) if turned else image.size

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detector.decode import decode, too_large
+from services.detector.decode import decode
 from services.detector.faces import FaceFinder
+from services.detector.limits import check_bytes
 from services.detector.settings import DetectorSettings
 from shared import ids
 from shared.errors import ObjectError, Unreadable
@@ -46,9 +47,8 @@ def _detected(
     etag = event.etag or ""
     if event.removed:
         return FacesDetected(photo=_photo(event, etag), outcome=Outcome.REMOVED)
-    if event.size > settings.max_bytes:
-        return unreadable(event, etag, too_large(event.size, settings))
     try:
+        check_bytes(event.size, settings)
         stored = objects.get(event.bucket, event.key)
         etag = etag or stored.etag
         decoded = decode(stored.data, settings)

@@ -61,10 +61,11 @@ class Processes:
             waiting.append((task, self._pool.schedule(work, args=(task,), timeout=self._settings.photo_timeout)))
             if len(waiting) >= self._window:
                 first, future = waiting.popleft()
-                yield first, self._outcome(future)
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, self._outcome(future)
+                outcome = self._outcome(future)
+                yield first, outcome
+        for first, future in waiting:
+            outcome = self._outcome(future)
+            yield first, outcome
 
     def _outcome(self, future: "ProcessFuture[_Result]") -> _Result | Unreadable:
         try:

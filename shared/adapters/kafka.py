@@ -24,7 +24,7 @@ class KafkaSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_KAFKA_")
 
-    bootstrap: Annotated[str, Field(min_length=1, description="host:port, several separated by commas")] = (
+    bootstrap_servers: Annotated[str, Field(min_length=1, description="host:port, several separated by commas")] = (
         "localhost:9092"
     )
     security: Annotated[
@@ -45,7 +45,10 @@ class KafkaSettings(Settings):
 
     def client(self) -> dict[str, Any]:
         """Return the part of the configuration that every client shares, by librdkafka's names."""
-        configuration: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "security.protocol": self.security}
+        configuration: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.security,
+        }
         if self.ca_file:
             configuration["ssl.ca.location"] = str(self.ca_file)
         if self.security.startswith("SASL"):

@@ -164,7 +164,7 @@ def _errors(
             raise Transient(text) from error
         raise refused(text) from error
     except (MinioException, ParseError) as error:  # an answer that is not S3's: of a proxy, or cut off
-        msg = f"{where}: no answer of an object store: {type(error).__name__}"
+        msg = f"{where}: no answer of an object store: {type(error).__name__}: {str(error)[:200]}"
         raise Transient(msg) from error
     except urllib3.exceptions.HTTPError as error:
         if _distrusts(error):

@@ -124,13 +124,17 @@ def test_a_run_killed_at_random_moments_ends_with_the_result_of_an_undisturbed_o
     photos: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "result"
-    command = [FACESTREAM, "run", photos, "--out", out, "--min-cluster-size", "4"]
+    arguments: list[str | Path] = ["run", photos, "--out", out, "--min-cluster-size", "4"]
     environment = {**os.environ, "FACESTREAM_STANDALONE_PHOTOS_PER_BATCH": "4"}
     moments = random.Random(5)  # noqa: S311  when to kill is no secret
     killed = 0
     for _ in range(5):
         process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            [FACESTREAM, *arguments],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         try:
             process.wait(moments.uniform(2, 12))
@@ -140,7 +144,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_result_of_an_undisturbed_o
         _, errors = process.communicate()
         assert killed or process.returncode == 0, errors
         wait_until_no_process_of(process.pid)
-    done = run_facestream(*command[1:], FACESTREAM_STANDALONE_PHOTOS_PER_BATCH="4")
+    done = run_facestream(*arguments, FACESTREAM_STANDALONE_PHOTOS_PER_BATCH="4")
     assert done.returncode == 0, done.stderr
     assert killed
     assert (out / "assignments.jsonl").read_bytes() == (undisturbed / "assignments.jsonl").read_bytes()

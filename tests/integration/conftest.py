@@ -26,15 +26,15 @@ def read(kafka: str) -> Read:
     """Give a function that waits for so many committed records of a topic, from its beginning."""
 
     def wait_for(topic: str, count: int) -> list[Message]:
-        return read_committed(kafka, topic, count)
+        return read_committed({"bootstrap.servers": kafka}, topic, count)
 
     return wait_for
 
 
-def read_committed(bootstrap_servers: str, topic: str, count: int, patience: float = 60) -> list[Message]:
+def read_committed(connection: dict[str, str], topic: str, count: int, patience: float = 60) -> list[Message]:
     """Return the committed records of a topic from its beginning; waits until there are `count`, or for a minute."""
-    settings = {"bootstrap.servers": bootstrap_servers, "group.id": uuid4().hex, "auto.offset.reset": "earliest"}
-    consumer = Consumer(settings | {"isolation.level": "read_committed", "enable.auto.commit": False})
+    group = {"group.id": uuid4().hex, "auto.offset.reset": "earliest", "enable.auto.commit": "false"}
+    consumer = Consumer({**connection, **group, "isolation.level": "read_committed"})
     consumer.subscribe([topic])
     found: list[Message] = []
     deadline = time.monotonic() + patience

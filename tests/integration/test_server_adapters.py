@@ -5,7 +5,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import trustme
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from pydantic import SecretStr
@@ -15,7 +14,7 @@ from shared.adapters.mongo import MongoRepository, MongoSettings
 from shared.errors import Fatal, ObjectMissing, ObjectRefused, Transient
 from shared.events import Outcome
 from tests.contract.examples import face, generation, image, membership
-from tests.stack import MinioServer, MongoServer
+from tests.stack import MinioServer, MongoServer, issue
 from tests.stack.fixtures import needed, settings_of
 
 pytestmark = pytest.mark.slow
@@ -134,14 +133,8 @@ def test_a_minio_that_dies_or_hangs_is_transient_until_it_is_back(own_minio: Min
 
 
 def test_tls_works_with_the_right_authority_and_is_fatal_without(folder: Path) -> None:
-    authority, certificates = trustme.CA(), folder / "certificates"
-    certificates.mkdir(parents=True)
-    issued = authority.issue_cert("127.0.0.1")
-    (certificates / "public.crt").write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
-    (certificates / "private.key").write_bytes(issued.private_key_pem.bytes())
-    authority.cert_pem.write_to_path(folder / "ca.pem")
     with needed():
-        server = MinioServer(folder, certificates=certificates, ca_file=folder / "ca.pem").start()
+        server = MinioServer(folder, certificates=issue(folder / "certificates")).start()
     try:
         settings = settings_of(server)
         assert settings.secure

@@ -12,12 +12,13 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 
 from shared.adapters.mongo import MongoSettings
 from tests.integration.conftest import Read, read_committed
-from tests.stack import KafkaServer, MinioServer, MongoServer, new_run
+from tests.stack import KafkaServer, MinioServer, MongoServer, issue, new_run
 from tests.stack.fixtures import needed
 
 pytestmark = pytest.mark.slow
@@ -79,8 +80,25 @@ def test_kafka_keeps_port_and_records_over_a_restart(folder: Path, end: str) -> 
         assert not server.healthy()
         server.restart()
         _produce(server.bootstrap_servers, "kept", b"2")
-        found = read_committed(server.bootstrap_servers, "kept", 2)
+        found = read_committed(server.client_settings, "kept", 2)
         assert [message.value() for message in found] == [b"1", b"2"]
+    finally:
+        server.stop()
+
+
+def test_kafka_with_tls_and_a_password_takes_transactions_and_refuses_others(folder: Path) -> None:
+    with needed():
+        server = KafkaServer(folder, certificates=issue(folder / "certificates")).start()
+    try:
+        server.create_topic("secured")
+        producer = Producer({**server.client_settings, "transactional.id": "secured"})
+        producer.init_transactions(60)
+        producer.begin_transaction()
+        producer.produce("secured", b"1")
+        producer.commit_transaction(60)
+        assert [message.value() for message in read_committed(server.client_settings, "secured", 1)] == [b"1"]
+        with pytest.raises(KafkaException):
+            AdminClient({**server.client_settings, "sasl.password": "wrong", "log_level": 0}).list_topics(timeout=3)
     finally:
         server.stop()
 

@@ -77,5 +77,5 @@ def settings_of(server: MinioServer) -> MinioSettings:
         access_key=SecretStr(server.access_key),
         secret_key=SecretStr(server.secret_key),
         secure=server.certificates is not None,
-        ca_file=server.ca_file,
+        ca_file=server.certificates.ca_file if server.certificates else None,
     )

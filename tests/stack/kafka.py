@@ -1,5 +1,6 @@
 """Kafka: one process that is broker and controller (KRaft)."""
 
+import secrets
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.stack.certificates import Certificates
 from tests.stack.install import java, kafka_jars
 from tests.stack.ports import free_port
 from tests.stack.server import Server
@@ -30,15 +32,34 @@ class KafkaServer(Server):
     """A broker that never makes a topic by itself.
 
     `session_timeout`: seconds after which a consumer that was killed loses its partitions, in both group protocols
-    (KIP-848: set here; classic: the client's, which may be as short).
+    (KIP-848: set here; classic: the client's, which may be as short). With `certificates`, clients need TLS and
+    SCRAM-SHA-512 with `user` and `password`.
     """
 
     controller_port: int = field(default_factory=free_port)
+    internal_port: int = field(default_factory=free_port)
     session_timeout: float = 6.0
+    certificates: Certificates | None = None
+    user: str = "facestream"
+    password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     @property
     def bootstrap_servers(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def client_settings(self) -> dict[str, str]:
+        """What a client of confluent-kafka needs to connect."""
+        plain = {"bootstrap.servers": self.bootstrap_servers}
+        if not self.certificates:
+            return plain
+        return plain | {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": self.user,
+            "sasl.password": self.password,
+            "ssl.ca.location": str(self.certificates.ca_file),
+        }
 
     def command(self) -> list[str]:
         program, classpath = java(), f"{kafka_jars()}/*"
@@ -51,6 +72,7 @@ class KafkaServer(Server):
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             shutil.rmtree(self.folder / "data", ignore_errors=True)
             storage = [program, *options, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+            storage += ["--add-scram", f"SCRAM-SHA-512=[name={self.user},password={self.password}]"]
             done = subprocess.run(storage, capture_output=True, text=True, check=False)
             if done.returncode:
                 msg = f"Kafka could not format its folder:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
@@ -59,15 +81,18 @@ class KafkaServer(Server):
 
     def settings(self) -> dict[str, object]:
         """Return `server.properties`."""
+        listeners = f"CLIENTS://{self.bootstrap_servers},INTERNAL://127.0.0.1:{self.internal_port}"
+        protocol = "SASL_SSL" if self.certificates else "PLAINTEXT"
         session, heartbeat = round(self.session_timeout * 1000), round(self.session_timeout * 1000 / 4)
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "INTERNAL",
+            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": listeners,
+            "listener.security.protocol.map": f"CLIENTS:{protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": self.folder / "data",
             "auto.create.topics.enable": "false",
             # One broker holds the only copy of everything. Few partitions of the internal topics start faster.
@@ -87,6 +112,15 @@ class KafkaServer(Server):
             "group.consumer.heartbeat.interval.ms": heartbeat,
             "group.consumer.min.heartbeat.interval.ms": min(250, heartbeat),
             "group.min.session.timeout.ms": 1000,
+        } | (self._security(self.certificates) if self.certificates else {})
+
+    def _security(self, certificates: Certificates) -> dict[str, object]:
+        login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        return {
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.clients.scram-sha-512.sasl.jaas.config": login,
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": certificates.folder / "both.pem",
         }
 
     def healthy(self) -> bool:
@@ -100,7 +134,7 @@ class KafkaServer(Server):
 
     def admin(self) -> AdminClient:
         """Return a client that makes and describes topics."""
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        return AdminClient({**self.client_settings, "log_level": 0})
 
     def create_topic(self, name: str, partitions: int = 1) -> None:
         """Make a topic; one that is there is left as it is."""

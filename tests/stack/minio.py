@@ -2,12 +2,13 @@
 
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import urllib3
 from minio import Minio
+from minio.error import MinioException
 from minio.notificationconfig import NotificationConfig, QueueConfig
 
+from tests.stack.certificates import Certificates
 from tests.stack.install import minio_program
 from tests.stack.server import Server
 
@@ -20,15 +21,14 @@ _ARN = "arn:minio:sqs::PRIMARY:kafka"
 class MinioServer(Server):
     """MinIO, with credentials of its own; with `kafka` it tells a topic, which must exist, of what happens in buckets.
 
-    `certificates`: a folder with `public.crt` and `private.key`, for TLS; `ca_file`: who has signed them.
+    With `certificates`, it speaks TLS.
     """
 
     access_key: str = field(default_factory=lambda: secrets.token_hex(8))
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     kafka: str | None = None
     topic: str = "images.uploaded"
-    certificates: Path | None = None
-    ca_file: Path | None = None
+    certificates: Certificates | None = None
 
     @property
     def endpoint(self) -> str:
@@ -37,7 +37,7 @@ class MinioServer(Server):
     def command(self) -> list[str]:
         program = minio_program()
         folder = self.folder / "data"
-        certificates = self.certificates or self.folder / "no-certificates"
+        certificates = self.certificates.folder if self.certificates else self.folder / "no-certificates"
         return [str(program), "server", str(folder), "--address", self.endpoint, "--certs-dir", str(certificates)]
 
     def environment(self) -> dict[str, str]:
@@ -58,12 +58,12 @@ class MinioServer(Server):
         }
 
     def healthy(self) -> bool:
-        scheme = "https" if self.certificates else "http"
-        with self._pool() as pool:
-            try:
-                return pool.request("GET", f"{scheme}://{self.endpoint}/minio/health/ready").status == 200
-            except urllib3.exceptions.HTTPError:
-                return False
+        # Its own "ready" comes some moments before it answers requests.
+        try:
+            self.client().bucket_exists("any")
+        except (MinioException, urllib3.exceptions.HTTPError):
+            return False
+        return True
 
     def client(self) -> Minio:
         """Return a client with every right."""
@@ -71,6 +71,7 @@ class MinioServer(Server):
             self.endpoint,
             self.access_key,
             self.secret_key,
+            region="us-east-1",
             secure=self.certificates is not None,
             http_client=self._pool(),
         )
@@ -81,4 +82,5 @@ class MinioServer(Server):
         self.client().set_bucket_notification(bucket, NotificationConfig(queue_config_list=[rule]))
 
     def _pool(self) -> urllib3.PoolManager:
-        return urllib3.PoolManager(ca_certs=self.ca_file and str(self.ca_file), retries=False, timeout=10)
+        ca_certs = str(self.certificates.ca_file) if self.certificates else None
+        return urllib3.PoolManager(ca_certs=ca_certs, retries=False, timeout=10)

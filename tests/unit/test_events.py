@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterator
 from copy import deepcopy
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ from tests.event_schemas import EVENTS, breaks, schema_of, stored_schema_of
 _GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "events").glob("*.json"))
 _FEW = settings(max_examples=30)
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+_TIMES = st.datetimes(timezones=st.just(UTC))
 _DRAWN = {
     "vector": st.none() | hnp.arrays(np.float32, st.integers(1, 8), elements=st.floats(-1, 1, width=32)),
     "similarity": st.none() | _NUMBERS,
+    **dict.fromkeys(("occurred_at", "uploaded_at"), _TIMES),
     **dict.fromkeys(("x", "y", "score", "sharpness"), _NUMBERS),
 }
 

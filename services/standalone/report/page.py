@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from services.standalone.report.content import Report, Run, build
 from services.standalone.report.faces import MAP_SIDE
@@ -140,8 +139,8 @@ def _blocks(pictures: Iterable[str]) -> Iterator[list[str]]:
         yield block
 
 
-def _asset(name: str) -> Markup:
-    return Markup((resources.files(_PACKAGE) / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704  ours
+def _asset(name: str) -> str:
+    return (resources.files(_PACKAGE) / "templates" / name).read_text(encoding="utf-8")
 
 
 def _hash(source: str) -> str:

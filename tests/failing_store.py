@@ -1,0 +1,15 @@
+"""A store that cannot be read."""
+
+from shared.adapters.memory import MemoryObjectStore
+from shared.ports import StoredObject
+
+
+class FailingStore(MemoryObjectStore):
+    """An object store every read of which raises the same error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def get(self, bucket: str, key: str) -> StoredObject:  # noqa: ARG002  of the port
+        raise self._error

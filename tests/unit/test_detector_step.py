@@ -1,0 +1,127 @@
+import io
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.detector.faces import FaceFinder
+from services.detector.settings import DetectorSettings
+from services.detector.step import detect, unreadable
+from shared import ids
+from shared.adapters.memory import MemoryObjectStore
+from shared.errors import ObjectRefused, Transient
+from shared.events import BucketEvent, FacesDetected, Outcome
+from shared.models import LANDMARKS, located
+from shared.settings import BucketSettings
+from tests.failing_store import FailingStore
+from tests.samples import sample_photos
+
+SETTINGS = DetectorSettings()
+BUCKETS = BucketSettings()
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+PORTRAIT = "mindy_kaling"
+
+
+@pytest.fixture(scope="module")
+def finder() -> FaceFinder:
+    return FaceFinder(located(LANDMARKS), SETTINGS)
+
+
+def event(key: str = "a.jpg", *, size: int = 0, etag: str | None = None, removed: bool = False) -> BucketEvent:
+    return BucketEvent(bucket="photos", key=key, size=size, etag=etag, occurred_at=NOON, removed=removed)
+
+
+def pixel() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(file, "PNG")
+    return file.getvalue()
+
+
+def store(**photos: bytes) -> MemoryObjectStore:
+    objects = MemoryObjectStore()
+    for name, data in photos.items():
+        objects.put("photos", f"{name}.jpg", data, "image/jpeg")
+    return objects
+
+
+def run(objects: MemoryObjectStore, finder: FaceFinder, *events: BucketEvent) -> list[FacesDetected]:
+    return detect(events, objects, finder, SETTINGS, BUCKETS)
+
+
+def test_every_event_gets_its_outcome_in_the_same_order(finder: FaceFinder) -> None:
+    objects = store(bad=b"hello, I am no picture", dot=pixel(), face=sample_photos(PORTRAIT)[0].read_bytes())
+    results = run(objects, finder, *(event(f"{name}.jpg") for name in ("bad", "dot", "missing", "face")))
+    assert [result.photo.key for result in results] == ["bad.jpg", "dot.jpg", "missing.jpg", "face.jpg"]
+    assert [len(result.faces) for result in results] == [0, 0, 0, 1]
+    bad, dot, missing, face = results
+    assert (bad.outcome, bad.reason) == (Outcome.UNREADABLE, "not an image: text")
+    assert (missing.outcome, missing.reason) == (Outcome.UNREADABLE, "photos/missing.jpg: no such object")
+    assert (dot.outcome, dot.reason, dot.photo.width, dot.photo.height) == (Outcome.DETECTED, None, 1, 1)
+    assert (face.outcome, face.reason) == (Outcome.DETECTED, None)
+
+
+def test_crops_are_stored_losslessly_under_the_key_that_the_event_names(finder: FaceFinder) -> None:
+    objects = store(a=sample_photos(PORTRAIT)[0].read_bytes())
+    (result,) = run(objects, finder, event())
+    (face,) = result.faces
+    assert face.crop_key == ids.crop_key(face.face_id)
+    assert face.face_id == ids.face_id(result.photo.image_id, finder.version, face.box)
+    data = objects.get("faces", face.crop_key).data
+    with Image.open(io.BytesIO(data)) as crop:
+        assert (crop.format, crop.size, crop.mode) == ("PNG", (160, 160), "RGB")
+
+
+def test_detecting_again_changes_nothing(finder: FaceFinder) -> None:
+    objects = store(a=sample_photos(PORTRAIT)[0].read_bytes())
+    first = run(objects, finder, event())
+    crops = {info.key: info.etag for info in objects.list("faces")}
+    assert run(objects, finder, event()) == first
+    assert {info.key: info.etag for info in objects.list("faces")} == crops
+
+
+def test_the_event_names_the_content_where_it_can_and_the_store_where_not(finder: FaceFinder) -> None:
+    objects = store(a=pixel())
+    stored = objects.get("photos", "a.jpg").etag
+    (said,), (read,) = run(objects, finder, event(etag="abc")), run(objects, finder, event())
+    assert (said.photo.etag, read.photo.etag) == ("abc", stored)
+    assert read.photo.image_id == ids.image_id(read.photo.object_id, None, stored)
+
+
+def test_a_file_that_is_too_large_is_not_read(finder: FaceFinder) -> None:
+    objects = FailingStore(AssertionError("it was read"))
+    (result,) = run(objects, finder, event(size=SETTINGS.max_bytes + 1, etag="abc"))
+    assert result.outcome is Outcome.UNREADABLE
+    assert result.reason == "268,435,457 bytes, at most 268,435,456 allowed"
+
+
+def test_a_refused_object_is_unreadable_with_the_reason_of_the_store(finder: FaceFinder) -> None:
+    (result,) = run(FailingStore(ObjectRefused("no permission")), finder, event())
+    assert (result.outcome, result.reason, result.photo.etag) == (Outcome.UNREADABLE, "no permission", "")
+
+
+def test_a_store_that_does_not_answer_stops_the_batch(finder: FaceFinder) -> None:
+    with pytest.raises(Transient):
+        run(FailingStore(Transient("no answer")), finder, event())
+
+
+def test_a_removed_photograph_is_told_without_reading_it(finder: FaceFinder) -> None:
+    (result,) = run(FailingStore(AssertionError("it was read")), finder, event(removed=True))
+    assert (result.outcome, result.photo.key, result.faces) == (Outcome.REMOVED, "a.jpg", ())
+    assert result.photo.object_id == ids.object_id("photos", "a.jpg")
+
+
+def test_what_was_not_read_is_named_by_its_moment() -> None:
+    first = unreadable(event(size=1), "", "why")
+    later = event(size=1).model_copy(update={"occurred_at": NOON.replace(hour=13)})
+    assert unreadable(event(size=1), "", "why") == first
+    assert unreadable(later, "", "why").photo.image_id != first.photo.image_id
+    assert unreadable(later, "", "why").photo.object_id == first.photo.object_id
+
+
+def test_a_picture_of_noise_does_not_stop_the_batch(finder: FaceFinder) -> None:
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, "PNG")
+    (result,) = run(store(a=file.getvalue()), finder, event())
+    assert result.outcome is Outcome.DETECTED
