@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLES := .cache/samples
 
-.PHONY: help setup demo servers stack stack-down test check format bench lock browser clean
+.PHONY: help setup demo stream-demo servers stack stack-down test check format bench lock browser clean
 
 help:  ## describe every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ demo: setup  ## find the people on the sample photographs; no server needed
 	$(BIN)/facestream run $(SAMPLES) --out demo-result --min-cluster-size 5
 	@echo 'The report: demo-result/report.html'
 
+stream-demo: setup servers  ## Kafka, MinIO and MongoDB's protocol, four services, photographs, events; all stopped at the end
+	@$(BIN)/python -m tests.stream_demo
+
 browser:  # the report's test looks at it in a real browser
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || echo 'no chromium, and no right to install it: the tests that need a browser will be skipped'
 
@@ -50,7 +53,7 @@ check: $(VENV)/.complete  ## seconds: format, lint, types, imports, dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest -q -m 'not slow' tests/unit tests/contract
+	$(BIN)/python -m pytest -q -n auto -m 'not slow' tests/unit tests/contract
 
 format:  ## put the code into its form
 	$(BIN)/ruff format .

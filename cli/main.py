@@ -11,7 +11,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli import model_commands, people_commands, photo_commands, run, table_commands
+from cli import (
+    dead_letter_commands,
+    model_commands,
+    people_commands,
+    photo_commands,
+    run,
+    stream_commands,
+    table_commands,
+)
 from shared.errors import FacestreamError, InvalidInput
 
 # --image_dir is the same flag as --image-dir.
@@ -36,6 +44,11 @@ app.command("get-medoids")(table_commands.get_medoids)
 app.command("validate")(table_commands.validate)
 app.command("tsne")(table_commands.tsne)
 app.add_typer(model_commands.app, name="models")
+app.command("init")(stream_commands.init)
+app.command("ingest")(stream_commands.ingest)
+app.command("watch")(stream_commands.watch)
+app.command("reconcile")(stream_commands.reconcile)
+app.add_typer(dead_letter_commands.app, name="dead-letters")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  the signature is typer's

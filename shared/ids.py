@@ -4,6 +4,7 @@ object_id = H(bucket, key)                         one object of a bucket, whate
 image_id  = H(object_id, version id or etag)       what it held at one time
 face_id   = H(image_id, detector version, box)     one face on that
 cluster_id = H(generation, medoid face id)         a person, named at the generation that first saw them
+event_id  = H(type, subject, generation, cause)    one thing that was said of a subject
 """
 
 import hashlib
@@ -37,6 +38,11 @@ def face_id(of_image: str, detector_version: str, box: Box) -> str:
 def cluster_id(generation: int, medoid_face_id: str) -> str:
     """The name of a cluster that first appears in `generation`. Later generations hand it on."""
     return _digest("cluster", str(generation), medoid_face_id)
+
+
+def event_id(kind: str, subject: str, generation: int, cause: str) -> str:
+    """The name of an event. `cause` tells what else of this kind is said of the subject in the generation."""
+    return _digest("event", kind, subject, str(generation), cause)
 
 
 def crop_key(of_face: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.events import Outcome
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
 
 
@@ -67,8 +68,8 @@ class FaceRepository(Protocol):
         """Store memberships; the last one of a face in a generation stands."""
         ...
 
-    def images(self) -> Iterator[ImageRecord]:
-        """Yield every image in ascending order of bucket and key."""
+    def images(self, outcome: Outcome | None = None) -> Iterator[ImageRecord]:
+        """Yield every image, or those of one outcome, in ascending order of bucket and key."""
         ...
 
     def images_of(self, object_ids: Sequence[str]) -> Mapping[str, Sequence[ImageRecord]]:
@@ -156,6 +157,13 @@ class ConsumedRecord:
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
+def split_place(place: str) -> tuple[str, int, int]:
+    """Return topic, partition and offset of a place; ValueError where it is none."""
+    topic, _, numbers = place.rpartition("/")
+    partition, _, offset = numbers.partition("@")
+    return topic, int(partition), int(offset)
+
+
 @dataclass(frozen=True, slots=True)
 class ProducedRecord:
     """A record to be written; `value` None is a tombstone."""
@@ -193,6 +201,14 @@ class RecordStream(Protocol):
 
     def is_assigned(self) -> bool:
         """Say whether this member has partitions."""
+        ...
+
+    def is_committed(self, place: str) -> bool:
+        """Say whether the group is done with the record at a place, whoever did it; raises `Transient`."""
+        ...
+
+    def lag(self) -> Mapping[tuple[str, int], int]:
+        """Return, for each topic and partition that this member has read from, the records it has still to read."""
         ...
 
     def close(self) -> None:

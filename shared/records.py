@@ -70,8 +70,9 @@ class Cluster:
     """One person in one generation.
 
     `medoid`: shape (d,), float32, unit length, the vector of `medoid_face_id`. `exemplars`: shape (k, d), float32,
-    further members that stand for the cluster; k may be 0. `parents`: ids of the clusters of the generation before
-    that it shares members with.
+    further vectors of unit length that stand for the cluster, the first one the direction of the mean of its members;
+    k may be 0. `parents`: ids of the clusters of the generation before that it shares members with, the one with
+    most shared members first.
     """
 
     generation: int

@@ -16,18 +16,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, Self
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.errors import Fatal, Transient
+from shared.metrics import timed
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS
 
 Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
 """A service's job on records. Raises `Transient`, `Poison` or `Fatal`; calling it again must change nothing."""
+
+
+def nothing(*_: object) -> None:
+    """Do nothing."""
 
 
 _MESSAGE = 500  # characters of an error's first line that a dead letter keeps
@@ -38,11 +43,19 @@ class WorkerSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_WORKER_")
 
-    batch: Annotated[int, Field(ge=1, le=10_000, description="records taken at once, at the most")] = 16
+    batch: Annotated[
+        int, Field(ge=1, le=10_000, description="records taken at once, at the most; the assigner takes 500")
+    ] = 16
     wait: Annotated[float, Field(gt=0, le=60, description="seconds to wait for a first record")] = 0.2
     first_retry: Annotated[float, Field(gt=0, description="seconds until a failed batch is tried again")] = 0.2
     longest_retry: Annotated[float, Field(gt=0, description="seconds; the time doubles up to this")] = 30.0
     dead_letters_a_minute: Annotated[int, Field(ge=0, description="more than these end the process")] = 20
+
+    @classmethod
+    def preferring(cls, batch: int) -> Self:
+        """Return the settings with this size of a batch, unless another one is configured."""
+        configured = cls()
+        return configured if "batch" in configured.model_fields_set else cls(batch=batch)
 
 
 class Observer(Protocol):
@@ -69,7 +82,11 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One service's loop. `service` names it in the dead letters; `stop` ends it after the batch at hand."""
+    """One service's loop. `service` names it in the dead letters; `stop` ends it after the batch at hand.
+
+    `prepare` runs once before the first batch, `committed` after each one with the records that are done; both are
+    repeated while they raise `Transient`. What a killed process leaves undone of them is for `prepare` to find.
+    """
 
     service: str
     stream: RecordStream
@@ -77,12 +94,15 @@ class Worker:
     settings: WorkerSettings
     observer: Observer
     stop: Event
+    prepare: Callable[[], None] = nothing
+    committed: Callable[[Sequence[ConsumedRecord]], None] = nothing
 
     def run(self) -> None:
         """Work until `stop` is set; raises `Fatal`. The group is left in either case."""
         buried: deque[float] = deque()
         attempt = 0
         try:
+            self._persist(self.prepare)
             while not self.stop.is_set():
                 self.observer.looped()
                 try:
@@ -102,7 +122,8 @@ class Worker:
         try:
             produced, dead = self._processed(records)
             letters = [_dead_letter(self.service, record, error) for record, error in dead]
-            self.stream.commit(records, [*produced, *letters])
+            with timed("commit"):
+                self.stream.commit(records, [*produced, *letters])
         except Transient:
             # Consumed anew rather than kept: while this member waits, a partition may go to another one.
             self.stream.rewind(records)
@@ -110,7 +131,19 @@ class Worker:
         self.observer.batch_done(records, produced, time.monotonic() - started)
         for record, error in dead:
             self.observer.dead_lettered(record, error)
+        self._persist(lambda: self.committed(records))
         self._check_rate(buried, len(dead))
+
+    def _persist(self, work: Callable[[], None]) -> None:
+        attempt = 0
+        while not self.stop.is_set() or not attempt:
+            try:
+                work()
+            except Transient as error:
+                attempt += 1
+                self._pause(error, attempt)
+            else:
+                return
 
     def _processed(
         self, records: Sequence[ConsumedRecord]

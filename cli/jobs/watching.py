@@ -12,6 +12,11 @@ from shared.errors import Fatal
 _Item = TypeVar("_Item")
 
 
+def printable(text: str) -> str:
+    """Return a text without line ends and without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 class Watch:
     """Shows progress and counts refusals; standard output is left to the result."""
 
@@ -22,8 +27,7 @@ class Watch:
     def refused(self, name: str, reason: str) -> None:
         """Say in one line why a file could not be used."""
         self.refusals += 1
-        line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in f"{name}: {reason}")
-        self._console.print(line, markup=False)
+        self._console.print(printable(f"{name}: {reason}"), markup=False)
 
     def over(self, items: Iterable[_Item], total: int, what: str) -> Iterator[_Item]:
         """Yield the items, with a bar where someone looks at a terminal."""

@@ -1,41 +1,63 @@
 """The people that a face may belong to: the clusters of one generation, searched by inner product."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.assigner.settings import Rule
 from shared.records import Cluster
 from shared.vector_search import NearestRows
 
 Vectors = NDArray[np.float32]
 
-_DECIMALS = 6  # of a similarity; float32 embeddings carry no more
-_CANDIDATES = 4  # rows fetched per face; only a tie within FAISS's rounding needs more than the first
+SIMILARITY_DECIMALS = 6
+"""Float32 embeddings carry no more."""
+
+_CANDIDATES = 3  # people fetched per face: the two that are wanted, and one more to see whether there is a tie
 _ROUNDING = 1e-5  # FAISS's sums depend, in their last digits, on how many faces are searched at once
 
 
-class People:
-    """The clusters of a generation, in ascending order of cluster id, each with its medoid and exemplars.
+class Nearest(NamedTuple):
+    """Of each face the most similar person, how similar that is, and the second one: arrays of shape (n,).
 
-    The similarity of a face and a person is the largest inner product of the face with the person's medoid or an
-    exemplar, rounded to six decimals. It depends on nothing but these two.
+    `runner_up` is the similarity of the second person, -inf where there is only one.
     """
 
-    def __init__(self, clusters: Sequence[Cluster]) -> None:
+    person: NDArray[np.int64]
+    similarity: NDArray[np.float64]
+    runner_up: NDArray[np.float64]
+
+
+class People:
+    """The clusters of a generation, in ascending order of cluster id.
+
+    By the rule "medoid" a person is the face in the middle of the cluster, by "mean" the direction of the mean of all
+    its members, which the reclusterer keeps as the first exemplar. The similarity of a face and a person is their
+    inner product, rounded to six decimals; it depends on nothing but these two.
+    """
+
+    def __init__(self, clusters: Sequence[Cluster], rule: Rule = "medoid") -> None:
+        """Build the index. By the rule "mean", a cluster without exemplars is represented by its medoid."""
         ordered = sorted(clusters, key=lambda cluster: cluster.cluster_id)
         self.cluster_ids = tuple(cluster.cluster_id for cluster in ordered)
-        rows = [np.concatenate([cluster.medoid[None], cluster.exemplars]) for cluster in ordered]
-        self._person_of_row = np.repeat(np.arange(len(rows)), [len(of_person) for of_person in rows])
-        self._first_rows = np.cumsum([0, *(len(of_person) for of_person in rows[:-1])])
-        self._rows = _unit(np.concatenate(rows)) if rows else np.empty((0, 0), np.float32)
-        self._index = NearestRows(self._rows) if rows else None
+        rows = [
+            cluster.exemplars[0] if rule == "mean" and len(cluster.exemplars) else cluster.medoid for cluster in ordered
+        ]
+        self._rows = _unit(np.stack(rows)) if rows else np.empty((0, 0))
+        self._index = NearestRows(self._rows.astype(np.float32)) if rows else None
 
     def __len__(self) -> int:
         return len(self.cluster_ids)
 
     def nearest(self, vectors: Vectors) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the most similar person of each face and the similarity, shape (n,); of equal ones the first.
+        """Return the most similar person of each face and the similarity, as `two_nearest` does."""
+        found = self.two_nearest(vectors)
+        return found.person, found.similarity
+
+    def two_nearest(self, vectors: Vectors) -> Nearest:
+        """Return the two most similar people of each face; of equal ones the first.
 
         `vectors`: shape (n, d), float32, unit length. Raises ValueError where there are no people, or where d is
         not theirs.
@@ -44,39 +66,40 @@ class People:
         if self._index is None:
             msg = "there are no people to compare with"
             raise ValueError(msg)
-        proposed, rows = self._index.search(vectors, min(_CANDIDATES, len(self._rows)))
-        exact = _inner_products(self._rows[rows], vectors[:, None])
-        people = self._person_of_row[rows]
-        best = np.lexsort((people, -exact))[:, 0]
-        every = np.arange(len(vectors))
-        nearest, similarities = people[every, best], exact[every, best]
-        # As many near-equal rows as were fetched: there may be more.
-        for face in np.flatnonzero(proposed[:, 0] - proposed[:, -1] < _ROUNDING):
+        if len(self) == 1:
+            alone = _inner_products(self._rows, vectors)
+            return Nearest(np.zeros(len(vectors), np.int64), alone, np.full(len(vectors), -np.inf))
+        fetched = min(_CANDIDATES, len(self))
+        proposed, people = self._index.search(vectors, fetched)
+        exact = _inner_products(self._rows[people], vectors[:, None])
+        order = np.lexsort((people, -exact))[:, :2]
+        found = np.take_along_axis(people, order, axis=1)
+        similarities = np.take_along_axis(exact, order, axis=1)
+        # Where all that were fetched are nearly as similar as the second, others may be as well.
+        for face in np.flatnonzero((proposed[:, 1] - proposed[:, -1] < _ROUNDING) & (fetched < len(self))):
             of_all = self.similarities(vectors[face])
-            nearest[face], similarities[face] = of_all.argmax(), of_all.max()
-        return nearest, similarities
+            found[face] = np.argsort(-of_all, kind="stable")[:2]
+            similarities[face] = of_all[found[face]]
+        return Nearest(found[:, 0], similarities[:, 0], similarities[:, 1])
 
     def similarities(self, vector: Vectors) -> NDArray[np.float64]:
         """Return the similarity of one face, shape (d,), with each person, shape (len(self),)."""
         self._check(vector[None])
-        if not self.cluster_ids:
-            return np.empty(0)
-        of_people: NDArray[np.float64] = np.maximum.reduceat(_inner_products(self._rows, vector), self._first_rows)
-        return of_people
+        return _inner_products(self._rows, vector) if len(self) else np.empty(0)
 
     def _check(self, vectors: Vectors) -> None:
-        if self.cluster_ids and vectors.shape[1] != self._rows.shape[1]:
+        if len(self) and vectors.shape[1] != self._rows.shape[1]:
             msg = f"expected vectors of {self._rows.shape[1]} dimensions, as the people have; found {vectors.shape[1]}"
             raise ValueError(msg)
 
 
-def _unit(rows: Vectors) -> Vectors:
+def _unit(rows: Vectors) -> NDArray[np.float64]:
     exact = rows.astype(np.float64)
-    unit: Vectors = (exact / np.sqrt(np.square(exact).sum(axis=1, keepdims=True))).astype(np.float32)
+    unit: NDArray[np.float64] = exact / np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
     return unit
 
 
-def _inner_products(rows: Vectors, vectors: Vectors) -> NDArray[np.float64]:
+def _inner_products(rows: NDArray[np.float64], vectors: Vectors) -> NDArray[np.float64]:
     """Sum over the last axis, each place by itself: the same result alone as among others."""
-    products: NDArray[np.float64] = np.round((rows.astype(np.float64) * vectors).sum(axis=-1), _DECIMALS)
-    return products
+    products: NDArray[np.float64] = np.einsum("...d,...d->...", rows, vectors.astype(np.float64))
+    return np.round(products, SIMILARITY_DECIMALS)

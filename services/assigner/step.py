@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
-from more_itertools import split_into
 from numpy.typing import NDArray
 
-from services.assigner.people import People
+from services.assigner.people import SIMILARITY_DECIMALS, People
 from services.assigner.settings import AssignerSettings
 from shared.events import Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, ImageProcessed, Photo, Verdict
 from shared.records import FaceRecord, ImageRecord, Membership
@@ -29,7 +29,7 @@ class Assigned:
 
 
 class Match(NamedTuple):
-    """The person of a face, None for unknown, and its similarity with that or else the nearest person."""
+    """The person of a face, None for unknown, and its similarity with that or else with the nearest person."""
 
     person: int | None
     similarity: float | None
@@ -49,7 +49,7 @@ def assign(
     the vectors have not the dimensions of the people.
     """
     accepted = [[face for face in photo.faces if face.verdict is Verdict.ACCEPTED] for photo in photos]
-    matches = _matches([[_vector(face) for face in faces] for faces in accepted], people, settings.threshold)
+    matches = _matches([[_vector(face) for face in faces] for faces in accepted], people, settings)
     origins = sources or [""] * len(photos)
     assigned = []
     for photo, faces, found, source in zip(photos, accepted, matches, origins, strict=True):
@@ -66,45 +66,57 @@ def _vector(face: EmbeddedFace) -> NDArray[np.float32]:
 
 
 def _matches(
-    vectors: Sequence[Sequence[NDArray[np.float32]]], people: People, threshold: float
+    vectors: Sequence[Sequence[NDArray[np.float32]]], people: People, settings: AssignerSettings
 ) -> Iterator[Sequence[Match]]:
     """Yield the matches of the faces of each photograph."""
     every = [vector for of_photo in vectors for vector in of_photo]
     if not every or not len(people):
         yield from ([Match(None, None)] * len(of_photo) for of_photo in vectors)
         return
-    nearest, similarities = people.nearest(np.stack(every))
-    found = zip(nearest.tolist(), similarities.tolist(), strict=True)
-    lengths = [len(of_photo) for of_photo in vectors]
-    for of_photo, candidates in zip(vectors, split_into(found, lengths), strict=True):
-        wanted = [person for person, similarity in candidates if similarity >= threshold]
-        if len(set(wanted)) == len(wanted):
-            yield [Match(person if value >= threshold else None, value) for person, value in candidates]
+    found = people.two_nearest(np.stack(every))
+    near = found.similarity >= settings.threshold
+    sure = near & _is_clear(found.similarity, found.runner_up, settings.margin)
+    persons, similarities = found.person.tolist(), found.similarity.tolist()
+    clear, unclear = sure.tolist(), (near & ~sure).tolist()
+    stop = 0
+    for of_photo in vectors:
+        start, stop = stop, stop + len(of_photo)
+        taken = list(compress(persons[start:stop], clear[start:stop]))
+        # Alone on its photograph, a face has no other that could take its person, or the second one it may be.
+        if len(of_photo) > 1 and (len(set(taken)) < len(taken) or any(unclear[start:stop])):
+            yield _competition(np.stack([people.similarities(vector) for vector in of_photo]), settings)
         else:
-            yield _competition(np.stack([people.similarities(vector) for vector in of_photo]), threshold)
+            of_faces = zip(persons[start:stop], similarities[start:stop], clear[start:stop], strict=True)
+            yield [Match(person if is_clear else None, similarity) for person, similarity, is_clear in of_faces]
 
 
-def _competition(similarities: NDArray[np.float64], threshold: float) -> list[Match]:
+def _is_clear(best: NDArray[np.float64], second: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
+    clear: NDArray[np.bool_] = best >= np.round(second + margin, SIMILARITY_DECIMALS)
+    return clear
+
+
+def _competition(similarities: NDArray[np.float64], settings: AssignerSettings) -> list[Match]:
     """Match faces and people one to one, the most similar pair first: nobody is on a photograph twice.
 
-    `similarities`: shape (faces, people). Of equal pairs the one of the first face, then of the first person, wins.
-    A face that gets nobody is told its similarity with the nearest person that is left.
+    `similarities`: shape (faces, people). A face takes part while its nearest person that is left is similar enough,
+    and clearly more so than the second that is left. Of equal pairs the one of the first face, then of the first
+    person, wins.
     """
+    matches = [Match(None, similarity) for similarity in similarities.max(axis=1).tolist()]
+    faces = np.arange(len(similarities))
     left = similarities.copy()
-    matches = [Match(None, None)] * len(left)
-    waiting = np.ones(len(left), np.bool_)
-    for _ in range(min(left.shape)):
-        face, person = np.unravel_index(np.argmax(left), left.shape)
-        if left[face, person] < threshold:
-            break
-        matches[face] = Match(int(person), float(left[face, person]))
-        waiting[face] = False
+    while True:
+        persons = left.argmax(axis=1)
+        best = left[faces, persons]
+        others = left.copy()
+        others[faces, persons] = -np.inf
+        able = (best >= settings.threshold) & _is_clear(best, others.max(axis=1), settings.margin)
+        if not able.any():
+            return matches
+        face = int(np.where(able, best, -np.inf).argmax())
+        matches[face] = Match(int(persons[face]), float(best[face]))
         left[face, :] = -np.inf
-        left[:, person] = -np.inf
-    for face in np.flatnonzero(waiting):
-        nearest = left[face].max()
-        matches[face] = Match(None, float(nearest) if np.isfinite(nearest) else None)
-    return matches
+        left[:, persons[face]] = -np.inf
 
 
 def _membership(face: EmbeddedFace, match: Match, generation: int, people: People) -> Membership:

@@ -24,7 +24,7 @@ def load_embedder(path: Path, settings: EmbedderSettings) -> Embedder:
     The width of the vectors and the size of the crops are those of the file. Takes seconds: the network is compiled
     by embedding an empty batch, which also shows that the file works. Raises `ModelError` where it does not.
     """
-    model_id = _model_id(path)
+    model_id = model_id_of(path)
     # TensorFlow takes 5 s to load: only a process that embeds pays for it.
     from services.embedder import network  # noqa: PLC0415
 
@@ -53,8 +53,11 @@ def load_embedder(path: Path, settings: EmbedderSettings) -> Embedder:
     return Embedder(call, model_id, vectors.shape[1], size, settings.batch_size, device, precision)
 
 
-def _model_id(path: Path) -> str:
-    """Return a name for the content of a file or folder: 32 hexadecimal digits."""
+def model_id_of(path: Path) -> str:
+    """Return a name for the content of a model, file or folder: 32 hexadecimal digits.
+
+    Raises `ModelError` where there is none, or where it goes by the name of a known file and is another one.
+    """
     if path.is_file():
         digest = sha256_of(path)
         if path.name == FACENET.name and digest != FACENET.sha256:

@@ -1,5 +1,6 @@
 """What can be configured about embedding."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -21,6 +22,9 @@ class EmbedderSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_EMBEDDER_")
 
+    model: Annotated[
+        Path | None, Field(description="model file or folder; absent: what `facestream models fetch` gets")
+    ] = None
     batch_size: Annotated[int, Field(ge=1, le=1024, description="crops; every batch is padded to this size")] = 16
     precision: Annotated[Precision, Field(description="of the convolutions; vectors are always float32")] = "float32"
     threads: Annotated[

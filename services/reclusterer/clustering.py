@@ -1,4 +1,4 @@
-"""From faces to people: neighbour graph, Chinese Whispers, one face of a photo per person, medoids."""
+"""From faces to people: neighbour graph, Chinese Whispers, refinement, one face of a photo per person, medoids."""
 
 import time
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from services.reclusterer.graph import neighbour_graph
 from services.reclusterer.medoids import medoid
 from services.reclusterer.pairs import Rows, Vectors
 from services.reclusterer.parallel import in_threads
+from services.reclusterer.refine import refined
 from services.reclusterer.settings import ReclustererSettings
 
 
@@ -20,12 +21,14 @@ class Clustering:
     """n faces in k clusters, numbered by their first face.
 
     `labels`: shape (n,), int32, the cluster of each face or `UNKNOWN`. `medoids`: shape (k,), the face that stands
-    for each cluster. `similarities`: shape (n,), float64, six decimals, the inner product of each face with the
-    medoid of its cluster, NaN for unknown ones. `timings` in seconds.
+    for each cluster. `means`: shape (k, d), float32, unit length, the direction of the mean of its members.
+    `similarities`: shape (n,), float64, six decimals, the inner product of each face with the medoid of its cluster,
+    NaN for unknown ones. `timings` in seconds.
     """
 
     labels: Rows
     medoids: NDArray[np.int64]
+    means: Vectors
     similarities: NDArray[np.float64]
     edges: int
     edge_recall: float
@@ -44,20 +47,31 @@ def cluster_faces(vectors: Vectors, photos: Rows, settings: ReclustererSettings)
     connected = time.perf_counter()
     labels = chinese_whispers(graph.edges, settings.iterations, settings.seed)
     whispered = time.perf_counter()
+    labels = refined(labels, vectors, settings)
+    refined_at = time.perf_counter()
     people = _people(labels, vectors, photos, settings.min_cluster_size)
     labels = np.full(len(vectors), UNKNOWN, np.int32)
     similarities = np.full(len(vectors), np.nan)
+    means = np.empty((len(people), vectors.shape[1]), np.float32)
     for number, (members, middle) in enumerate(people):
         labels[members] = number
+        total = vectors[members].sum(axis=0, dtype=np.float64)
+        means[number] = total / np.linalg.norm(total)
         similarities[members] = _similarities(vectors[members], vectors[middle])
     return Clustering(
         labels,
         np.array([middle for _, middle in people], np.int64),
+        means,
         similarities,
         graph.edges.nnz // 2,
         graph.edge_recall,
         graph.method,
-        {"graph": connected - started, "whispers": whispered - connected, "medoids": time.perf_counter() - whispered},
+        {
+            "graph": connected - started,
+            "whispers": whispered - connected,
+            "refine": refined_at - whispered,
+            "medoids": time.perf_counter() - refined_at,
+        },
     )
 
 

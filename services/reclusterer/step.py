@@ -131,7 +131,7 @@ def _clusters(
             cluster_id=cluster_id(number, medoid_face) if descent.heir_of is None else old_ids[descent.heir_of],
             medoid_face_id=medoid_face,
             medoid=snapshot.vectors[middle],
-            exemplars=np.empty((0, snapshot.vectors.shape[1]), np.float32),
+            exemplars=clustering.means[place : place + 1],
             size=int(sizes[place]),
             parents=tuple(old_ids[parent] for parent in descent.parents),
         )

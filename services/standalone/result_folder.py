@@ -45,16 +45,20 @@ def held(out: Path) -> Iterator[None]:
         yield
 
 
+def record_origin(out: Path, origin: Mapping[str, str]) -> None:
+    """Write down what this result is made of, for `check_origin` of later runs."""
+    scratch = out / f".{_ORIGIN}.new"
+    scratch.write_text(json.dumps(dict(origin), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.replace(out / _ORIGIN)
+
+
 def check_origin(out: Path, origin: Mapping[str, str]) -> None:
     """Refuse to mix what cannot be compared: other photographs, another detector or another model.
 
-    The first run writes `origin` down. Raises `InvalidInput` where it differs later.
+    Raises `InvalidInput` where `origin` differs from what an earlier run recorded.
     """
     path = out / _ORIGIN
     if not path.exists():
-        scratch = path.with_name(f".{_ORIGIN}.new")
-        scratch.write_text(json.dumps(dict(origin), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        scratch.replace(path)
         return
     try:
         known = json.loads(path.read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ from services.standalone.detection import Detection
 from services.standalone.processes import Processes
 from services.standalone.scan import changed, outdated
 from services.standalone.settings import StandaloneSettings
-from shared.events import BucketEvent, FacesScreened
+from shared.events import BucketEvent, FacesEmbedded
 from shared.ports import FaceRepository, ObjectStore
 from shared.records import Generation
 from shared.settings import BucketSettings
@@ -55,13 +55,11 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run over a folder: the ports and models it works with."""
+    """One run over a folder: the ports it works with, and its settings."""
 
     objects: ObjectStore
     repository: FaceRepository
-    embedder: Embedder
     detection: Detection
-    processes: Processes
     settings: RunSettings
 
     def forget_outdated(self) -> int:
@@ -78,22 +76,22 @@ class Run:
         """Count the photographs that are new or replaced."""
         return ilen(self._changed())
 
-    def add_pending(self, progress: Progress) -> None:
+    def add_pending(self, embedder: Embedder, processes: Processes, progress: Progress) -> None:
         """Process every photograph that is new or replaced."""
         generation = self.repository.active_generation()
         number = generation.number if generation else 0
-        people = People(self.repository.clusters(number) if generation else [])
-        screened = self.detection.screened(self._changed(), self.processes)
+        people = People(self.repository.clusters(number) if generation else [], self.settings.assigner.rule)
+        screened = self.detection.screened(self._changed(), processes)
         for batch in chunked(screened, self.settings.standalone.photos_per_batch):
-            faces = self._store(batch, number, people)
+            embedded = embed(batch, self.objects, embedder, self.settings.buckets)
+            faces = self._store(embedded, number, people)
             progress.advance(len(batch), faces)
 
     def _changed(self) -> Iterator[BucketEvent]:
         return changed(self.objects, self.repository, self.settings.buckets.photos)
 
-    def _store(self, photos: Sequence[FacesScreened], generation: int, people: People) -> int:
-        embedded = embed(photos, self.objects, self.embedder, self.settings.buckets)
-        assigned = assign(embedded, generation, people, self.settings.assigner)
+    def _store(self, photos: Sequence[FacesEmbedded], generation: int, people: People) -> int:
+        assigned = assign(photos, generation, people, self.settings.assigner)
         # Images last: a photograph counts as done when its image is there.
         self.repository.save_faces([face for item in assigned for face in item.faces])
         memberships = [membership for item in assigned for membership in item.memberships]
@@ -101,6 +99,6 @@ class Run:
         self.repository.save_images([item.image for item in assigned])
         return len(memberships)
 
-    def regroup(self) -> Generation:
-        """Cluster all faces anew and make the result the active generation."""
-        return recluster(self.repository, self.embedder.model_id, self.settings.reclusterer)
+    def regroup(self, model_id: str) -> Generation:
+        """Cluster all faces of this model anew and make the result the active generation."""
+        return recluster(self.repository, model_id, self.settings.reclusterer)

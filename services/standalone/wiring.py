@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 from services.assigner.settings import AssignerSettings
 from services.detector.settings import DetectorSettings
-from services.embedder.loading import load_embedder
+from services.embedder.loading import load_embedder, model_id_of
 from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.standalone.detection import Detection, ready
 from services.standalone.processes import Processes
 from services.standalone.report import write_report
-from services.standalone.result_folder import DATABASE, REPORT, check_folders, check_origin, held
+from services.standalone.result_folder import DATABASE, REPORT, check_folders, check_origin, held, record_origin
 from services.standalone.results import write_results
 from services.standalone.runner import Progress, Run, RunSettings
 from services.standalone.scan import census
@@ -64,36 +64,42 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
         options.photos, options.out, located(LANDMARKS), settings.buckets, settings.detector, settings.quality
     )
     objects = detection.objects()
-    model = options.model or located(FACENET)
+    embedding = EmbedderSettings()
+    model = options.model or embedding.model or located(FACENET)
     with held(options.out), SqliteRepository(options.out / DATABASE) as repository:
         found = census(objects, settings.buckets.photos)
         if not found.photos and next(iter(repository.images()), None):
             msg = f"{options.photos}: expected the photographs of earlier runs, found none; is a disk not mounted?"
             msg += f" If they are gone on purpose, remove {options.out}"
             raise InvalidInput(msg)
-        with Processes(settings.standalone) as processes:
-            processes.prepare(ready)  # which takes as long as loading the model
-            embedder = load_embedder(model, EmbedderSettings())
-            check_origin(options.out, _origin(options.photos, embedder.model_id, settings))
-            run = Run(objects, repository, embedder, detection, processes, settings)
-            run.forget_outdated()
-            with progress_of(run.pending()) as progress:
-                run.add_pending(progress)
-                generation = repository.active_generation()
-                if options.recluster or generation is None:
-                    progress.stage("grouping all faces into people")
-                    generation = run.regroup()
-                progress.stage("writing people, events and vectors")
-                write_results(repository, generation.number, options.out)
-                progress.stage("drawing the report")
-                write_report(
-                    repository,
-                    objects,
-                    options.out / REPORT,
-                    faces_bucket=settings.buckets.faces,
-                    similarity_threshold=settings.assigner.threshold,
-                    sharpness_threshold=settings.quality.sharpness_threshold,
-                )
+        model_id = model_id_of(model)
+        origin = _origin(options.photos, model_id, settings)
+        check_origin(options.out, origin)
+        run = Run(objects, repository, detection, settings)
+        run.forget_outdated()
+        pending = run.pending()
+        with progress_of(pending) as progress:
+            if pending:
+                with Processes(settings.standalone) as processes:
+                    processes.prepare(ready)  # which takes as long as loading the model
+                    embedder = load_embedder(model, embedding)
+                    record_origin(options.out, origin)
+                    run.add_pending(embedder, processes, progress)
+            generation = repository.active_generation()
+            if options.recluster or generation is None:
+                progress.stage("grouping all faces into people")
+                generation = run.regroup(model_id)
+            progress.stage("writing people, events and vectors")
+            write_results(repository, generation.number, options.out)
+            progress.stage("drawing the report")
+            write_report(
+                repository,
+                objects,
+                options.out / REPORT,
+                faces_bucket=settings.buckets.faces,
+                similarity_threshold=settings.assigner.threshold,
+                sharpness_threshold=settings.quality.sharpness_threshold,
+            )
         return summarise(repository, generation.number, found.others)
 
 

@@ -4,8 +4,9 @@ Exactly once by KIP-98 (transactions) and KIP-447 (a transaction carries the gro
 lost its partition cannot commit for it); groups by KIP-848, where the broker assigns the partitions.
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,9 +15,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.errors import Fatal, Poison, Transient
-from shared.ports import ConsumedRecord, ProducedRecord
+from shared.adapters.kafka_errors import Listener, line
+from shared.errors import Fatal, Transient
+from shared.ports import ConsumedRecord, ProducedRecord, split_place
 from shared.settings import Settings
+from shared.topics import MAX_RECORD_BYTES
 
 
 class KafkaSettings(Settings):
@@ -42,6 +45,13 @@ class KafkaSettings(Settings):
     transaction_timeout: Annotated[
         float, Field(gt=0, description="seconds; an open transaction of a killed process holds readers up for so long")
     ] = 15.0
+    max_poll_interval: Annotated[
+        float,
+        Field(ge=10, description="seconds a batch may take; a member that is silent for longer loses its partitions"),
+    ] = 300.0
+    replication_factor: Annotated[
+        int | None, Field(ge=1, description="copies of each record in new topics; absent: the brokers' default")
+    ] = None
 
     def client(self) -> dict[str, Any]:
         """Return the part of the configuration that every client shares, by librdkafka's names."""
@@ -74,19 +84,25 @@ class KafkaStream:
     """A `RecordStream` over Kafka. `instance` names this process among those of its service, for good."""
 
     def __init__(self, settings: KafkaSettings, service: str, instance: str, topics: Sequence[str]) -> None:
-        """Join the group `facestream.<service>` and fence off an earlier process of the same name."""
+        """Prepare both clients; the first `consume` joins the group and fences off an earlier process of this name."""
         self._assigned: set[tuple[str, int]] = set()
-        client = settings.client()
+        self._listener = Listener()
+        client = {
+            **settings.client(),
+            "client.id": f"{service}-{instance}",
+            "error_cb": self._listener,
+            "logger": logging.getLogger("kafka"),
+        }
         self._consumer = Consumer(
             {
                 **client,
                 "group.id": f"facestream.{service}",
                 "group.protocol": "consumer",
-                "client.id": f"{service}-{instance}",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                # A lagging consumer must not fill its memory: librdkafka would prefetch 64 MiB for each partition.
+                "max.poll.interval.ms": int(settings.max_poll_interval * 1000),
+                # What is fetched ahead bounds the memory of a member that lags; the client's default is the double.
                 "queued.max.messages.kbytes": 32 * 1024,
                 "fetch.message.max.bytes": 4 * 1024 * 1024,
             }
@@ -94,41 +110,44 @@ class KafkaStream:
         self._producer = Producer(
             {
                 **client,
-                "client.id": f"{service}-{instance}",
                 "transactional.id": f"facestream.{service}.{instance}",
                 "transaction.timeout.ms": int(settings.transaction_timeout * 1000),
                 "message.timeout.ms": int(settings.transaction_timeout * 1000),
-                "message.max.bytes": 8 * 1024 * 1024,
+                "message.max.bytes": MAX_RECORD_BYTES,
                 "compression.type": "lz4",
                 "linger.ms": 5,
             }
         )
         self._ready = False
+        self._topics = tuple(topics)
         self._consumer.subscribe(
             list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
-        """Return up to `limit` committed records."""
-        with _Translated():
-            messages = self._consumer.consume(limit, wait)
-        records = []
+        """Return the first committed record to come and up to `limit` - 1 that have arrived by then."""
+        self._fence()
+        with self._listener.translated():
+            self._producer.poll(0)  # for what it has to log
+            messages = self._consumer.consume(1, wait)
+            if messages and limit > 1:
+                messages += self._consumer.consume(limit - 1, 0)
+        records, failures = [], []
         for message in messages:
             error = message.error()
-            if error is None:
-                records.append(_consumed(message))
-            elif error.fatal():
-                raise Fatal(_line(error))
-            elif not records:
-                raise Transient(_line(error))
+            if error is not None:
+                failures.append(error)
+            elif (message.topic(), message.partition()) in self._assigned:
+                records.append(consumed_record(message))
+        for error in failures:
+            # What came beside an error is taken; an error that stays comes again.
+            if error.fatal() or not records:
+                raise (Fatal if error.fatal() else Transient)(line(error))
         return records
 
     def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
         """Write `produced` and the offsets after `consumed` in one transaction."""
-        if not self._ready:
-            self._call(lambda: self._producer.init_transactions(_CALL))
-            self._ready = True
-        with _Translated():
+        with self._listener.translated():
             self._producer.begin_transaction()
         try:
             for record in produced:
@@ -137,44 +156,75 @@ class KafkaStream:
                 TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in _last(consumed).items()
             ]
             metadata = self._consumer.consumer_group_metadata()
-            self._call(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _CALL))
-            self._call(lambda: self._producer.commit_transaction(_CALL))
+            self._call(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _CALL), Transient)
+            # Given up, its outcome is unknown here; the next process of this name asks the broker.
+            self._call(lambda: self._producer.commit_transaction(_CALL), Fatal)
         except Fatal:
             raise
         except Exception:
-            self._call(lambda: self._producer.abort_transaction(_CALL))
+            self._call(lambda: self._producer.abort_transaction(_CALL), Fatal)
             raise
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
         """Seek back to the first of these records in each partition that is still ours."""
         for (topic, partition), offset in _first(consumed).items():
             if (topic, partition) in self._assigned:
-                with _Translated():
+                with self._listener.translated():
                     self._consumer.seek(TopicPartition(topic, partition, offset))
 
     def idle(self, seconds: float) -> None:
         """Poll with every partition paused."""
         until = time.monotonic() + seconds
-        paused: list[TopicPartition] = []
         while (left := until - time.monotonic()) > 0:
-            # In every round, since partitions may come while we wait.
-            paused = [TopicPartition(topic, partition) for topic, partition in self._assigned]
-            with _Translated():
-                self._consumer.pause(paused)
+            with self._listener.translated():
+                self._consumer.pause(self._places())  # in every round, since partitions may come while we wait
                 message = self._consumer.poll(min(left, 0.2))
             if message is not None and message.error() is None:
-                self.rewind([_consumed(message)])
-        ours = [place for place in paused if (place.topic, place.partition) in self._assigned]
-        with _Translated():
-            self._consumer.resume(ours)
+                self.rewind([consumed_record(message)])
+        with self._listener.translated():
+            self._consumer.resume(self._places())
 
     def is_assigned(self) -> bool:
         """Say whether the broker has given this member partitions."""
         return bool(self._assigned)
 
+    def is_committed(self, place: str) -> bool:
+        """Ask the broker for the group's offset."""
+        topic, partition, offset = split_place(place)
+        with self._listener.translated():
+            (found,) = self._consumer.committed([TopicPartition(topic, partition)], _CALL)
+        if found.error:
+            raise Transient(line(found.error))
+        return bool(found.offset > offset)
+
+    def lag(self) -> Mapping[tuple[str, int], int]:
+        """Return what is left in each partition as of the last fetch; the mark of a transaction counts as a record."""
+        found = {}
+        with self._listener.translated():
+            for place in self._consumer.position(self._places()):
+                _, high = self._consumer.get_watermark_offsets(place, cached=True) or (-1, -1)
+                if place.offset >= 0 and high >= 0:
+                    found[place.topic, place.partition] = max(0, high - place.offset)
+        return found
+
     def close(self) -> None:
         """Leave the group, so that others take over at once."""
         self._consumer.close()
+
+    def _places(self) -> list[TopicPartition]:
+        return [TopicPartition(topic, partition) for topic, partition in sorted(self._assigned)]
+
+    def _fence(self) -> None:
+        """Before reading, end what an earlier process of this name has left open: offsets may be part of it."""
+        if not self._ready:
+            with self._listener.translated():
+                topics = self._consumer.list_topics(timeout=_CALL).topics
+            missing = [name for name in self._topics if name not in topics or topics[name].error]
+            if missing:  # of which a member would hear nothing
+                msg = f"Kafka has no topic {', '.join(missing)}; create the topics with `facestream init`"
+                raise Transient(msg)
+            self._listener.insisting(self._producer, self._producer.init_transactions, _CALL)
+            self._ready = True
 
     def _on_assign(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._assigned |= {(place.topic, place.partition) for place in partitions}
@@ -190,14 +240,12 @@ class KafkaStream:
             except BufferError:
                 self._producer.poll(0.1)  # the queue is full: let some go
             except KafkaException as error:
-                if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                    msg = f"a record of {len(record.value or b''):,} bytes is too large for {record.topic}"
-                    raise Poison(msg) from error
-                raise Transient(_line(error.args[0])) from error
+                too_large = error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+                raise (Fatal if too_large else Transient)(line(error.args[0])) from error
             else:
                 return
 
-    def _call(self, call: Callable[[], object]) -> None:
+    def _call(self, call: Callable[[], object], given_up: type[Fatal | Transient]) -> None:
         """Call until it is through; raises `Transient` where the transaction has to be aborted."""
         until = time.monotonic() + _GIVE_UP
         while True:
@@ -205,32 +253,21 @@ class KafkaStream:
                 call()
             except KafkaException as failure:
                 error = failure.args[0]
-                if error.retriable() and time.monotonic() < until:
-                    continue
                 # Fenced: another process of this name is at work, or the broker ended a transaction of ours that
                 # took too long. A producer cannot recover from that; a new process can.
-                raise (Fatal if error.fatal() else Transient)(_line(error)) from failure
+                if error.fatal():
+                    raise Fatal(line(error)) from failure
+                if error.txn_requires_abort():
+                    raise Transient(line(error)) from failure
+                if not error.retriable() or time.monotonic() > until:
+                    raise given_up(line(error)) from failure
+                time.sleep(0.1)
             else:
                 return
 
 
-class _Translated:
-    """Turns errors of the client into ours; a context manager."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KafkaException):
-            inner = error.args[0]
-            raise (Fatal if inner.fatal() else Transient)(_line(inner)) from error
-
-
-def _line(error: KafkaError) -> str:
-    return f"Kafka: {error.name()}: {error.str()}"
-
-
-def _consumed(message: Message) -> ConsumedRecord:
+def consumed_record(message: Message) -> ConsumedRecord:
+    """Return what the client read as a record."""
     _, milliseconds = message.timestamp()
     return ConsumedRecord(
         topic=message.topic() or "",
@@ -250,14 +287,12 @@ def _headers(message: Message) -> Iterator[tuple[str, bytes]]:
 
 
 def _last(records: Sequence[ConsumedRecord]) -> dict[tuple[str, int], int]:
-    return {
-        place: max(record.offset for record in records if (record.topic, record.partition) == place)
-        for place in {(record.topic, record.partition) for record in records}
-    }
+    return {(record.topic, record.partition): record.offset for record in sorted(records, key=_offset)}
 
 
 def _first(records: Sequence[ConsumedRecord]) -> dict[tuple[str, int], int]:
-    return {
-        place: min(record.offset for record in records if (record.topic, record.partition) == place)
-        for place in {(record.topic, record.partition) for record in records}
-    }
+    return {(record.topic, record.partition): record.offset for record in sorted(records, key=_offset, reverse=True)}
+
+
+def _offset(record: ConsumedRecord) -> int:
+    return record.offset

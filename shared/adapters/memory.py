@@ -10,7 +10,7 @@ import numpy as np
 from more_itertools import chunked
 
 from shared.errors import ObjectMissing
-from shared.events import Verdict
+from shared.events import Outcome, Verdict
 from shared.ports import ObjectInfo, StoredObject
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
 
@@ -76,9 +76,10 @@ class MemoryRepository:
         """Store memberships."""
         self._memberships.update(((item.generation, item.face_id), item) for item in memberships)
 
-    def images(self) -> Iterator[ImageRecord]:
-        """Yield every image in ascending order of bucket and key."""
-        yield from sorted(self._images.values(), key=lambda image: (image.bucket, image.key, image.image_id))
+    def images(self, outcome: Outcome | None = None) -> Iterator[ImageRecord]:
+        """Yield every image, or those of one outcome, in ascending order of bucket and key."""
+        ordered = sorted(self._images.values(), key=lambda image: (image.bucket, image.key, image.image_id))
+        yield from (image for image in ordered if outcome in (None, image.outcome))
 
     def images_of(self, object_ids: Sequence[str]) -> Mapping[str, Sequence[ImageRecord]]:
         """Return the images of each of these objects that has any."""

@@ -16,6 +16,7 @@ import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
+from minio.notificationconfig import NotificationConfig, QueueConfig
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -37,7 +38,13 @@ _PASSING = {
     *("IncompleteBody", "InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable"),
     *("SlowDown", "SlowDownRead", "SlowDownWrite", "XMinioServerNotInitialized", "XMinioStorageFull"),
 }
+_TOLD = {
+    # Not ObjectCreated:*, which also covers changes of tags and of retention.
+    *("s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy"),
+    *("s3:ObjectCreated:CompleteMultipartUpload", "s3:ObjectRemoved:*"),
+}
 _MISCONFIGURED = {
+    "InvalidArgument": "check FACESTREAM_BUCKET_NOTIFICATION, and that the server knows that target",
     "AuthorizationHeaderMalformed": "check the region",
     "ExpiredToken": "the credentials are too old",
     "InvalidAccessKeyId": "check FACESTREAM_MINIO_ACCESS_KEY",
@@ -92,11 +99,40 @@ class MinioStore:
             msg = f"FACESTREAM_MINIO_ENDPOINT: expected host:port, found {settings.endpoint}: {error}"
             raise InvalidInput(msg) from error
 
-    def make_bucket(self, bucket: str) -> None:
-        """Make a bucket; one that is there is left as it is."""
+    def make_bucket(self, bucket: str) -> bool:
+        """Make a bucket and say whether that was needed; one that is there is left as it is."""
+        with _errors(bucket):
+            missing = not self._client.bucket_exists(bucket)
+            if missing:
+                self._client.make_bucket(bucket)
+        return missing
+
+    def notify(self, bucket: str, target: str) -> bool:
+        """Have what happens in a bucket told to a target (its ARN), and say whether that was new.
+
+        Setting a notification replaces the bucket's whole configuration, so what others have set there is set again.
+        """
+        with _errors(bucket):
+            configured = self._client.get_bucket_notification(bucket)
+            queues = configured.queue_config_list
+            ours = [queue for queue in queues if queue.queue == target and not _is_filtered(queue)]
+            if len(ours) == 1 and set(ours[0].events) == _TOLD:
+                return False
+            kept = [queue for queue in queues if queue not in ours]
+            wanted = NotificationConfig(
+                configured.cloud_func_config_list,
+                [*kept, QueueConfig(queue=target, events=sorted(_TOLD))],
+                configured.topic_config_list,
+            )
+            self._client.set_bucket_notification(bucket, wanted)
+        return True
+
+    def reach(self, bucket: str) -> None:
+        """Look whether a bucket can be reached; raises `Transient`, and `Fatal` where there is none."""
         with _errors(bucket):
             if not self._client.bucket_exists(bucket):
-                self._client.make_bucket(bucket)
+                msg = f"{bucket}: there is no such bucket; create it with `facestream init`"
+                raise Fatal(msg)
 
     def get(self, bucket: str, key: str) -> StoredObject:
         """Return an object; raises `ObjectMissing`, `ObjectRefused`, `Transient`, `Fatal`."""
@@ -175,6 +211,10 @@ def _errors(
     except ValueError as error:  # the client looks at the name of the bucket before it asks
         msg = f"{where}: {error}"
         raise InvalidInput(msg) from error
+
+
+def _is_filtered(queue: QueueConfig) -> bool:
+    return bool(queue.prefix_filter_rule or queue.suffix_filter_rule)
 
 
 def _distrusts(error: BaseException | None) -> bool:

@@ -21,7 +21,7 @@ from shared.adapters import mongo_documents as documents
 from shared.adapters.mongo_documents import Document
 from shared.adapters.mongo_errors import errors
 from shared.errors import Fatal, InvalidInput
-from shared.events import Verdict
+from shared.events import Outcome, Verdict
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
 from shared.settings import Settings
 
@@ -96,17 +96,25 @@ class MongoRepository:
         """Close the connections. Nothing that was saved depends on this."""
         self._client.close()
 
-    def create_indexes(self) -> None:
-        """Create the indexes; those that are there are left as they are.
+    def create_indexes(self) -> Sequence[str]:
+        """Create the indexes that are not there, and return their names.
 
         `accepted_faces` has none: most faces are accepted and of one model, so that the walk along `_id` reads
         little that it does not need, and every further index would cost each write.
         """
+        wanted: Sequence[tuple[Collection[Document], Sequence[str]]] = (
+            (self._images, ["object_id"]),
+            (self._images, ["bucket", "key", "image_id"]),
+            (self._faces, ["image_id"]),
+            (self._memberships, ["face_id"]),
+        )
+        created = []
         with errors():
-            self._images.create_index("object_id")
-            self._images.create_index(["bucket", "key", "image_id"])
-            self._faces.create_index("image_id")
-            self._memberships.create_index("face_id")
+            for collection, fields in wanted:
+                known = [index["key"] for index in collection.index_information().values()]
+                name = collection.create_index(list(fields))
+                created += [] if [(field, 1) for field in fields] in known else [f"{collection.name}.{name}"]
+        return created
 
     def save_images(self, images: Sequence[ImageRecord]) -> None:
         """Store images."""
@@ -120,10 +128,11 @@ class MongoRepository:
         """Store memberships."""
         _save(self._memberships, map(documents.membership_document, memberships))
 
-    def images(self) -> Iterator[ImageRecord]:
-        """Yield every image in ascending order of bucket and key. Writing meanwhile is allowed."""
+    def images(self, outcome: Outcome | None = None) -> Iterator[ImageRecord]:
+        """Yield every image, or those of one outcome, in order of bucket and key. Writing meanwhile is allowed."""
         order, last = ("bucket", "key", "image_id"), ("", "", "")
-        while page := _find(self._images, _after(order, last), order):
+        wanted: Document = {} if outcome is None else {"outcome": outcome.value}
+        while page := _find(self._images, wanted | _after(order, last), order):
             yield from map(documents.image_of, page)
             last = tuple(page[-1][field] for field in order)
 

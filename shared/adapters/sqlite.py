@@ -16,6 +16,7 @@ from typing import Self
 from shared.adapters import sqlite_schema as schema
 from shared.adapters.sqlite_schema import Row
 from shared.errors import FacestreamError, InvalidInput, Transient
+from shared.events import Outcome
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
 
 _PAGE = 5_000  # rows read at once where a whole table streams by
@@ -67,11 +68,14 @@ class SqliteRepository:
         """Store memberships."""
         self._save("memberships", map(schema.membership_row, memberships))
 
-    def images(self) -> Iterator[ImageRecord]:
-        """Yield every image in ascending order of bucket and key. Writing meanwhile is allowed."""
-        sql = "SELECT * FROM images WHERE (bucket, key, image_id) > (?, ?, ?) ORDER BY bucket, key, image_id LIMIT ?"
-        last = ("", "", "")
-        while images := [schema.image_of(row) for row in self._rows(sql, *last, _PAGE)]:
+    def images(self, outcome: Outcome | None = None) -> Iterator[ImageRecord]:
+        """Yield every image, or those of one outcome, in order of bucket and key. Writing meanwhile is allowed."""
+        sql = (
+            "SELECT * FROM images WHERE (bucket, key, image_id) > (?, ?, ?) AND outcome = ifnull(?, outcome)"
+            " ORDER BY bucket, key, image_id LIMIT ?"
+        )
+        last, wanted = ("", "", ""), None if outcome is None else outcome.value
+        while images := [schema.image_of(row) for row in self._rows(sql, *last, wanted, _PAGE)]:
             yield from images
             last = (images[-1].bucket, images[-1].key, images[-1].image_id)
 

@@ -193,6 +193,15 @@ def test_the_memberships_of_faces_are_found_in_their_generation_only(repository:
     assert dict(repository.memberships_of(1, [])) == {}
 
 
+def test_images_of_one_outcome_come_in_the_same_order(repository: FaceRepository) -> None:
+    images = [image("1", "b"), image("2", "a"), image("3", "c")]
+    gone = [replace(item, outcome=Outcome.REMOVED) for item in images[:2]]
+    repository.save_images([*gone, images[2]])
+    assert list(repository.images(Outcome.REMOVED)) == [gone[1], gone[0]]
+    assert list(repository.images(Outcome.DETECTED)) == [images[2]]
+    assert list(repository.images(Outcome.UNREADABLE)) == []
+
+
 def test_removing_images_removes_their_faces_and_memberships_and_nothing_else(repository: FaceRepository) -> None:
     repository.save_images([image("1"), image("2")])
     repository.save_faces([face("b", "1"), face("a", "1"), face("c", "2")])

@@ -57,12 +57,29 @@ def test_the_order_of_the_clusters_changes_nothing() -> None:
     assert one.nearest(medoids)[0].tolist() == other.nearest(medoids)[0].tolist()
 
 
-def test_a_person_is_as_similar_as_the_nearest_of_medoid_and_exemplars() -> None:
-    rows = embeddings([1] * 5)
-    people = People([_cluster("a", rows[0], rows[1], rows[2]), _cluster("b", rows[3]), _cluster("c", rows[4])])
-    assert people.nearest(rows)[0].tolist() == [0, 0, 0, 1, 2]
-    assert people.similarities(rows[2])[0] == 1.0
-    assert people.similarities(rows[4]).shape == (3,)
+def test_a_person_is_the_medoid_or_the_mean_as_the_rule_says() -> None:
+    medoid, mean, other = embeddings([1] * 3)
+    clusters = [_cluster("a", medoid, mean), _cluster("b", other)]
+    assert People(clusters).similarities(medoid)[0] == 1.0
+    assert People(clusters, "mean").similarities(mean)[0] == 1.0
+    assert People(clusters, "mean").similarities(medoid)[0] < 1.0
+    assert People(clusters, "mean").similarities(other)[1] == 1.0
+
+
+@given(SEEDS, st.integers(2, 40), st.integers(1, 30))
+def test_the_runner_up_is_the_second_most_similar_person(seed: int, people: int, faces: int) -> None:
+    index = _people(embeddings([1] * people, seed))
+    vectors = embeddings([1] * faces, seed + 1)
+    found = index.two_nearest(vectors)
+    for face, vector in enumerate(vectors):
+        first, second = sorted(index.similarities(vector), reverse=True)[:2]
+        assert (found.similarity[face], found.runner_up[face]) == (first, second)
+
+
+def test_the_runner_up_may_be_as_similar_as_the_first_and_is_nobody_where_there_is_one_person() -> None:
+    same = np.repeat(embeddings([1]), 9, axis=0)
+    assert _people(same).two_nearest(same[:1]).runner_up.tolist() == [1.0]
+    assert _people(same[:1]).two_nearest(same[:1]).runner_up.tolist() == [-np.inf]
 
 
 def test_medoids_of_another_length_are_compared_by_direction() -> None:

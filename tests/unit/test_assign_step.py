@@ -80,7 +80,7 @@ def test_a_similarity_of_exactly_the_threshold_is_enough() -> None:
 def test_of_two_faces_on_a_photo_the_more_similar_one_wins_and_the_other_is_unknown() -> None:
     (assigned,) = _assign([_photo("a", [_at(10), _at(-5)])], CIRCLE)
     assert _names(assigned) == [None, "person 000"]
-    assert [event.similarity for event in assigned.events] == [0.173648, 0.996195]
+    assert [event.similarity for event in assigned.events] == [0.984808, 0.996195]
 
 
 def test_the_loser_gets_its_next_best_person_where_that_is_similar_enough() -> None:
@@ -101,15 +101,33 @@ def test_who_is_displaced_may_displace_another() -> None:
 def test_equal_faces_on_a_photo_are_decided_by_their_order() -> None:
     (assigned,) = _assign([_photo("a", [_at(3), _at(3), _at(3)])], CIRCLE)
     assert _names(assigned) == ["person 000", None, None]
-    assert [event.similarity for event in assigned.events] == [0.99863, 0.052336, 0.052336]
+    assert [event.similarity for event in assigned.events] == [0.99863] * 3
 
 
-def test_a_face_for_which_nobody_is_left_has_no_similarity() -> None:
+def test_nobody_is_left_for_the_second_face_where_there_is_one_person() -> None:
     (assigned,) = _assign([_photo("a", [_at(3), _at(3)])], _people(_at(0)[None]))
-    assert [(event.cluster_id, event.similarity) for event in assigned.events] == [
-        ("person 000", 0.99863),
-        (None, None),
-    ]
+    assert _names(assigned) == ["person 000", None]
+
+
+def test_a_face_that_is_about_as_similar_to_a_second_person_is_unknown_if_a_margin_is_wanted() -> None:
+    photos = [_photo("a", [_at(44)]), _photo("b", [_at(30)])]
+    unclear, clear = assign(photos, GENERATION, CIRCLE, AssignerSettings(threshold=0.5, margin=0.366025))
+    assert (_names(unclear), _names(clear)) == ([None], ["person 000"])
+    assert unclear.events[0].similarity == 0.71934
+    (missed,) = assign(photos[1:], GENERATION, CIRCLE, AssignerSettings(threshold=0.5, margin=0.366026))
+    assert _names(missed) == [None]
+
+
+def test_a_face_between_two_people_gets_the_one_whom_no_other_face_of_the_photo_takes() -> None:
+    photo = _photo("a", [_at(44), _at(5)])
+    (assigned,) = assign([photo], GENERATION, CIRCLE, AssignerSettings(threshold=0.5, margin=0.2))
+    assert _names(assigned) == ["person 001", "person 000"]
+    assert [event.similarity for event in assigned.events] == [0.694658, 0.996195]
+
+
+def test_no_margin_is_asked_of_a_face_where_there_is_one_person() -> None:
+    (assigned,) = assign([_photo("a", [_at(30)])], GENERATION, _people(_at(0)[None]), AssignerSettings(margin=0.5))
+    assert _names(assigned) == ["person 000"]
 
 
 def test_faces_of_different_photos_do_not_compete() -> None:
@@ -124,16 +142,17 @@ def test_without_people_everybody_is_unknown_and_nothing_is_similar() -> None:
 
 
 @settings(max_examples=20)
-@given(SEEDS, st.lists(st.integers(0, 4), min_size=1, max_size=30))
-def test_what_is_said_of_a_photo_does_not_depend_on_its_batch(seed: int, lengths: list[int]) -> None:
+@given(SEEDS, st.lists(st.integers(0, 4), min_size=1, max_size=30), st.sampled_from([0.0, 0.1]))
+def test_what_is_said_of_a_photo_does_not_depend_on_its_batch(seed: int, lengths: list[int], margin: float) -> None:
     people = _people(embeddings([1] * 9, seed, dimension=128))
     vectors = iter(
         embeddings([5] * 9 + [200], seed, spread=0.9, dimension=128)[np.random.default_rng(seed).permutation(245)]
     )
     photos = [_photo(str(number), [next(vectors) for _ in range(length)]) for number, length in enumerate(lengths)]
-    together = _assign(photos, people)
+    rule = AssignerSettings(threshold=0.5, margin=margin)
+    together = assign(photos, GENERATION, people, rule)
     for photo, assigned in zip(photos, together, strict=True):
-        (alone,) = _assign([photo], people)
+        (alone,) = assign([photo], GENERATION, people, rule)
         assert (alone.events, alone.memberships, alone.processed) == (
             assigned.events, assigned.memberships, assigned.processed
         )  # fmt: skip

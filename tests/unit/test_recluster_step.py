@@ -47,7 +47,7 @@ def test_the_first_generation_has_the_people_and_becomes_active() -> None:
     assert generation.counts == {
         "faces": 10, "photos": 10, "edges": 16, "edge_recall": 1.0, "clusters": 2, "assigned": 9
     }  # fmt: skip
-    assert set(generation.timings) == {"read", "graph", "whispers", "medoids", "match", "write"}
+    assert set(generation.timings) == {"read", "graph", "whispers", "refine", "medoids", "match", "write"}
     assert generation.parameters["min_cluster_size"] == 3
 
 
@@ -76,7 +76,7 @@ def test_a_cluster_is_named_after_its_generation_and_medoid() -> None:
             for face in repository.faces()
             if face.face_id == cluster.medoid_face_id and face.vector is not None
         )
-        assert (cluster.parents, cluster.exemplars.shape[1]) == ((), 32)
+        assert (cluster.parents, cluster.exemplars.shape) == ((), (1, 32))
     assert sorted(cluster.size for cluster in repository.clusters(1)) == [4, 5]
 
 

@@ -1,7 +1,7 @@
 """The worker's laws, on a stream in memory: nothing lost, nothing twice, the culprit alone in the dead letters."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 
@@ -56,6 +56,12 @@ class MemoryStream:
 
     def is_assigned(self) -> bool:
         return True
+
+    def is_committed(self, place: str) -> bool:
+        return int(place.rpartition("@")[2]) < self.committed
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        return {("in", 0): len(self.values) - self.position}
 
     def close(self) -> None:
         self.closed = True
@@ -187,6 +193,37 @@ def test_more_dead_letters_than_a_broken_message_explains_end_the_process() -> N
         worker.run()
     assert stream.closed
     assert stream.committed == 12, "what was written to the dead letters is committed, the rest waits for the repair"
+
+
+def test_preparation_comes_before_the_first_record_and_is_repeated_until_it_succeeds() -> None:
+    failures = iter([True] * 3)
+    worker, stream, notes = working([b"one"])
+
+    def prepare() -> None:
+        assert stream.position == 0
+        if next(failures, False):
+            msg = "the bucket is away"
+            raise Transient(msg)
+
+    replace(worker, prepare=prepare).run()
+    assert notes.retries == [1, 2, 3]
+    assert [record.value for record in stream.written] == [b"one"]
+
+
+def test_what_follows_a_commit_gets_each_record_once_and_is_repeated_until_it_succeeds() -> None:
+    failures = iter([True, True, False, True])
+    done: list[bytes | None] = []
+    worker, stream, _ = working([b"one", b"bad", b"three"], batch=2, failing_commits=2)
+
+    def committed(records: Sequence[ConsumedRecord]) -> None:
+        assert stream.committed == records[-1].offset + 1
+        if next(failures, False):
+            msg = "the bucket is away"
+            raise Transient(msg)
+        done.extend(record.value for record in records)
+
+    replace(worker, committed=committed).run()
+    assert done == [b"one", b"bad", b"three"]
 
 
 def test_a_fatal_error_ends_the_process_and_commits_nothing() -> None:

@@ -1,0 +1,126 @@
+"""`facestream ingest`: a folder of photographs into the bucket."""
+
+import mimetypes
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import TypeVar
+
+from cli.jobs.watching import Watch
+from shared.adapters.folder import FolderStore
+from shared.adapters.minio import MinioSettings, MinioStore
+from shared.errors import InvalidInput, ObjectError, Transient
+from shared.photo_files import is_photo_name
+from shared.ports import ObjectInfo, ObjectStore
+from shared.settings import BucketSettings
+
+_FOLDER = "folder"  # the name of the bucket that the folder is
+_RETRIES = (0.5, 2.0, 8.0)  # seconds before a photograph is tried again
+_TYPES = mimetypes.MimeTypes()  # without the files of this machine: an upload is the same from everywhere
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Fate(Enum):
+    """What became of one photograph."""
+
+    SENT = auto()
+    THERE = auto()
+    FAILED = auto()
+
+
+@dataclass
+class Uploaded:
+    """How many photographs were sent, were there already, or could not be sent."""
+
+    sent: int = 0
+    there: int = 0
+    failed: int = 0
+
+    def line(self) -> str:
+        """Return the counts for a person."""
+        failed = f", {self.failed} failed (see above)" if self.failed else ""
+        return f"photographs: {self.sent} uploaded, {self.there} there already{failed}"
+
+
+def ingest_folder(folder: Path, threads: int) -> Uploaded:
+    """Upload a folder into the bucket of the settings; raises `InvalidInput` where it is none, `Transient`, `Fatal`."""
+    if not folder.is_dir():
+        msg = f"{folder}: expected a folder of photographs, found {'a file' if folder.exists() else 'nothing'}"
+        raise InvalidInput(msg)
+    settings = MinioSettings()
+    settings = settings.model_copy(update={"connections": max(threads + 1, settings.connections)})
+    return upload(FolderStore({_FOLDER: folder}), MinioStore(settings), BucketSettings().photos, threads, Watch())
+
+
+def upload(folder: ObjectStore, objects: ObjectStore, bucket: str, threads: int, watch: Watch) -> Uploaded:
+    """Put every photograph of a folder store into a bucket, except those that are there; holds `threads` at once."""
+    uploaded = Uploaded()
+    total = sum(is_photo_name(info.key) for info in folder.list(_FOLDER))
+
+    def send(pair: tuple[ObjectInfo, ObjectInfo | None]) -> tuple[str, Fate, str]:
+        info, there = pair
+        try:
+            return info.key, _sent(folder, objects, bucket, info, there), ""
+        except ObjectError as error:
+            return info.key, Fate.FAILED, str(error).removeprefix(f"{_FOLDER}/{info.key}: ")
+
+    pairs = beside((info for info in folder.list(_FOLDER) if is_photo_name(info.key)), objects.list(bucket))
+    for key, fate, reason in watch.over(_parallel(send, pairs, threads), total, "uploading"):
+        match fate:
+            case Fate.SENT:
+                uploaded.sent += 1
+            case Fate.THERE:
+                uploaded.there += 1
+            case Fate.FAILED:
+                uploaded.failed += 1
+                watch.refused(key, reason)
+    return uploaded
+
+
+def beside(
+    wanted: Iterable[ObjectInfo], others: Iterable[ObjectInfo]
+) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
+    """Yield each object with that of the same key among `others`, or None; both come in the order of their keys."""
+    rest = iter(others)
+    other = next(rest, None)
+    for info in wanted:
+        key = info.key.encode()
+        while other is not None and other.key.encode() < key:
+            other = next(rest, None)
+        yield info, other if other is not None and other.key == info.key else None
+
+
+def _sent(folder: ObjectStore, objects: ObjectStore, bucket: str, info: ObjectInfo, there: ObjectInfo | None) -> Fate:
+    found = folder.get(_FOLDER, info.key)
+    if there is not None and (there.size, there.etag) == (len(found.data), found.etag):
+        return Fate.THERE
+    kind = _TYPES.guess_type(info.key)[0] or "application/octet-stream"
+    for pause in _RETRIES:
+        try:
+            objects.put(bucket, info.key, found.data, kind)
+        except Transient:
+            time.sleep(pause)
+        else:
+            return Fate.SENT
+    objects.put(bucket, info.key, found.data, kind)
+    return Fate.SENT
+
+
+def _parallel(call: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:
+    """Yield the results in the order of the items; no more than twice `threads` items are taken ahead."""
+    with ThreadPoolExecutor(threads, "upload") as pool:
+        waiting: deque[Future[_Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(call, item))
+                if len(waiting) >= 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

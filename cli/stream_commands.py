@@ -1,0 +1,100 @@
+"""The stream's operator: `facestream init`, `ingest`, `watch` and `reconcile`.
+
+Imports are inside, as in `photo_commands.py`. Where the servers are is said by the environment, as for the services.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    *,
+    partitions: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, help="Partitions of each topic; as many processes of a service share the work."
+        ),
+    ] = None,
+) -> None:
+    """Make what the stream needs, or bring it up to date: topics, buckets, the bucket's notification, indexes.
+
+    Prints a line for each change. Nothing is ever taken away, no partition and no time that records are kept; where
+    something is more than wanted, a line says that it is left.
+    """
+    from cli.jobs.setting_up import set_up  # noqa: PLC0415  see above
+    from shared.adapters.kafka import KafkaSettings  # noqa: PLC0415  see above
+    from shared.adapters.kafka_admin import KafkaAdmin  # noqa: PLC0415  see above
+    from shared.adapters.minio import MinioSettings, MinioStore  # noqa: PLC0415  see above
+    from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415  see above
+    from shared.settings import BucketSettings, check_environment  # noqa: PLC0415  see above
+
+    check_environment()
+    kafka, store, buckets = KafkaAdmin(KafkaSettings()), MinioStore(MinioSettings()), BucketSettings()
+    changes = 0
+    with MongoRepository(MongoSettings()) as repository:
+        for line, is_change in set_up(kafka, store, repository, buckets, partitions):
+            typer.echo(line)
+            changes += is_change
+    if not changes:
+        typer.echo("nothing to change")
+
+
+def ingest(
+    photos: Annotated[Path, typer.Argument(help="Folder of photographs, with or without subfolders.")],
+    *,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Photographs that are uploaded at once.")] = 8,
+) -> None:
+    """Upload a folder of photographs into the bucket; the stream takes them from there.
+
+    A key is the photograph's path below the folder. What the bucket has already (same size and MD5) is passed over,
+    so that the same command goes on where it was interrupted. A photograph that cannot be uploaded is told in a line,
+    and the others are; the exit status is then 1.
+    """
+    from cli.jobs.ingesting import ingest_folder  # noqa: PLC0415  see above
+    from shared.settings import check_environment  # noqa: PLC0415  see above
+
+    check_environment()
+    uploaded = ingest_folder(photos, threads)
+    typer.echo(uploaded.line())
+    raise typer.Exit(1 if uploaded.failed else 0)
+
+
+def watch(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Begin with what was said before; else with what comes now.")
+    ] = False,
+) -> None:
+    """Print who is found on which photograph, as it becomes known, until Ctrl-C."""
+    from cli.jobs.following import follow, human_line, json_line  # noqa: PLC0415  see above
+    from shared.settings import check_environment  # noqa: PLC0415  see above
+
+    check_environment()
+    try:
+        for record in follow(from_beginning=from_beginning):
+            typer.echo(json_line(record) if as_json else human_line(record))
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+def reconcile(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be announced.")] = False,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds; what changed since is left alone, it may be on its way.")
+    ] = 3600,
+) -> None:
+    """Compare the bucket with the database, and announce what the stream has not heard of.
+
+    Photographs without an outcome (a notification was lost, or the bucket was filled before the stream ran) are
+    announced as uploaded, known ones whose object is gone as removed. Made to be run on a schedule.
+    """
+    from cli.jobs.reconciling import reconcile_bucket  # noqa: PLC0415  see above
+    from shared.settings import check_environment  # noqa: PLC0415  see above
+
+    check_environment()
+    for line in reconcile_bucket(dry_run=dry_run, grace=grace):
+        typer.echo(line)

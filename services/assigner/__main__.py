@@ -1,0 +1,37 @@
+"""`python -m services.assigner`: the person of every face of the stream."""
+
+from services.assigner.settings import AssignerSettings
+from services.assigner.streaming import Assigner
+from shared.adapters.kafka import KafkaSettings, KafkaStream
+from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.service import service
+from shared.settings import BucketSettings
+from shared.topics import FACES_EMBEDDED
+from shared.worker import WorkerSettings
+
+
+def main() -> None:
+    """Assign until told to stop."""
+    with service("assigner") as it, MongoRepository(MongoSettings()) as repository:
+        kafka, objects, buckets = KafkaSettings(), MinioStore(MinioSettings()), BucketSettings()
+        assigner = Assigner(repository, objects, AssignerSettings(), buckets)
+        stream = KafkaStream(kafka, it.name, it.instance, [FACES_EMBEDDED.name])
+
+        def prepare() -> None:
+            objects.reach(buckets.faces)
+            assigner.prepare(stream.is_committed)
+
+        worker = WorkerSettings.preferring(batch=500)
+        it.run(
+            stream,
+            assigner.step,
+            worker,
+            longest_silence=kafka.max_poll_interval,
+            prepare=prepare,
+            committed=assigner.committed,
+        )
+
+
+if __name__ == "__main__":
+    main()

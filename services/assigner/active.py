@@ -1,0 +1,55 @@
+"""The people of the active generation, looked up anew at most once a second."""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from services.assigner.people import People
+from services.assigner.settings import AssignerSettings
+from shared import metrics
+from shared.ports import FaceRepository
+
+_LOOK_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """The people of one generation, 0 before the first. `model_id`: whose embeddings they are, None for all."""
+
+    generation: int
+    model_id: str | None
+    people: People
+
+
+class ActiveGroup:
+    """Keeps the group of the active generation."""
+
+    def __init__(self, repository: FaceRepository, settings: AssignerSettings) -> None:
+        self._repository = repository
+        self._settings = settings
+        self._group = Group(0, None, People([]))
+        self._looked_at = float("-inf")
+
+    def current(self) -> Group:
+        """Return the active group as it was a second ago or later; raises `Transient`."""
+        if time.monotonic() >= self._looked_at + _LOOK_EVERY:
+            self._look()
+        return self._group
+
+    def is_still(self, group: Group) -> bool:
+        """Look now, and say whether a group is the active one; raises `Transient`."""
+        self._look()
+        return self._group is group
+
+    def _look(self) -> None:
+        active = self._repository.active_generation()
+        number = active.number if active else 0
+        if active and number != self._group.generation:
+            people = People(self._repository.clusters(number), self._settings.rule)
+            self._group = Group(number, active.model_id, people)
+            metrics.GENERATION.set(number)
+            metrics.GENERATION_SINCE.set_to_current_time()
+            metrics.PEOPLE.set(len(people))
+            structlog.get_logger().info("people of a generation", generation=number, people=len(people))
+        self._looked_at = time.monotonic()

@@ -1,0 +1,76 @@
+"""What an event of a photograph means, given what is known of its object: news, a duplicate, or outdated.
+
+Notifications repeat, the reconciler may race them, and a process may die between its writes to the repository and
+its commit in Kafka. Both look alike but for the place of the message (`topic/partition@offset`): the place that made
+a record, again, is a replay of what was never committed; another one is a duplicate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from shared.events import FacesEmbedded, Outcome, Photo
+from shared.ids import image_id
+from shared.records import ImageRecord
+
+
+class Meaning(StrEnum):
+    """What to do with an event: follow it, or drop it and count that."""
+
+    NEWS = "news"
+    DUPLICATE = "duplicate"
+    OUTDATED = "outdated"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an event means. `doomed` images of its object are to be erased, `renewed` ones only saved as they are."""
+
+    meaning: Meaning
+    doomed: tuple[ImageRecord, ...] = ()
+    renewed: tuple[ImageRecord, ...] = ()
+
+
+def judge(event: FacesEmbedded, known: Sequence[ImageRecord], source: str) -> Judgement:
+    """Return what an event means, that came from `source`, when `known` is all that is recorded of its object."""
+    photo = event.photo
+    if not any(image.source == source for image in known):
+        if any(is_older(photo, image) for image in known):
+            return Judgement(Meaning.OUTDATED)
+        recorded = _recorded(event, known)
+        if recorded:
+            # The object was seen like this at a later time: what happened before that is outdated from now on.
+            sequencer = photo.sequencer or recorded.sequencer
+            renewed = replace(recorded, uploaded_at=photo.uploaded_at, sequencer=sequencer)
+            return Judgement(Meaning.DUPLICATE, renewed=(renewed,))
+    own = marker_id(photo) if event.outcome is Outcome.REMOVED else photo.image_id
+    doomed = tuple(
+        replace(image, outcome=Outcome.REMOVED, reason=None, source=source)
+        for image in known
+        if image.image_id != own and (not is_gone(image) or image.source == source)
+    )
+    return Judgement(Meaning.NEWS, doomed)
+
+
+def _recorded(event: FacesEmbedded, known: Sequence[ImageRecord]) -> ImageRecord | None:
+    """Return the record that already says what an event says, if there is one."""
+    if event.outcome is Outcome.REMOVED:
+        return known[-1] if known and all(is_gone(image) for image in known) else None
+    return next((image for image in known if image.image_id == event.photo.image_id and not is_gone(image)), None)
+
+
+def is_gone(image: ImageRecord) -> bool:
+    """Say whether an image is no more: it is about to be erased, or it marks that its object is gone."""
+    return image.outcome is Outcome.REMOVED
+
+
+def marker_id(photo: Photo) -> str:
+    """Return the image id of the record which says that an object is gone, whatever it held."""
+    return image_id(photo.object_id, None, f"removed at {photo.sequencer or photo.uploaded_at.isoformat()}")
+
+
+def is_older(photo: Photo, image: ImageRecord) -> bool:
+    """Say whether a photograph is what its object held before a recorded image. Unknown counts as no."""
+    if photo.sequencer and image.sequencer:
+        return int(photo.sequencer, 16) < int(image.sequencer, 16)
+    return photo.uploaded_at < image.uploaded_at

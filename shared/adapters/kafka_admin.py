@@ -1,0 +1,119 @@
+"""Topics in Kafka: what they are like, and changing that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewPartitions, NewTopic
+
+from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_errors import Listener
+
+_PATIENCE = 30.0  # seconds that the brokers have for one request
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as it is. `configuration` holds all its values, the broker's defaults among them."""
+
+    partitions: int
+    records: int
+    configuration: Mapping[str, str]
+
+
+class KafkaAdmin:
+    """Looks at topics and changes them. Every call raises `Transient`, and `Fatal` where Kafka refuses."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._listener = Listener()
+        configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
+        self._client = AdminClient(configuration)
+        self._replication = settings.replication_factor or -1
+
+    def topic(self, name: str) -> TopicState | None:
+        """Return a topic, or None where there is none. `records` counts offsets, those of transaction marks too."""
+        with self._listener.translated():
+            known = self._metadata()
+            if name not in known:
+                return None
+            resource = ConfigResource(ResourceType.TOPIC, name)
+            entries = self._client.describe_configs([resource], request_timeout=_PATIENCE)[resource].result(_PATIENCE)
+            return TopicState(
+                partitions=known[name],
+                records=self._records(name, known[name]),
+                configuration={entry.name: entry.value or "" for entry in entries.values()},
+            )
+
+    def create(self, name: str, partitions: int, configuration: Mapping[str, str]) -> None:
+        """Make a topic that is not there."""
+        wanted = NewTopic(name, partitions, self._replication, config=dict(configuration))
+        with self._listener.translated():
+            self._client.create_topics([wanted], request_timeout=_PATIENCE)[name].result(_PATIENCE)
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Give a topic more partitions, `total` altogether."""
+        wanted = [NewPartitions(name, total)]
+        with self._listener.translated():
+            self._client.create_partitions(wanted, request_timeout=_PATIENCE)[name].result(_PATIENCE)
+
+    def configure(self, name: str, configuration: Mapping[str, str]) -> None:
+        """Set values of a topic's configuration; the others stay."""
+        entries = [
+            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in configuration.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        with self._listener.translated():
+            self._client.incremental_alter_configs([resource])[resource].result(_PATIENCE)
+
+    def remove_records(self, name: str, before: Mapping[int, int]) -> None:
+        """Remove the records of each partition that stand before an offset. There is no way back."""
+        places = [TopicPartition(name, partition, offset) for partition, offset in before.items()]
+
+        def remove(_: float) -> None:
+            for done in self._client.delete_records(places, request_timeout=_PATIENCE).values():
+                done.result(_PATIENCE)
+
+        self._listener.insisting(self._client, remove, _PATIENCE)
+
+    def unread(self, group: str, name: str) -> Mapping[int, int]:
+        """Return where a group will go on reading, for each partition in which something may be left to read."""
+        with self._listener.translated():
+            places = [TopicPartition(name, number) for number in range(self._metadata().get(name, 0))]
+            if not places:
+                return {}
+            asked = [ConsumerGroupTopicPartitions(group, places)]
+            answer = self._client.list_consumer_group_offsets(asked, request_timeout=_PATIENCE)[group].result(_PATIENCE)
+            read = {place.partition: place.offset for place in answer.topic_partitions}
+            first, last = self._offsets(places)
+        # A group that never read has a negative offset; what it was to read next may be removed by now.
+        next_ones = [max(read.get(number, 0), start) for number, start in enumerate(first)]
+        return {number: start for number, start in enumerate(next_ones) if start < last[number]}
+
+    def _metadata(self) -> Mapping[str, int]:
+        topics = self._listener.insisting(
+            self._client, lambda seconds: self._client.list_topics(timeout=seconds), _PATIENCE
+        ).topics
+        return {name: len(topic.partitions) for name, topic in topics.items()}
+
+    def _records(self, name: str, partitions: int) -> int:
+        places = [TopicPartition(name, number) for number in range(partitions)]
+        first, last = self._offsets(places)
+        return sum(last) - sum(first)
+
+    def _offsets(self, places: Sequence[TopicPartition]) -> tuple[list[int], list[int]]:
+        """Return the first offset of each partition, and the one that its next record will have."""
+        specs = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # of the client
+        first, last = (self._listed(places, spec) for spec in specs)
+        return first, last
+
+    def _listed(self, places: Sequence[TopicPartition], spec: OffsetSpec) -> list[int]:
+        def ask(seconds: float) -> list[int]:
+            found = self._client.list_offsets(dict.fromkeys(places, spec), request_timeout=seconds)
+            return [found[place].result(_PATIENCE).offset for place in places]
+
+        return self._listener.insisting(self._client, ask, _PATIENCE)

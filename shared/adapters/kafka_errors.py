@@ -1,0 +1,103 @@
+"""What librdkafka says of a failure, as errors of facestream.
+
+A refused login and a distrusted certificate are told in the background only; the call that waits for the connection
+just runs out of time. So a client is built with a `Listener`, and what it heard decides what the timeout means.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+
+from shared.errors import Fatal, Transient
+
+_REFUSALS = {KafkaError._AUTHENTICATION, KafkaError._SSL}  # noqa: SLF001  the names of librdkafka's own errors
+_PASSING = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_LEADER_FOR_PARTITION,  # of a partition that was made a moment ago, for one
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._RESOLVE,  # noqa: SLF001
+    KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._TRANSPORT,  # noqa: SLF001
+}
+_NOT_ALLOWED = {
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+}
+_WRONG = {
+    KafkaError.INVALID_CONFIG,
+    KafkaError.INVALID_PARTITIONS,
+    KafkaError.INVALID_REPLICATION_FACTOR,
+    KafkaError.INVALID_REQUEST,
+    KafkaError.POLICY_VIOLATION,
+    KafkaError._INVALID_ARG,  # noqa: SLF001
+}
+_ROUND = 1.0  # seconds of one attempt to connect
+_Answer = TypeVar("_Answer")
+
+
+class _Client(Protocol):
+    def poll(self, timeout: float) -> object: ...
+
+
+class Listener:
+    """Hears what a client says in the background: pass it as the client's `error_cb`."""
+
+    def __init__(self) -> None:
+        self.refusal: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        """Keep a refusal; that a broker is away just now is no refusal."""
+        if error.code() in _REFUSALS:
+            self.refusal = error
+
+    def insisting(self, client: _Client, call: Callable[[float], _Answer], patience: float) -> _Answer:
+        """Make a call that may come too early, or before there is a connection; it takes the seconds it may last.
+
+        Repeated in short rounds, so that a refusal is told at once. Raises `Fatal`, and `Transient` after `patience`
+        seconds.
+        """
+        until = time.monotonic() + patience
+        while True:
+            with self.translated():
+                try:
+                    return call(_ROUND)
+                except KafkaException as failure:
+                    client.poll(0)  # what was said in the background is heard in it only
+                    error: KafkaError = failure.args[0]
+                    may_pass = error.code() in _PASSING or error.retriable()
+                    if self.refusal or not may_pass or time.monotonic() > until:
+                        raise
+                    time.sleep(0.05)  # not every answer takes its time
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what the client raises into `Fatal` where trying again is of no use, else `Transient`."""
+        try:
+            yield
+        except KafkaException as failure:
+            error: KafkaError = failure.args[0]
+            if self.refusal:
+                msg = f"Kafka refuses the connection: {self.refusal.str()}; check FACESTREAM_KAFKA_*"
+                raise Fatal(msg) from None
+            if error.code() in _NOT_ALLOWED:
+                msg = f"Kafka does not allow this user to do that: {line(error)}"
+                raise Fatal(msg) from failure
+            if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                msg = f"{line(error)}; create the topics with `facestream init`"
+                raise Fatal(msg) from failure
+            lasting = error.fatal() or error.code() in _WRONG
+            raise (Fatal if lasting else Transient)(line(error)) from failure
+
+
+def line(error: KafkaError) -> str:
+    """Return an error as one line."""
+    return f"Kafka: {error.name()}: {error.str()}"

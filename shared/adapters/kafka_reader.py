@@ -1,0 +1,98 @@
+"""Reading topics from the outside: without a group, so that no reader takes a partition from a service."""
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
+
+from shared.adapters.kafka import KafkaSettings, consumed_record
+from shared.adapters.kafka_errors import Listener, line
+from shared.errors import Fatal
+from shared.ports import ConsumedRecord
+
+_PATIENCE = 15.0  # seconds until the topic's partitions must be known
+_WAIT = 0.2  # seconds of one wait; Ctrl-C is heard between two
+
+
+class KafkaReader:
+    """Reads committed records of one topic; a context manager. Raises `Fatal` and `Transient`."""
+
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        self._topic = topic
+        self._listener = Listener()
+        self._consumer = Consumer(
+            {
+                **settings.client(),
+                "error_cb": self._listener,
+                "log_level": 0,
+                "group.id": "facestream.reader",  # demanded by the client; nothing is ever committed in it
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "queued.max.messages.kbytes": 32 * 1024,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def stored(self) -> Iterator[ConsumedRecord]:
+        """Yield what the topic holds now, and end."""
+        left = set(self._start(OFFSET_BEGINNING))
+        while left:
+            for record in self._records():
+                if isinstance(record, int):
+                    left.discard(record)
+                else:
+                    yield record
+
+    def follow(self, *, from_beginning: bool) -> Iterator[ConsumedRecord]:
+        """Yield what comes, and before that what is there if so wanted. Never ends."""
+        self._start(OFFSET_BEGINNING if from_beginning else OFFSET_END)
+        while True:
+            for record in self._records():
+                if not isinstance(record, int):
+                    yield record
+
+    def first(self, partition: int, offset: int) -> ConsumedRecord | None:
+        """Return the first record of a partition that stands at this offset or behind it, None where none does."""
+        if partition not in self._partitions():
+            return None
+        self._consumer.assign([TopicPartition(self._topic, partition, offset)])
+        while True:
+            for record in self._records():
+                return None if isinstance(record, int) else record
+
+    def _start(self, offset: int) -> Sequence[int]:
+        partitions = self._partitions()
+        self._consumer.assign([TopicPartition(self._topic, number, offset) for number in partitions])
+        return partitions
+
+    def _partitions(self) -> Sequence[int]:
+        found = self._listener.insisting(
+            self._consumer, lambda seconds: self._consumer.list_topics(self._topic, seconds), _PATIENCE
+        ).topics[self._topic]
+        if found.error is not None:
+            msg = f"{line(found.error)}: {self._topic}; create the topics with `facestream init`"
+            raise Fatal(msg)
+        return sorted(found.partitions)
+
+    def _records(self) -> Iterator[ConsumedRecord | int]:
+        """Yield records, and the number of a partition where its end is reached."""
+        with self._listener.translated():
+            messages = self._consumer.consume(500, _WAIT)
+        for message in messages:
+            error = message.error()
+            if error is None:
+                yield consumed_record(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's name of no error
+                yield message.partition() or 0
+            elif not error.retriable():
+                raise Fatal(line(error))

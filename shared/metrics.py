@@ -1,0 +1,66 @@
+"""Every metric of the services, and nothing else that counts; what a process does not do stays at zero.
+
+Names follow Prometheus: base units, `_total` for counters. Which service speaks is the scraper's `job` label.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from time import perf_counter
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from shared.events import PhotoEvent
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600)
+_SIMILARITIES = tuple(round(0.05 * step, 2) for step in range(-4, 21))
+
+CONSUMED = Counter("facestream_records_consumed_total", "Records that are done with.", ["topic"])
+PRODUCED = Counter("facestream_records_produced_total", "Records that were committed.", ["topic"])
+BATCH_RECORDS = Histogram("facestream_batch_records", "Records in a batch.", buckets=[2**power for power in range(14)])
+BATCH_SECONDS = Histogram("facestream_batch_seconds", "From consumed to committed.", buckets=_SECONDS)
+STAGE_SECONDS = Histogram("facestream_stage_seconds", "Each kind of work in a batch.", ["stage"], buckets=_SECONDS)
+END_TO_END_SECONDS = Histogram(
+    "facestream_end_to_end_seconds", "From the upload of a photograph to its last event.", buckets=_LONG
+)
+LAG = Gauge("facestream_consumer_lag_records", "Records still to be read.", ["topic", "partition"])
+RETRIES = Counter("facestream_retries_total", "Batches that failed for a reason that may pass.")
+DEAD_LETTERS = Counter("facestream_dead_letters_total", "Records that cannot be processed.", ["error"])
+PHOTOS = Counter("facestream_photos_total", "Photographs by their outcome.", ["outcome"])
+FACES = Counter("facestream_faces_total", "Faces by their verdict.", ["verdict"])
+ASSIGNMENTS = Counter("facestream_assignments_total", "Accepted faces by what was said of them.", ["result"])
+SIMILARITY = Histogram(
+    "facestream_similarity", "Inner product of a face with the nearest person.", buckets=_SIMILARITIES
+)
+DROPPED = Counter("facestream_dropped_total", "Photo events of which the outcome is known or outdated.", ["reason"])
+ERASED = Counter("facestream_erased_faces_total", "Faces of removed and replaced photographs.")
+GENERATION = Gauge("facestream_active_generation", "Number of the generation that faces are assigned in.")
+GENERATION_SINCE = Gauge(
+    "facestream_active_generation_timestamp_seconds", "When this process first saw the active generation."
+)
+PEOPLE = Gauge("facestream_people", "People in the active generation.")
+MODEL = Info("facestream_model", "The network that embeds, and what it runs on.")
+
+
+@contextmanager
+def timed(stage: str) -> Iterator[None]:
+    """Record how long one kind of work took, failed or not."""
+    started = perf_counter()
+    try:
+        yield
+    finally:
+        STAGE_SECONDS.labels(stage).observe(perf_counter() - started)
+
+
+def count_photos(photos: Sequence[PhotoEvent]) -> None:
+    """Count photographs, and the faces that have a verdict. Replays count again: this is work, not an inventory."""
+    for photo in photos:
+        PHOTOS.labels(photo.outcome).inc()
+        for face in getattr(photo, "faces", ()):
+            FACES.labels(getattr(face, "verdict", "detected")).inc()
+
+
+def observe_end_to_end(uploaded_at: datetime) -> None:
+    """Record the age of a photograph at the end of its way."""
+    END_TO_END_SECONDS.observe(max(0.0, (datetime.now(UTC) - uploaded_at).total_seconds()))

@@ -1,0 +1,283 @@
+"""`facestream init`, `ingest`, `watch` and `reconcile` against real servers, beginning with empty ones."""
+
+import hashlib
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
+
+from cli.jobs import notices
+from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_admin import KafkaAdmin
+from shared.adapters.kafka_reader import KafkaReader
+from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.bucket_notification import bucket_events
+from shared.events import Outcome
+from shared.ids import image_id, object_id
+from shared.ports import ConsumedRecord, ProducedRecord
+from shared.records import ImageRecord
+from shared.topics import FACES_ASSIGNED, FACES_DETECTED, IMAGES_UPLOADED, MAX_RECORD_BYTES, TOPICS
+from tests.operators import Command, event_bytes, facestream_in_process
+from tests.samples import FACESTREAM, ROOT
+from tests.stack.fixtures import needed
+from tests.stack.stack import Stack, new_stack
+
+
+@dataclass(frozen=True)
+class Operated:
+    """Servers that nobody but `facestream init` has prepared, and what it printed, the first and the second time."""
+
+    stack: Stack
+    first: list[str]
+    second: list[str]
+
+
+@pytest.fixture(scope="module")
+def operated(servers: Path) -> Iterator[Operated]:
+    stack = new_stack(servers / "operated")
+    with needed():
+        for server in stack.servers.values():
+            server.start()
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in stack.environment().items():
+            environment.setenv(name, value)
+        KafkaAdmin(KafkaSettings()).create(IMAGES_UPLOADED.name, 2, {})
+        first, second = (facestream_in_process("init").lines for _ in range(2))
+        yield Operated(stack, first, second)
+    stack.stop()
+
+
+@pytest.fixture
+def store(operated: Operated) -> MinioStore:  # noqa: ARG001  it sets the environment
+    return MinioStore(MinioSettings())
+
+
+@pytest.fixture
+def repository(operated: Operated) -> Iterator[MongoRepository]:  # noqa: ARG001  it sets the environment
+    with MongoRepository(MongoSettings()) as found:
+        yield found
+
+
+def announced(key: str) -> list[ConsumedRecord]:
+    """Return what `images.uploaded` says of a key, in order."""
+    with KafkaReader(KafkaSettings(), IMAGES_UPLOADED.name) as reader:
+        return [record for record in reader.stored() if record.key == f"photos/{key}".encode()]
+
+
+def image(key: str, etag: str, size: int = 5) -> ImageRecord:
+    its_object = object_id("photos", key)
+    return ImageRecord(
+        image_id=image_id(its_object, None, etag),
+        object_id=its_object,
+        bucket="photos",
+        key=key,
+        etag=etag,
+        size=size,
+        uploaded_at=datetime.now(UTC) - timedelta(days=1),
+        outcome=Outcome.DETECTED,
+        sequencer="18EAF5534A997323",
+    )
+
+
+def test_init_makes_all_that_is_missing_and_says_so(operated: Operated) -> None:
+    assert operated.first[:2] == [
+        "topic images.uploaded: 12 partitions, before 2",
+        f"topic images.uploaded: max.message.bytes {MAX_RECORD_BYTES}, before 1048588",
+    ]
+    assert "topic faces.embedded: made, 12 partitions, records kept for 1 d" in operated.first
+    assert "bucket faces: made" in operated.first
+    assert "index images.object_id_1: made" in operated.first
+
+
+def test_init_has_nothing_to_change_the_second_time(operated: Operated) -> None:
+    assert operated.second == ["nothing to change"]
+
+
+def test_topics_are_what_the_table_says(operated: Operated) -> None:  # noqa: ARG001  it sets the environment
+    admin = KafkaAdmin(KafkaSettings())
+    for topic in TOPICS:
+        state = admin.topic(topic.name)
+        assert state is not None
+        assert state.partitions == topic.partitions
+        assert state.configuration.items() >= topic.configuration().items()
+
+
+def test_init_leaves_a_longer_retention_and_more_partitions(operated: Operated) -> None:  # noqa: ARG001  environment
+    admin, longer = KafkaAdmin(KafkaSettings()), {"retention.ms": str(30 * 24 * 3600 * 1000)}
+    admin.configure(FACES_DETECTED.name, longer)
+    try:
+        lines = facestream_in_process("init", "--partitions", "4").lines
+        state = admin.topic(FACES_DETECTED.name)
+    finally:
+        admin.configure(FACES_DETECTED.name, FACES_DETECTED.configuration())
+    assert any("faces.detected: left" in line and "keeps records for 30 d, wanted 7 d" in line for line in lines)
+    assert any("faces.detected: left" in line and "12 partitions, wanted 4" in line for line in lines)
+    assert lines[-1] == "nothing to change"
+    assert state is not None
+    assert state.configuration.items() >= longer.items()
+
+
+def test_init_keeps_what_others_have_set_in_the_bucket(operated: Operated) -> None:
+    client, target = operated.stack.minio.client(), "arn:minio:sqs::PRIMARY:kafka"
+    theirs = QueueConfig(
+        ["s3:ObjectAccessed:Get"], config_id="audit", prefix_filter_rule=PrefixFilterRule("audited/"), queue=target
+    )
+    client.set_bucket_notification("photos", NotificationConfig(queue_config_list=[theirs]))
+    assert any(line.startswith("bucket photos: what is put") for line in facestream_in_process("init").lines)
+    configured = client.get_bucket_notification("photos").queue_config_list
+    assert {(queue.config_id, tuple(queue.events)) for queue in configured if queue.prefix_filter_rule} == {
+        ("audit", ("s3:ObjectAccessed:Get",))
+    }
+    assert len(configured) == 2
+    assert facestream_in_process("init").lines == ["nothing to change"]
+
+
+def test_init_says_which_setting_names_a_target_that_minio_does_not_know(
+    operated: Operated,  # noqa: ARG001  it sets the environment
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FACESTREAM_BUCKET_NOTIFICATION", "arn:minio:sqs::OTHER:kafka")
+    assert "FACESTREAM_BUCKET_NOTIFICATION" in facestream_in_process("init").error
+
+
+def test_a_variable_that_nobody_reads_is_told_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESTREAM_KAFKA_BOOTSTRAP_SERVER", "127.0.0.1:1")
+    for command in (("init",), ("ingest", "."), ("watch",), ("reconcile",), ("dead-letters", "list")):
+        assert "FACESTREAM_KAFKA_BOOTSTRAP_SERVER: no such setting" in facestream_in_process(*command).error
+
+
+def test_ingest_uploads_photographs_goes_on_where_it_was_and_tells_what_it_could_not(
+    store: MinioStore, tmp_path: Path
+) -> None:
+    (tmp_path / "trip").mkdir()
+    (tmp_path / "trip" / "größe 1.jpg").write_bytes(b"one")
+    (tmp_path / "two.CR2").write_bytes(b"two")
+    (tmp_path / "film.mp4").write_bytes(b"no photograph")
+    assert facestream_in_process("ingest", tmp_path) == Command(0, ["photographs: 2 uploaded, 0 there already"], "")
+    assert store.get("photos", "trip/größe 1.jpg").etag == hashlib.md5(b"one").hexdigest()  # noqa: S324
+    assert [len(announced(key)) for key in ("trip/größe 1.jpg", "two.CR2", "film.mp4")] == [1, 1, 0]
+    (tmp_path / "two.CR2").write_bytes(b"2nd")
+    (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere")
+    again = facestream_in_process("ingest", tmp_path)
+    assert (again.status, again.lines) == (1, ["photographs: 1 uploaded, 1 there already, 1 failed (see above)"])
+    assert again.error.startswith("lost.jpg: ")
+
+
+def test_a_notice_of_ours_reads_as_that_of_minio_and_lies_in_the_same_partition(store: MinioStore) -> None:
+    for key in ("notice 1.jpg", "größe/2 ü+&.jpg", "3"):
+        store.put("photos", key, b"12345", "image/jpeg")
+        KafkaWriter(KafkaSettings(), "test").write([notices.uploaded("photos", next(store.list("photos", key)))])
+        theirs, ours = announced(key)
+        (said,), (repeated,) = bucket_events(theirs), bucket_events(ours)
+        assert ours.partition == theirs.partition
+        assert repeated == said.model_copy(update={"sequencer": None, "occurred_at": repeated.occurred_at})
+        assert repeated.occurred_at <= said.occurred_at
+
+
+def test_reconcile_announces_what_has_no_outcome_and_what_is_gone_and_nothing_else(
+    operated: Operated, store: MinioStore, repository: MongoRepository
+) -> None:
+    bare = operated.stack.minio.client()
+    bare.set_bucket_notification("photos", NotificationConfig())  # what happens now, nobody is told
+    for key in ("reconcile/lost.jpg", "reconcile/known.jpg", "reconcile/replaced.jpg"):
+        store.put("photos", key, b"12345", "image/jpeg")
+    facestream_in_process("init")
+    etag = hashlib.md5(b"12345").hexdigest()  # noqa: S324
+    gone = image("reconcile/gone.jpg", etag)
+    repository.save_images([image("reconcile/known.jpg", etag), image("reconcile/replaced.jpg", "0" * 32), gone])
+
+    planned = facestream_in_process("reconcile", "--dry-run", "--grace", "0")
+    assert not announced("reconcile/lost.jpg")
+    done = facestream_in_process("reconcile", "--grace", "0")
+
+    assert "1 known and gone from the bucket: announced as removed" in done.lines
+    assert [line.replace("would be announced", "announced") for line in planned.lines] == done.lines
+    for key in ("reconcile/lost.jpg", "reconcile/replaced.jpg"):
+        (event,) = bucket_events(announced(key)[0])
+        assert (event.key, event.etag, event.size, event.removed) == (key, etag, 5, False)
+    assert not announced("reconcile/known.jpg")
+    (event,) = bucket_events(announced(gone.key)[0])
+    assert (event.removed, event.sequencer) == (True, "18EAF5534A997324")
+    repository.remove_images([gone.image_id])
+
+
+def test_reconcile_leaves_young_objects_alone(store: MinioStore) -> None:
+    store.put("photos", "young.jpg", b"12345", "image/jpeg")
+    assert "0 without an outcome: announced as uploaded" in facestream_in_process("reconcile").lines
+
+
+def test_reconcile_announces_nothing_while_the_stream_is_behind(
+    store: MinioStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("photos", "waiting.jpg", b"12345", "image/jpeg")
+    monkeypatch.setattr("cli.jobs.reconciling._BEHIND", timedelta(0))
+    (line,) = facestream_in_process("reconcile", "--grace", "0").lines
+    assert line.startswith("the stream is behind: images.uploaded/")
+
+
+def test_watch_prints_what_was_said_and_what_is_said_and_ends_at_an_interrupt(
+    operated: Operated,  # noqa: ARG001  it sets the environment
+) -> None:
+    event = event_bytes("FaceAssigned.arrived")
+    face_id = json.loads(event)["face_id"]
+    writer = KafkaWriter(KafkaSettings(), "test")
+    writer.write([ProducedRecord(FACES_ASSIGNED.name, face_id.encode(), event, {})])
+    command = [str(FACESTREAM), "watch", "--from-beginning", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout
+        assert watching.stderr
+        assert json.loads(watching.stdout.readline()) == json.loads(event)
+        writer.write([ProducedRecord(FACES_ASSIGNED.name, face_id.encode(), None, {})])
+        assert json.loads(watching.stdout.readline()) == {"face_id": face_id, "cause": "erased"}
+        watching.send_signal(signal.SIGINT)
+        assert (watching.wait(20), watching.stderr.read()) == (0, "")
+
+
+def test_the_downstream_example_keeps_its_table_right_over_its_death_and_tombstones(
+    operated: Operated, tmp_path: Path
+) -> None:
+    path, writer = tmp_path / "people.db", KafkaWriter(KafkaSettings(), "test")
+
+    def say(face: str, person: str | None) -> None:
+        body = {"bucket": "photos", "key": f"{face[0]}.jpg", "cluster_id": person}
+        value = None if person is None else json.dumps(body).encode()
+        writer.write([ProducedRecord(FACES_ASSIGNED.name, face.encode(), value, {})])
+
+    def wait_for(*rows: tuple[str, str]) -> None:
+        deadline = time.monotonic() + 60
+        while found() != list(rows):
+            assert time.monotonic() < deadline, f"expected {rows}, found {found()}"
+            time.sleep(0.1)
+
+    def found() -> list[tuple[str, str]]:
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(path)) as table, suppress(sqlite3.OperationalError):  # no table yet
+            return table.execute("SELECT * FROM people WHERE person LIKE 'example-%'").fetchall()
+        return []
+
+    command = [sys.executable, "docs/downstream_example.py", operated.stack.kafka.bootstrap_servers, str(path)]
+    say("a1", "example-ann")
+    say("b1", "example-ben")
+    with subprocess.Popen(command, cwd=ROOT) as example:
+        wait_for(("photos/a.jpg", "example-ann"), ("photos/b.jpg", "example-ben"))
+        example.kill()
+    say("a1", None)
+    say("b1", "example-ann")
+    with subprocess.Popen(command, cwd=ROOT) as example:
+        wait_for(("photos/b.jpg", "example-ann"))
+        say("c1", "example-ben")
+        wait_for(("photos/b.jpg", "example-ann"), ("photos/c.jpg", "example-ben"))
+        example.kill()

@@ -1,0 +1,186 @@
+"""The whole stream on this machine: servers, services, photographs, events, one regrouping.
+
+    python -m tests.stream_demo
+
+Everything is started here, on free ports, and stopped at the end.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Self
+
+from more_itertools import chunked
+
+from services.reclusterer.settings import ReclustererSettings
+from services.reclusterer.step import recluster
+from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_writer import KafkaWriter
+from shared.events import Cause, FaceAssigned, ImageProcessed, Verdict
+from shared.ports import FaceRepository, ProducedRecord
+from shared.streaming import About, encoded
+from shared.topics import FACES_ASSIGNED, IMAGES_PROCESSED
+from tests.pipeline import SERVICES, Pipeline
+from tests.samples import FACESTREAM, PEOPLE, link_photos, sample_photos
+from tests.stack import new_run
+from tests.stack.install import Missing
+from tests.stack.stack import new_stack
+
+_FIRST = 10  # photographs of each person; one more comes after the regrouping
+_SMALLEST = 4  # faces that make a person, of so few photographs
+
+
+class Watch:
+    """`facestream watch`, whose lines are printed as they come; a context manager."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        command = [str(FACESTREAM), "watch", "--from-beginning"]
+        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        self._lines, self._changed = 0, Condition()
+        self._copier = Thread(target=self._copy, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._copier.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+        self._copier.join(20)
+
+    def wait(self, lines: int) -> None:
+        """Wait until so many lines were printed altogether."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._lines >= lines, 60):
+                msg = f"expected {lines} events, saw {self._lines}"
+                raise TimeoutError(msg)
+
+    def _copy(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            sys.stdout.write(f"  {line}")
+            sys.stdout.flush()
+            with self._changed:
+                self._lines += 1
+                self._changed.notify_all()
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Print what is done, and how long it took."""
+    sys.stdout.write(f"== {what}\n")
+    sys.stdout.flush()
+    started = time.monotonic()
+    yield
+    sys.stdout.write(f"   {time.monotonic() - started:.1f} s\n")
+
+
+def facestream(environment: Mapping[str, str], *arguments: str | Path) -> None:
+    """Run a command, its lines indented."""
+    sys.stdout.write(f"$ facestream {arguments[0]}\n")
+    done = subprocess.run(
+        [FACESTREAM, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    sys.stdout.write("".join(f"  {line}\n" for line in done.stdout.splitlines()))
+
+
+def said(pipeline: Pipeline, photos: int) -> int:
+    """Wait until so many photographs have an outcome; return how many faces were assigned or are unknown."""
+    pipeline.wait(lambda: len(pipeline.current(IMAGES_PROCESSED.name)) >= photos, f"{photos} outcomes")
+    values = [value for value in pipeline.current(IMAGES_PROCESSED.name).values() if value]
+    outcomes = [ImageProcessed.model_validate_json(value) for value in values]
+    return sum(outcome.assigned + outcome.unknown for outcome in outcomes)
+
+
+def regroup(repository: FaceRepository, kafka: KafkaSettings) -> int:
+    """Make a new generation, tell the world of each face whose person is another one now, and return their number."""
+    (model,) = {face.model_id for face in repository.faces() if face.model_id}
+    generation = recluster(repository, model, ReclustererSettings(min_cluster_size=_SMALLEST)).number
+    people = {cluster.cluster_id: cluster.size for cluster in repository.clusters(generation)}
+    sys.stdout.write(f"  generation {generation}: {len(people)} people of {sorted(people.values())[::-1]} faces\n")
+    changed = list(_changed(repository, generation))
+    KafkaWriter(kafka, "demo").write(changed)
+    return len(changed)
+
+
+def _changed(repository: FaceRepository, generation: int) -> Iterator[ProducedRecord]:
+    now = datetime.now(UTC)
+    for images in chunked(repository.images(), 500):
+        faces_of = repository.faces_of([image.image_id for image in images])
+        accepted = [(image, face) for image in images for face in faces_of.get(image.image_id, ())]
+        accepted = [(image, face) for image, face in accepted if face.verdict is Verdict.ACCEPTED]
+        found = repository.memberships_of(generation, [face.face_id for _, face in accepted])
+        for image, face in accepted:
+            person = found[face.face_id].cluster_id if face.face_id in found else None
+            if person is None:
+                continue  # unknown before, and unknown now
+            event = FaceAssigned(
+                face_id=face.face_id,
+                image_id=image.image_id,
+                object_id=image.object_id,
+                bucket=image.bucket,
+                key=image.key,
+                box=face.box,
+                crop_key=face.crop_key,
+                cluster_id=person,
+                similarity=found[face.face_id].similarity,
+                generation=generation,
+                cause=Cause.RECLUSTERED,
+            )
+            about = About("reclusterer", face.face_id, now, Cause.RECLUSTERED, generation)
+            yield encoded(FACES_ASSIGNED, face.face_id, event, about)
+
+
+def _folder(folder: Path, photos: Sequence[Path]) -> Path:
+    link_photos(folder, *photos)
+    return folder
+
+
+def _demo(folder: Path) -> None:
+    photos = {person: sample_photos(person)[: _FIRST + 1] for person in PEOPLE}
+    first = _folder(folder / "first", [photo for found in photos.values() for photo in found[:_FIRST]])
+    later = _folder(folder / "later", [found[_FIRST] for found in photos.values()])
+    pipeline = Pipeline(new_stack(folder), folder)
+    environment = {**os.environ, **pipeline.stack.environment()}
+    with step("Kafka, MinIO and a server of MongoDB's protocol"):
+        for server in pipeline.stack.servers.values():
+            server.start()
+    facestream(environment, "init")
+    with step(f"services: {', '.join(SERVICES)}"):
+        pipeline.start(*SERVICES)
+    with Watch(environment) as watch:
+        with step(f"{_FIRST} photographs of each of {len(PEOPLE)} people; nobody is known yet"):
+            facestream(environment, "ingest", first)
+            events = said(pipeline, _FIRST * len(PEOPLE))
+            watch.wait(events)
+        with step("regrouping of all faces"), pipeline.repository() as repository:
+            changed = regroup(repository, KafkaSettings(bootstrap_servers=pipeline.stack.kafka.bootstrap_servers))
+            watch.wait(events + changed)
+        with step("one more photograph of each"):
+            facestream(environment, "ingest", later)
+            watch.wait(said(pipeline, (_FIRST + 1) * len(PEOPLE)) + changed)
+    with step("all stopped"):
+        for process in pipeline.processes.values():
+            process.stop()
+        pipeline.stack.stop()
+
+
+def main() -> int:
+    """Run the demonstration; say what is missing where it cannot run."""
+    try:
+        with new_run() as folder:
+            _demo(folder)
+    except Missing as missing:
+        sys.stderr.write(f"{missing}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,375 @@
+"""What the assigner keeps and says, whatever comes twice, too late or in the wrong order, and wherever it is killed."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from services.assigner.settings import AssignerSettings
+from services.assigner.streaming import Assigner
+from shared import ids
+from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.errors import Transient
+from shared.events import (
+    Box,
+    EmbeddedFace,
+    FaceAssigned,
+    FacesEmbedded,
+    ImageProcessed,
+    Outcome,
+    Photo,
+    Point,
+    Verdict,
+)
+from shared.ports import ConsumedRecord
+from shared.records import Cluster, Generation, GenerationState, ImageRecord
+from shared.settings import BucketSettings
+from shared.streaming import About, encoded
+from shared.topics import FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED
+from shared.worker import Worker, WorkerSettings
+
+_START = datetime(2026, 11, 24, tzinfo=UTC)
+_ACCEPTED, _REJECTED = Verdict.ACCEPTED, Verdict.BLURRY
+
+
+def vector(number: int) -> NDArray[np.float32]:
+    return np.array([place == number % 8 for place in range(8)], np.float32)
+
+
+def photo_event(key: str, content: str | None, moment: int, sequencer: bool = True) -> FacesEmbedded:  # noqa: FBT001, FBT002  it reads well in the calls
+    """A photograph that holds as many accepted faces as its content has letters, and a blurry one; None: removed."""
+    object_id = ids.object_id("photos", key)
+    etag = content or ""
+    image_id = ids.image_id(object_id, None, etag or f"{moment}")
+    photo = Photo(
+        bucket="photos",
+        key=key,
+        object_id=object_id,
+        image_id=image_id,
+        etag=etag,
+        sequencer=f"{moment:04X}" if sequencer else None,
+        size=1,
+        uploaded_at=_START + timedelta(seconds=moment),
+    )
+    if content is None:
+        return FacesEmbedded(photo=photo, outcome=Outcome.REMOVED)
+    faces = []
+    for number, letter in enumerate([*content, ""]):
+        box = Box(left=number, top=0, width=9, height=9)
+        face_id = ids.face_id(image_id, "test", box)
+        faces.append(
+            EmbeddedFace(
+                face_id=face_id,
+                box=box,
+                score=1,
+                landmarks=(Point(x=0, y=0),) * 5,
+                crop_key=ids.crop_key(face_id),
+                sharpness=50,
+                verdict=_ACCEPTED if letter else _REJECTED,
+                vector=vector(ord(letter)) if letter else None,
+                model_id="model" if letter else None,
+            )
+        )
+    return FacesEmbedded(photo=photo, outcome=Outcome.DETECTED, faces=tuple(faces))
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Mortal:
+    """Passes calls on; at some of them, numbered over all that share `calls`, the process dies, before or after."""
+
+    inner: Any
+    calls: Counter[str]
+    deaths: frozenset[int]
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self.inner, name)
+        if not callable(call):
+            return call
+
+        def counted(*arguments: Any) -> Any:
+            self.calls["all"] += 1
+            before = self.calls["all"]
+            if 2 * before in self.deaths:
+                raise Killed
+            result = call(*arguments)
+            if 2 * before + 1 in self.deaths:
+                raise Killed
+            return result
+
+        return counted
+
+
+class Silent:
+    """An observer that says nothing."""
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
+class World:
+    """An assigner on ports in memory, that can be killed and started again."""
+
+    def __init__(self, batch: int = 4, deaths: frozenset[int] = frozenset()) -> None:
+        self.broker = MemoryBroker()
+        self.repository = MemoryRepository()
+        self.objects = MemoryObjectStore()
+        self.batch = batch
+        self.calls: Counter[str] = Counter()
+        self.deaths = deaths
+
+    def arrive(self, *events: FacesEmbedded) -> None:
+        for event in events:
+            about = About("embedder", event.photo.image_id, event.photo.uploaded_at, "")
+            self.broker.append(encoded(FACES_EMBEDDED, event.photo.object_id, event, about))
+            for face in event.faces:
+                self.objects.put("faces", face.crop_key, b"crop", "image/png")
+
+    def run(self) -> None:
+        """Work until all is done, started anew after every death."""
+        for _ in range(100):
+            try:
+                self._live()
+            except Killed:
+                continue
+            return
+
+    def _live(self) -> None:
+        stop = Event()
+        stream = MemoryStream(self.broker, "assigner", "one", [FACES_EMBEDDED.name])
+
+        def mortal(inner: object) -> Any:
+            return Mortal(inner, self.calls, self.deaths)
+
+        assigner = Assigner(mortal(self.repository), mortal(self.objects), AssignerSettings(), BucketSettings())
+
+        consume = stream.consume
+
+        def consume_or_stop(limit: int, wait: float) -> Sequence[ConsumedRecord]:
+            found = consume(limit, wait)
+            if not found:
+                stop.set()
+            return found
+
+        stream.consume = consume_or_stop  # type: ignore[method-assign]  # the topic ends here
+        settings = WorkerSettings(batch=self.batch, first_retry=1e-6, longest_retry=1e-6)
+        Worker(
+            "assigner",
+            mortal(stream),
+            assigner.step,
+            settings,
+            Silent(),
+            stop,
+            lambda: assigner.prepare(stream.is_committed),
+            assigner.committed,
+        ).run()
+
+    def standing(self) -> dict[str, FaceAssigned]:
+        """What a reader of the compacted topic knows of faces."""
+        last = {record.key: record.value for record in self.broker.records(FACES_ASSIGNED.name)}
+        found = [FaceAssigned.model_validate_json(value) for value in last.values() if value is not None]
+        return {event.face_id: event for event in found}
+
+    def outcomes(self) -> dict[str, ImageProcessed]:
+        records = self.broker.records(IMAGES_PROCESSED.name)
+        return {(r.key or b"").decode(): ImageProcessed.model_validate_json(r.value or b"") for r in records}
+
+    def crops(self) -> set[str]:
+        return {info.key for info in self.objects.list("faces")}
+
+
+def accepted(*events: FacesEmbedded) -> set[str]:
+    return {face.face_id for event in events for face in event.faces if face.verdict is _ACCEPTED}
+
+
+def test_an_arrived_photograph_is_kept_and_said_once() -> None:
+    world = World()
+    event = photo_event("a.jpg", "xy", 1)
+    world.arrive(event)
+    world.run()
+    assert world.standing().keys() == accepted(event)
+    (outcome,) = world.outcomes().values()
+    assert (outcome.assigned, outcome.unknown, outcome.rejected) == (0, 2, 1)
+    (image,) = world.repository.images()
+    assert image.source == f"{FACES_EMBEDDED.name}/0@0"
+    assert len(list(world.repository.faces())) == 3
+
+
+def test_the_same_photograph_announced_again_is_dropped() -> None:
+    world = World()
+    world.arrive(
+        photo_event("a.jpg", "x", 1), photo_event("a.jpg", "x", 1), photo_event("a.jpg", "x", 1, sequencer=False)
+    )
+    world.run()
+    assert len(world.broker.records(FACES_ASSIGNED.name)) == 1
+    assert len(world.broker.records(IMAGES_PROCESSED.name)) == 1
+
+
+def test_a_removed_photograph_is_taken_back_and_only_a_mark_is_left() -> None:
+    world = World()
+    event = photo_event("a.jpg", "xy", 1)
+    world.arrive(event, photo_event("a.jpg", None, 2))
+    world.run()
+    tombstones = [record for record in world.broker.records(FACES_ASSIGNED.name) if record.value is None]
+    assert {(record.key or b"").decode() for record in tombstones} == accepted(event)
+    (outcome,) = world.outcomes().values()
+    assert (outcome.outcome, outcome.photo.image_id) == (Outcome.REMOVED, event.photo.image_id)
+    assert [image.outcome for image in world.repository.images()] == [Outcome.REMOVED]
+    assert list(world.repository.faces()) == []
+    assert list(world.repository.memberships(0)) == []
+    assert world.crops() == set()
+
+
+def test_a_removal_that_overtakes_the_upload_wins() -> None:
+    world = World()
+    world.arrive(photo_event("a.jpg", None, 2), photo_event("a.jpg", "x", 1))
+    world.run()
+    assert world.standing() == {}
+    assert [outcome.outcome for outcome in world.outcomes().values()] == [Outcome.REMOVED]
+
+
+def test_a_replaced_photograph_leaves_nothing_of_the_old_one() -> None:
+    world = World()
+    old, new = photo_event("a.jpg", "xy", 1), photo_event("a.jpg", "z", 2)
+    world.arrive(old, new)
+    world.run()
+    assert world.standing().keys() == accepted(new)
+    assert [image.image_id for image in world.repository.images()] == [new.photo.image_id]
+    assert world.crops() == {face.crop_key for face in new.faces}
+
+
+def test_the_trace_of_an_upload_goes_on_in_all_that_follows() -> None:
+    world = World()
+    event = photo_event("a.jpg", "x", 1)
+    record = encoded(FACES_EMBEDDED, "k", event, About("embedder", "s", _START, ""), {"traceparent": b"00-1-2-01"})
+    world.broker.append(record)
+    world.run()
+    for topic in (FACES_ASSIGNED, IMAGES_PROCESSED):
+        assert [found.headers["traceparent"] for found in world.broker.records(topic.name)] == [b"00-1-2-01"]
+
+
+def new_generation(world: World, number: int, letter: str, model: str = "model") -> None:
+    cluster = Cluster(number, f"person {letter}", "m", vector(ord(letter)), np.zeros((0, 8), np.float32), 20)
+    world.repository.save_generation(Generation(number, GenerationState.ACTIVE, model, "", {}))
+    world.repository.save_clusters([cluster])
+    active = world.repository.active_generation()
+    assert world.repository.activate(number, active.number if active else None)
+
+
+def test_faces_go_to_the_people_of_the_active_generation() -> None:
+    world = World()
+    new_generation(world, 1, "x")
+    world.arrive(photo_event("a.jpg", "xy", 1))
+    world.run()
+    said = [(event.generation, event.cluster_id) for event in world.standing().values()]
+    assert sorted(said, key=str) == [(1, "person x"), (1, None)]
+
+
+def test_a_batch_whose_generation_changes_while_it_is_written_is_done_again() -> None:
+    world = World()
+    new_generation(world, 1, "x")
+    save, changes = world.repository.save_images, iter("y")
+
+    def save_and_swap(images: Sequence[ImageRecord]) -> None:
+        save(images)
+        letter = next(changes, None) if images else None
+        if letter:
+            new_generation(world, 2, letter)
+
+    world.repository.save_images = save_and_swap  # type: ignore[method-assign]
+    world.arrive(photo_event("a.jpg", "y", 1))
+    world.run()
+    (event,) = world.standing().values()
+    assert (event.generation, event.cluster_id) == (2, "person y")
+    assert len(world.broker.records(FACES_ASSIGNED.name)) == 1
+
+
+def test_faces_of_another_model_are_nobody_of_the_generation() -> None:
+    world = World()
+    new_generation(world, 1, "x", model="another")
+    world.arrive(photo_event("a.jpg", "x", 1))
+    world.run()
+    (event,) = world.standing().values()
+    assert (event.cluster_id, event.similarity) == (None, None)
+
+
+def test_nothing_is_erased_before_the_commit() -> None:
+    world = World()
+    event = photo_event("a.jpg", "x", 1)
+    world.arrive(event)
+    world.run()
+    assigner = Assigner(world.repository, world.objects, AssignerSettings(), BucketSettings())
+    stream = MemoryStream(world.broker, "assigner", "two", [FACES_EMBEDDED.name])
+    world.arrive(photo_event("a.jpg", None, 2))
+    records = stream.consume(10, 0.1)
+    said = assigner.step(records)
+    assert [record.value for record in said if record.topic == FACES_ASSIGNED.name] == [None]
+    assigner.prepare(stream.is_committed)
+    assert world.crops() == {face.crop_key for face in event.faces}
+    assert [record.value for record in assigner.step(records) if record.topic == FACES_ASSIGNED.name] == [None]
+    stream.commit(records, said)
+    assigner.prepare(stream.is_committed)
+    assert world.crops() == set()
+
+
+def test_an_erasure_that_fails_is_tried_again_until_it_is_done() -> None:
+    world = World()
+    world.arrive(photo_event("a.jpg", "x", 1), photo_event("a.jpg", None, 2))
+    remove, failures = world.objects.remove, iter([True] * 3)
+
+    def failing(bucket: str, keys: Sequence[str]) -> None:
+        if next(failures, False):
+            msg = "the object store is away"
+            raise Transient(msg)
+        remove(bucket, keys)
+
+    world.objects.remove = failing  # type: ignore[method-assign,assignment]
+    world.run()
+    assert world.crops() == set()
+    assert list(world.repository.faces()) == []
+
+
+_OPERATIONS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "yz", None])), min_size=1, max_size=6)
+
+
+@given(
+    operations=_OPERATIONS,
+    batch=st.integers(1, 5),
+    deaths=st.frozensets(st.integers(2, 150), max_size=8),
+    data=st.data(),
+)
+@pytest.mark.slow
+def test_whatever_comes_late_or_twice_and_wherever_it_is_killed_the_end_is_the_state_of_the_bucket(
+    operations: list[tuple[str, str | None]], batch: int, deaths: frozenset[int], data: st.DataObject
+) -> None:
+    events = [photo_event(key, content, moment) for moment, (key, content) in enumerate(operations)]
+    again = data.draw(st.lists(st.sampled_from(events), max_size=3), label="again")
+    arriving = data.draw(st.permutations([*events, *again]), label="order")
+    world = World(batch, deaths)
+    world.arrive(*arriving)
+    world.run()
+    last = {event.photo.object_id: event for event in events}
+    assert {name: outcome.outcome for name, outcome in world.outcomes().items()} == {
+        name: event.outcome for name, event in last.items()
+    }
+    assert world.standing().keys() == accepted(*last.values())
+    assert {face.face_id for face in world.repository.faces()} == {
+        face.face_id for event in last.values() for face in event.faces
+    }
+    assert {item.face_id for item in world.repository.memberships(0)} == accepted(*last.values())
+    there = {image.object_id: image.outcome for image in world.repository.images() if image.outcome != "removed"}
+    assert there == {name: event.outcome for name, event in last.items() if event.outcome != "removed"}
+    names = [record.headers["ce_id"] for record in world.broker.records(FACES_ASSIGNED.name)]
+    assert len(names) == len(set(names))

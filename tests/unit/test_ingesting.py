@@ -1,0 +1,132 @@
+"""`facestream ingest`: what is sent, what is passed over, what is told."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.jobs import ingesting
+from cli.jobs.ingesting import Uploaded, beside, ingest_folder, upload
+from cli.jobs.watching import Watch
+from shared.adapters.folder import FolderStore
+from shared.adapters.memory import MemoryObjectStore
+from shared.errors import InvalidInput, ObjectRefused, Transient
+from shared.ports import ObjectInfo, StoredObject
+
+
+class Store(MemoryObjectStore):
+    """Remembers what was put; refuses and fails on demand."""
+
+    def __init__(self, failures: int = 0, refused: str = "") -> None:
+        super().__init__()
+        self.put_keys: list[str] = []
+        self.types: dict[str, str] = {}
+        self._failures = failures
+        self._refused = refused
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+        if key == self._refused:
+            msg = f"{bucket}/{key}: no"
+            raise ObjectRefused(msg)
+        if self._failures:
+            self._failures -= 1
+            msg = "away"
+            raise Transient(msg)
+        super().put(bucket, key, data, content_type)
+        self.put_keys.append(key)
+        self.types[key] = content_type
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a").mkdir()
+    for name in ("a/1.jpg", "a/2.cr2", "3.PNG", "notes.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingesting, "_RETRIES", (0.0, 0.0))
+
+
+def send(folder: Path, store: Store) -> Uploaded:
+    return upload(FolderStore({"folder": folder}), store, "photos", 3, Watch())
+
+
+def test_photographs_are_put_under_their_paths_with_their_type_and_other_files_are_not(folder: Path) -> None:
+    store = Store()
+    assert send(folder, store) == Uploaded(sent=3)
+    assert store.types == {"3.PNG": "image/png", "a/1.jpg": "image/jpeg", "a/2.cr2": "application/octet-stream"}
+    assert store.get("photos", "a/1.jpg").data == b"a/1.jpg"
+
+
+def test_what_is_there_as_it_is_is_passed_over_and_what_has_changed_is_sent(folder: Path) -> None:
+    store = Store()
+    send(folder, store)
+    (folder / "3.PNG").write_bytes(b"3.png")  # of the same size
+    store.put_keys.clear()
+    assert send(folder, store) == Uploaded(sent=1, there=2)
+    assert store.put_keys == ["3.PNG"]
+
+
+def test_one_that_is_refused_is_told_in_a_line_and_the_others_are_sent(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "lost.jpg").symlink_to(folder / "nowhere")
+    assert send(folder, Store(refused="a/1.jpg")) == Uploaded(sent=2, failed=2)
+    assert capsys.readouterr().err == "a/1.jpg: photos/a/1.jpg: no\nlost.jpg: a link that leads nowhere\n"
+
+
+def test_a_store_that_is_away_for_a_moment_is_asked_again(folder: Path) -> None:
+    assert send(folder, Store(failures=2)) == Uploaded(sent=3)
+
+
+def test_a_store_that_stays_away_ends_the_command(folder: Path) -> None:
+    with pytest.raises(Transient, match="away"):
+        send(folder, Store(failures=1000))
+
+
+@pytest.mark.parametrize("name", ["nothing", "file.jpg"])
+def test_what_is_no_folder_is_invalid_input(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file.jpg").write_bytes(b"")
+    with pytest.raises(InvalidInput, match="expected a folder of photographs"):
+        ingest_folder(tmp_path / name, 1)
+
+
+def test_no_more_photographs_are_held_than_twice_the_threads() -> None:
+    class Many(MemoryObjectStore):
+        """A thousand photographs; counts those that are read and not yet put."""
+
+        held = most = 0
+
+        def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:  # noqa: ARG002  of the port
+            if bucket == "folder":
+                yield from (ObjectInfo(f"{number:04}.jpg", 1, datetime.now(UTC)) for number in range(1000))
+
+        def get(self, bucket: str, key: str) -> StoredObject:  # noqa: ARG002  of the port
+            self.held += 1
+            self.most = max(self.most, self.held)
+            return StoredObject(b"x", "etag")
+
+        def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port
+            self.held -= 1
+
+    many = Many()
+    assert upload(many, many, "photos", 4, Watch()) == Uploaded(sent=1000)
+    assert many.most <= 8
+
+
+_KEYS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3), unique=True)
+
+
+@given(_KEYS, _KEYS)
+def test_beside_finds_what_a_dictionary_finds(wanted: list[str], others: list[str]) -> None:
+    def infos(keys: list[str], size: int) -> list[ObjectInfo]:
+        return [ObjectInfo(key, size, datetime.now(UTC)) for key in sorted(keys)]
+
+    pairs = [(info.key, other and other.key) for info, other in beside(infos(wanted, 1), infos(others, 2))]
+    assert pairs == [(key, key if key in others else None) for key in sorted(wanted)]

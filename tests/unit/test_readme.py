@@ -1,0 +1,49 @@
+"""The README says what there is."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+from typer.main import get_command
+
+import services
+import shared
+from cli.main import app
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NOT_OF_A_CLASS = {"FACESTREAM_MODELS_DIR"}  # read where model files are looked for, before any settings
+
+
+def variables_of_settings() -> set[str]:
+    """The environment variables of all settings classes of the project."""
+    for package in (services, shared):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.endswith("settings"):
+                importlib.import_module(module.name)
+    return {
+        f"{settings.model_config['env_prefix']}{field}".upper()
+        for settings in Settings.__subclasses__()
+        if settings.__module__.startswith("services.") or settings.__module__ == "shared.settings"
+        for field in settings.model_fields
+    }
+
+
+def test_every_setting_is_in_the_readme_and_nothing_else_is() -> None:
+    named = set(re.findall(r"FACESTREAM_[A-Z_]+[A-Z]", README))
+    assert named - NOT_OF_A_CLASS == variables_of_settings()
+
+
+def test_every_file_that_the_readme_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_command_of_the_readme_is_a_command() -> None:
+    section = README.split("## Commands")[1].split("\n## ")[0]
+    named = set(re.findall(r"^\| `([a-z0-9-]+)", section, flags=re.MULTILINE))
+    assert named
+    assert named <= get_command(app).commands.keys()  # type: ignore[attr-defined]  # a group, as there are several

@@ -1,0 +1,68 @@
+"""Settings: what is refused, and with which words."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+
+import cli
+import services
+import shared
+from shared.errors import InvalidInput
+from shared.settings import SECTIONS, Settings, check_environment
+from shared.worker import WorkerSettings
+
+
+def prefixes(settings: type[Settings]) -> Iterator[str]:
+    for narrower in settings.__subclasses__():
+        if narrower.__module__.partition(".")[0] in {"cli", "services", "shared"}:
+            yield narrower.model_config.get("env_prefix", "")
+            yield from prefixes(narrower)
+
+
+@pytest.mark.slow
+def test_every_section_of_the_environment_is_listed() -> None:
+    for package in (cli, services, shared):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.endswith("settings") or module.name.startswith(("shared.", "cli.")):
+                importlib.import_module(module.name)
+    assert {f"FACESTREAM_{section}_" for section in SECTIONS} == {
+        *prefixes(Settings),
+        "FACESTREAM_MODELS_",
+        "FACESTREAM_SECRETS_",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FACESTREAM_WORKER_BATCH",
+        "FACESTREAM_TEST_KAFKA",
+        "FACESTREAM_MODELS_DIR",
+        "FACESTREAM_RECLUSTERER_SEED",
+        "PATH",
+    ],
+)
+def test_variables_that_somebody_reads_are_let_through(name: str) -> None:
+    check_environment({name: "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("FACESTREAM_WORKER_BACTH", "FACESTREAM_WORKER_BATCH"),
+        ("FACESTREAM_WROKER_BATCH", "FACESTREAM_WORKER_BATCH"),
+        ("FACESTREAM_KAFAK_SECURITY", "FACESTREAM_KAFKA"),
+        ("FACESTREAM_BATCH", "FACESTREAM_"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_and_the_nearest_one_named(name: str, nearest: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{name}: no such setting; the nearest is {nearest}"):
+        check_environment({name: "secret"})
+
+
+def test_a_service_has_its_own_size_of_a_batch_unless_one_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert WorkerSettings.preferring(batch=500).batch == 500
+    monkeypatch.setenv("FACESTREAM_WORKER_BATCH", "7")
+    assert WorkerSettings.preferring(batch=500).batch == 7
