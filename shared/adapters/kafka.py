@@ -217,8 +217,10 @@ class KafkaStream:
     def _fence(self) -> None:
         """Before reading, end what an earlier process of this name has left open: offsets may be part of it."""
         if not self._ready:
-            with self._listener.translated():
-                topics = self._consumer.list_topics(timeout=_CALL).topics
+            # Asked of the producer: what `insisting` polls for must not be a record.
+            topics = self._listener.insisting(
+                self._producer, lambda seconds: self._producer.list_topics(timeout=seconds), _CALL
+            ).topics
             missing = [name for name in self._topics if name not in topics or topics[name].error]
             if missing:  # of which a member would hear nothing
                 msg = f"Kafka has no topic {', '.join(missing)}; create the topics with `facestream init`"

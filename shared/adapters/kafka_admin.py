@@ -37,17 +37,10 @@ class KafkaAdmin:
 
     def topic(self, name: str) -> TopicState | None:
         """Return a topic, or None where there is none. `records` counts offsets, those of transaction marks too."""
-        with self._listener.translated():
-            known = self._metadata()
-            if name not in known:
-                return None
-            resource = ConfigResource(ResourceType.TOPIC, name)
-            entries = self._client.describe_configs([resource], request_timeout=_PATIENCE)[resource].result(_PATIENCE)
-            return TopicState(
-                partitions=known[name],
-                records=self._records(name, known[name]),
-                configuration={entry.name: entry.value or "" for entry in entries.values()},
-            )
+        known = self._metadata()
+        if name not in known:
+            return None
+        return TopicState(known[name], self._records(name, known[name]), self._configuration(name))
 
     def create(self, name: str, partitions: int, configuration: Mapping[str, str]) -> None:
         """Make a topic that is not there."""
@@ -99,6 +92,15 @@ class KafkaAdmin:
             self._client, lambda seconds: self._client.list_topics(timeout=seconds), _PATIENCE
         ).topics
         return {name: len(topic.partitions) for name, topic in topics.items()}
+
+    def _configuration(self, name: str) -> Mapping[str, str]:
+        resource = ConfigResource(ResourceType.TOPIC, name)
+
+        def ask(_: float) -> Mapping[str, str]:
+            found = self._client.describe_configs([resource], request_timeout=_PATIENCE)[resource].result(_PATIENCE)
+            return {entry.name: entry.value or "" for entry in found.values()}
+
+        return self._listener.insisting(self._client, ask, _PATIENCE)
 
     def _records(self, name: str, partitions: int) -> int:
         places = [TopicPartition(name, number) for number in range(partitions)]

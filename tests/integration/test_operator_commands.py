@@ -54,8 +54,9 @@ def operated(servers: Path) -> Iterator[Operated]:
         for name, value in stack.environment().items():
             environment.setenv(name, value)
         KafkaAdmin(KafkaSettings()).create(IMAGES_UPLOADED.name, 2, {})
-        first, second = (facestream_in_process("init").lines for _ in range(2))
-        yield Operated(stack, first, second)
+        first, second = facestream_in_process("init"), facestream_in_process("init")
+        assert (first.error, second.error) == ("", "")
+        yield Operated(stack, first.lines, second.lines)
     stack.stop()
 
 
