@@ -237,13 +237,16 @@ def test_watch_prints_what_was_said_and_what_is_said_and_ends_at_an_interrupt(
     writer.write([ProducedRecord(FACES_ASSIGNED.name, face_id.encode(), event, {})])
     command = [str(FACESTREAM), "watch", "--from-beginning", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
-        assert watching.stdout
-        assert watching.stderr
-        assert json.loads(watching.stdout.readline()) == json.loads(event)
-        writer.write([ProducedRecord(FACES_ASSIGNED.name, face_id.encode(), None, {})])
-        assert json.loads(watching.stdout.readline()) == {"face_id": face_id, "cause": "erased"}
-        watching.send_signal(signal.SIGINT)
-        assert (watching.wait(20), watching.stderr.read()) == (0, "")
+        try:
+            assert watching.stdout
+            assert watching.stderr
+            assert json.loads(watching.stdout.readline()) == json.loads(event)
+            writer.write([ProducedRecord(FACES_ASSIGNED.name, face_id.encode(), None, {})])
+            assert json.loads(watching.stdout.readline()) == {"face_id": face_id, "cause": "erased"}
+            watching.send_signal(signal.SIGINT)
+            assert (watching.wait(20), watching.stderr.read()) == (0, "")
+        finally:
+            watching.kill()  # leaving the context would wait for it
 
 
 def test_the_downstream_example_keeps_its_table_right_over_its_death_and_tombstones(
