@@ -6,6 +6,7 @@ process dies and never damages the file; a machine that loses power may lose the
 
 import json
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -208,8 +209,21 @@ class SqliteRepository:
             msg += "choose another file, or the facestream that made this one"
             raise InvalidInput(msg)
         self._connection.execute("COMMIT")
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _write_ahead(self) -> None:
+        """Switch to the write-ahead log; needs the file for itself, and SQLite does not wait for that on its own."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _save(self, table: str, rows: Iterable[Row]) -> None:
         with self._writing():
