@@ -6,7 +6,6 @@ then it is replaced as a whole. To know that, each command leaves a small hidden
 """
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -16,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from shared.errors import InvalidInput, Transient
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+from shared.errors import InvalidInput
+from shared.whole_output import explained, put_in_place
 
 
 @contextlib.contextmanager
@@ -69,7 +67,7 @@ def new_folder(path: Path, source: Path) -> Iterator[Path]:
             try:
                 yield scratch
                 digest = _digest(scratch)
-                _put_in_place(scratch, path)
+                put_in_place(scratch, path)
                 _note(path).write_text(digest, encoding="ascii")
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -118,16 +116,6 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _put_in_place(scratch: Path, path: Path) -> None:
-    # Two renames: a folder that is not empty cannot be replaced by one.
-    old = path.with_name(f".{path.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if path.exists():
-        path.rename(old)
-    scratch.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 @contextlib.contextmanager
 def _locked(folder: Path, path: Path) -> Iterator[None]:
     """Hold a folder; the lock ends with the process, however that ends."""
@@ -149,17 +137,3 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-
-
-@contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Raise what the system says about writing `path` as `Transient` where the disk is full, else `InvalidInput`."""
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        if error.errno in _FULL:
-            msg = f"{path}: {reason}"
-            raise Transient(msg) from error
-        msg = f"{path}: expected a place that can be written, found: {reason} ({error.filename or path})"
-        raise InvalidInput(msg) from error

@@ -13,12 +13,13 @@ from cli.jobs.csv_formats import (
     write_labels,
     write_medoids,
 )
-from cli.jobs.output import explained, new_text
+from cli.jobs.output import new_text
 from cli.jobs.vectors import unit
 from services.assigner.people import People
 from services.standalone.report import write_map
 from shared.errors import InvalidInput
 from shared.records import Cluster
+from shared.whole_output import explained
 
 _UNKNOWN = "unknown"
 _BLOCK = 1024  # members whose distances are computed at once: 8 MiB for each 1,000 members of the cluster

@@ -17,6 +17,7 @@ from more_itertools import chunked
 from shared.events import FaceAssigned, Verdict
 from shared.ports import FaceRepository
 from shared.records import FaceRecord, ImageRecord, Membership
+from shared.whole_output import put_in_place
 
 _BLOCK = 500  # images whose faces are read at once
 UNKNOWN = "unknown"
@@ -119,16 +120,11 @@ def _replaced_text(path: Path) -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def _replaced_folder(path: Path) -> Iterator[Path]:
-    scratch, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    scratch = path.with_name(f".{path.name}.new")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
         yield scratch
-        # Two renames: a folder that is not empty cannot be replaced by one.
-        shutil.rmtree(old, ignore_errors=True)
-        if path.exists():
-            path.rename(old)
-        scratch.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
+        put_in_place(scratch, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

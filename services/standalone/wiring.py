@@ -25,6 +25,7 @@ from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput
 from shared.models import FACENET, LANDMARKS, located
 from shared.settings import BucketSettings
+from shared.whole_output import explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,18 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
             if options.recluster or generation is None:
                 progress.stage("grouping all faces into people")
                 generation = run.regroup(model_id)
-            progress.stage("writing people, events and vectors")
-            write_results(repository, generation.number, options.out)
-            progress.stage("drawing the report")
-            write_report(
-                repository,
-                objects,
-                options.out / REPORT,
-                faces_bucket=settings.buckets.faces,
-                similarity_threshold=settings.assigner.threshold,
-                sharpness_threshold=settings.quality.sharpness_threshold,
-            )
+            with explained(options.out):
+                progress.stage("writing people, events and vectors")
+                write_results(repository, generation.number, options.out)
+                progress.stage("drawing the report")
+                write_report(
+                    repository,
+                    objects,
+                    options.out / REPORT,
+                    faces_bucket=settings.buckets.faces,
+                    similarity_threshold=settings.assigner.threshold,
+                    sharpness_threshold=settings.quality.sharpness_threshold,
+                )
         return summarise(repository, generation.number, found.others)
 
 

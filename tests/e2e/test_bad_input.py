@@ -163,6 +163,8 @@ def test_a_full_disk_stops_the_run_with_one_line_and_the_next_run_goes_on(tmp_pa
         {FACESTREAM} run {photos} --out {disk}/result; echo "first: $?"
         mount -o remount,size=64m {disk}
         {FACESTREAM} run {photos} --out {disk}/result; echo "second: $?"
+        head -c 64M /dev/zero > {disk}/other 2> /dev/null; truncate -s -48K {disk}/other
+        {FACESTREAM} run {photos} --out {disk}/result; echo "third: $?"
         cmp {disk}/result/assignments.jsonl {undisturbed}/assignments.jsonl && echo same
     """
     done = subprocess.run(
@@ -170,9 +172,10 @@ def test_a_full_disk_stops_the_run_with_one_line_and_the_next_run_goes_on(tmp_pa
     )
     assert "first: 1" in done.stdout, done.stderr
     errors = [line for line in done.stderr.splitlines() if line.strip()]
-    assert len(errors) == 1
-    assert "no space left" in errors[0]
+    assert len(errors) == 2, "the crops did not fit at first, and in the end the results did not"
+    assert all("no space left" in error for error in errors)
     assert "second: 0" in done.stdout
+    assert "third: 1" in done.stdout
     assert done.stdout.endswith("same\n")
 
 
