@@ -71,7 +71,15 @@ class KafkaServer(Server):
         if not (self.folder / "data" / "meta.properties").exists():
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             shutil.rmtree(self.folder / "data", ignore_errors=True)
-            storage = [program, *options, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+            storage = [
+                program,
+                *options,
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster}",
+                "-c",
+                str(properties),
+            ]
             storage += ["--add-scram", f"SCRAM-SHA-512=[name={self.user},password={self.password}]"]
             done = subprocess.run(storage, capture_output=True, text=True, check=False)
             if done.returncode:
