@@ -5,8 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLES := .cache/samples
+IMAGE_LOCK := --constraint requirements.lock --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 
-.PHONY: help setup demo stream-demo servers stack stack-down test check format bench lock browser clean
+.PHONY: help setup demo stream-demo servers stack stack-down test check chaos compose-test format bench lock manifests kustomize prometheus browser clean
 
 help:  ## describe every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +37,12 @@ stream-demo: setup servers  ## Kafka, MinIO and MongoDB's protocol, four service
 browser:  # the report's test looks at it in a real browser
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || echo 'no chromium, and no right to install it: the tests that need a browser will be skipped'
 
+prometheus:  # alerts and dashboard are judged by promtool and a real Prometheus
+	@command -v promtool >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq prometheus >/dev/null; } || echo 'no prometheus, and no right to install it: the tests that need it will be skipped'
+
+kustomize: $(VENV)/.complete  # renders the manifests for their tests
+	@$(BIN)/python -m tests.deploy install
+
 servers: $(VENV)/.complete  # get Kafka, MinIO and a server of MongoDB's protocol; what cannot be had here is named, and its tests skipped
 	@$(BIN)/python -m tests.stack install
 
@@ -44,10 +52,10 @@ stack: servers  ## start Kafka, MinIO and MongoDB's protocol on this machine; pr
 stack-down:  ## stop them and remove their data
 	@$(BIN)/python -m tests.stack down
 
-test: setup browser servers  ## all tests
+test: setup browser prometheus kustomize servers  ## all tests
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.complete  ## seconds: format, lint, types, imports, dependencies, unit tests
+check: $(VENV)/.complete kustomize  ## seconds: format, lint, types, imports, dependencies, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -59,12 +67,26 @@ format:  ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+chaos: setup servers  ## photographs stream in while processes and servers are killed, frozen, cut off; prints a table
+	@$(BIN)/python -m tests.chaos
+
+compose-test: setup  ## docker-compose.yml for real: build, photographs, kill, scale, down and up again; needs a container engine
+	@$(BIN)/python -m tests.compose
+
+manifests: $(VENV)/.complete  ## write again what is made by code: parts of deploy/k8s, the dashboard, the AsyncAPI document
+	$(BIN)/python -m tests.deploy make
+	$(BIN)/python -m deploy.grafana.make_dashboard
+	$(BIN)/python -m docs.make_asyncapi
+
 bench: setup  ## measure, each number beside its baseline; also as bench-results.json
 	$(BIN)/python -m bench
 
 lock:  ## pin what runs, with hashes and without an index address
-	uv pip compile pyproject.toml --extra standalone --extra streaming --group dev --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra standalone --extra streaming --extra tracing --extra dask --group dev --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade --output-file requirements.lock
+	for image in cpu gpu; do uv pip compile pyproject.toml deploy/docker/$$image.in --extra assigner --extra detector --extra quality \
+	  --extra reclusterer --extra streaming --extra tracing $(IMAGE_LOCK) --output-file deploy/docker/$$image.lock || exit; done
+	uv pip compile deploy/docker/build.in $(IMAGE_LOCK) --output-file deploy/docker/build.lock
 
 clean:  ## remove what was made here, model files included
 	-test ! -d .cache/stack/run || $(BIN)/python -m tests.stack down

@@ -15,7 +15,18 @@ from rich.console import Console
 
 from bench.tables import Table
 
-BENCHMARKS = ("detection", "embedding", "clustering", "assignment", "run")
+BENCHMARKS = (
+    "detection",
+    "embedding",
+    "clustering",
+    "churn",
+    "assignment",
+    "run",
+    "assigner",
+    "latency",
+    "lag",
+    "saturated",
+)
 RESULTS = Path("bench-results.json")
 
 

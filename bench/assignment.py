@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.synthetic import long_tail
 from bench.tables import Table, without_data
-from services.assigner.people import People
-from services.assigner.settings import AssignerSettings, Rule
 from services.assigner.step import assign
 from services.reclusterer.clustering import cluster_faces
 from services.reclusterer.settings import ReclustererSettings
 from shared.events import Box, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
+from shared.matching import AssignerSettings
+from shared.people import People, Rule
 from shared.records import Cluster
 
 _SPLITS = 5

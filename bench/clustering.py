@@ -1,27 +1,20 @@
-"""Time and quality of clustering, beside the plain networkx script that everybody begins with."""
+"""Time and quality of clustering, and how far the people of yesterday stay what they were."""
 
-import multiprocessing
-import resource
-import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 
-import networkx as nx
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from bench.cluster_quality import Labels, b_cubed, pairwise
+from bench.cluster_speed import beside_exact, speed
 from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
-from bench.synthetic import long_tail
 from bench.tables import Table, without_data
-from services.reclusterer import reference
+from services.reclusterer.chinese_whispers import UNKNOWN
 from services.reclusterer.clustering import cluster_faces
+from services.reclusterer.lineage import descents
 from services.reclusterer.settings import ReclustererSettings
 
-_SIZES = (1_000, 4_000, 10_000, 100_000)
-_BASELINE_SIZES = (1_000, 2_000)  # it takes the square of the number: 4,000 faces would be a minute
+_GENERATIONS = 20
 _SPLITS = 5
 # For the quality of the clusters themselves, none is dropped for being small.
 _ALL = ReclustererSettings(min_cluster_size=2)
@@ -34,52 +27,7 @@ _GRID = [
 
 def measure() -> list[Table]:
     """Cluster synthetic faces of growing number, and those of LFW."""
-    return [_speed(), _quality()]
-
-
-def _speed() -> Table:
-    rows: list[Sequence[str | float]] = []
-    for n in _BASELINE_SIZES:
-        vectors, people = long_tail(n)
-        started = time.perf_counter()
-        labels = _networkx_script(vectors, _PLAIN)
-        seconds = time.perf_counter() - started
-        rows.append(("networkx script", n, seconds, "", "", pairwise(labels, people).f, b_cubed(labels, people).f))
-    for n in _SIZES:
-        # A process of its own for each, since the peak of a process never goes down.
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-            seconds, mebibytes, recall, labels = process.submit(_timed, n).result()
-        people = long_tail(n)[1]
-        row = (f"{seconds:.2f}", f"{mebibytes:,.0f}", f"{recall:.4f}")
-        rows.append(("reclusterer", n, *row, pairwise(labels, people).f, b_cubed(labels, people).f))
-    return Table(
-        "clustering: time",
-        ("what", "faces", "seconds", "peak MiB", "edge recall", "pairwise F", "BCubed F"),
-        rows,
-        ["synthetic people with a long tail; from vectors to people with medoids, code compiled before, pairs count"],
-    )
-
-
-def _networkx_script(vectors: NDArray[np.float32], settings: ReclustererSettings) -> Labels:
-    """Compare every face with every other in a loop, and whisper over a networkx graph."""
-    graph: nx.Graph[int] = nx.Graph()
-    graph.add_nodes_from(range(len(vectors)))
-    for a in range(len(vectors)):
-        for b in range(a + 1, len(vectors)):
-            similarity = float(np.dot(vectors[a], vectors[b]))
-            if similarity > settings.edge_threshold:
-                graph.add_edge(a, b, weight=similarity)
-    return reference.chinese_whispers(csr_array(nx.to_scipy_sparse_array(graph)), settings.iterations, settings.seed)
-
-
-def _timed(n: int) -> tuple[float, float, float, Labels]:
-    vectors, _ = long_tail(n)
-    alone = np.arange(n, dtype=np.int32)
-    cluster_faces(vectors[:500], alone[:500], _ALL)
-    started = time.perf_counter()
-    found = cluster_faces(vectors, alone, _ALL)
-    seconds = time.perf_counter() - started
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, found.edge_recall, found.labels
+    return [speed(), beside_exact(), _quality(), _churn()]
 
 
 def _quality() -> Table:
@@ -134,3 +82,47 @@ def _halves(faces: LabelledFaces) -> list[Sequence[str | float]]:
             best = max(range(1, len(settings)), key=lambda place: other[place][2] + other[place][5])
             judged[names[1]].append(own[best])
     return [(name, len(faces.people) // 2, *np.mean(values, axis=0).tolist()) for name, values in judged.items()]
+
+
+def _churn() -> Table:
+    title = f"clustering: {_GENERATIONS} generations of Labeled Faces in the Wild, 1 % new faces in each"
+    faces = labelled_faces()
+    if faces is None:
+        return without_data(title, PHOTOS)
+    rows = [
+        ("orders by place, fresh labels", *_grown(faces, by_key=False, warm=False)),
+        ("orders by face id, fresh labels", *_grown(faces, by_key=True, warm=False)),
+        ("orders by face id, labels of the last generation", *_grown(faces, by_key=True, warm=True)),
+    ]
+    notes = ["moved: share of the old faces whose cluster has another identifier in the next generation"]
+    return Table(title, ("procedure", "moved", "pairwise F at the end", "BCubed F at the end"), rows, notes)
+
+
+def _grown(faces: LabelledFaces, *, by_key: bool, warm: bool) -> tuple[str, float, float]:
+    """Return the share of old faces that moved to another cluster, and the quality of the last generation."""
+    n = len(faces.people)
+    random = np.random.default_rng(0)
+    keys = random.integers(0, 2**63, n).astype(np.uint64)
+    arrival = random.permutation(n)
+    labels = np.full(n, UNKNOWN, np.int32)
+    before = arrival[:0]
+    moved = []
+    for generation in range(_GENERATIONS + 1):
+        present = arrival[: n - (_GENERATIONS - generation) * n // 100]
+        present = present[np.argsort(keys[present])]
+        found = cluster_faces(
+            faces.vectors[present],
+            np.arange(len(present), dtype=np.int32),
+            _ALL,
+            keys=keys[present] if by_key else None,
+            previous=labels[present] if warm else None,
+        )
+        new = np.full(n, UNKNOWN, np.int32)
+        new[present] = found.labels
+        if len(before):
+            lineage = descents(labels[before], new[before], len(found.medoids))
+            origin = np.array([-2 if it.heir_of is None else it.heir_of for it in lineage] + [UNKNOWN])
+            moved.append(float((origin[new[before]] != labels[before]).mean()))
+        labels, before = new, present
+    quality = (pairwise(labels, faces.people).f, b_cubed(labels, faces.people).f)
+    return (f"{np.mean(moved):.5f}", *quality)

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from bench.tables import Table
 from services.detector.decode import decode
 from services.detector.faces import FaceFinder
+from services.detector.finding import Finder
 from services.detector.settings import DetectorSettings
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
-from services.standalone.detection import ready
-from services.standalone.processes import Processes
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
 from shared.models import FACENET, LANDMARKS, located
+from shared.processes import Processes
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / ".cache" / "samples"
@@ -104,11 +104,11 @@ def _models_alone(photos: Path) -> tuple[float, dict[str, float]]:
     """Return the wall seconds, and the processor seconds of each model."""
     spent = dict.fromkeys(("decoding", "detection", "embedding"), 0.0)
     settings = StandaloneSettings()
-    with Processes(settings) as processes:
-        processes.prepare(ready)
+    finder = Finder(located(LANDMARKS), DetectorSettings())
+    with Processes(settings.processes, settings.photo_timeout, finder.load) as processes:
         embedder = load_embedder(located(FACENET), EmbedderSettings())
         started = time.perf_counter()
-        found = processes.each(_found, sorted(photos.rglob("*.jpg")))
+        found = processes.each(_found, sorted(photos.rglob("*.jpg")), 2 * settings.photos_per_batch)
         for batch in chunked(found, settings.photos_per_batch):
             crops: list[NDArray[np.uint8]] = []
             for photo, outcome in batch:

@@ -1,13 +1,31 @@
-"""Synthetic embeddings of any number: people with a long tail of photographs, and strangers."""
+"""Synthetic embeddings of any number: people with a long tail of photographs, as alike and as unlike as real ones."""
+
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.lfw import labelled_faces
+
 _DIMENSIONS = 128
 _TAIL = 1.6  # exponent of the Pareto distribution of photographs per person
-_SCALE = 6
+_SCALE = 6  # then a fifth of the people have one photograph, and of a million faces one person has some 10,000
 _LARGEST = 0.05  # of all faces are of one person at the most
-_SPREAD = 0.6  # then the inner product of two faces of one person is 0.735 +- 0.04, as hard as real ones are
+_ENOUGH = 10  # photographs of a person, for its mean to count
+# Some photographs, and all those of some people, are less alike than others: with these spreads of the logarithm the
+# inner products of two faces of a person are distributed as those of Labeled Faces in the Wild.
+_PHOTO_SPREAD = 0.3
+_PERSON_SPREAD = 0.15
+_BLOCK = 65_536
+
+
+class _Model(NamedTuple):
+    """A face is a person plus a deviation: `mean + between @ normal + within @ normal`, then of unit length."""
+
+    mean: NDArray[np.float32]
+    between: NDArray[np.float32]
+    within: NDArray[np.float32]
 
 
 def long_tail(n: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -15,11 +33,43 @@ def long_tail(n: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.in
     random = np.random.default_rng(seed)
     sizes = (random.pareto(_TAIL, n) * _SCALE).astype(np.int64).clip(0, int(n * _LARGEST)) + 1
     people = random.permutation(np.repeat(np.arange(n, dtype=np.int32), sizes)[:n])
-    centres = _unit(random.standard_normal((int(people.max()) + 1, _DIMENSIONS), np.float32))
-    noise = random.standard_normal((n, _DIMENSIONS), np.float32) * np.float32(_SPREAD / np.sqrt(_DIMENSIONS))
-    return _unit(centres[people] + noise), people
+    count = int(people.max()) + 1
+    model = _model()
+    centres = model.mean + random.standard_normal((count, _DIMENSIONS), np.float32) @ model.between
+    spreads = np.exp(_PERSON_SPREAD * random.standard_normal(count, np.float32))
+    scale = np.exp(-(_PHOTO_SPREAD**2) - _PERSON_SPREAD**2)  # so that the covariance stays what it is
+    vectors = np.empty((n, _DIMENSIONS), np.float32)
+    for start in range(0, n, _BLOCK):
+        block = people[start : start + _BLOCK]
+        deviation = random.standard_normal((len(block), _DIMENSIONS), np.float32) @ model.within
+        spread = np.exp(_PHOTO_SPREAD * random.standard_normal(len(block), np.float32)) * spreads[block] * scale
+        faces = centres[block] + deviation * spread[:, None].astype(np.float32)
+        vectors[start : start + _BLOCK] = faces / np.linalg.norm(faces, axis=1, keepdims=True)
+    return vectors, people
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit
+@cache
+def _model() -> _Model:
+    """Return the model estimated from Labeled Faces in the Wild; without those photographs one much like it."""
+    faces = labelled_faces()
+    if faces is None:
+        # The spectra of the estimates; there the two share their directions but for the least important ones.
+        axes = np.arange(_DIMENSIONS)
+        between = np.diag(np.sqrt(0.044 * np.exp(-axes / 17)))
+        within = np.diag(np.sqrt(np.where(axes < 60, 0.0034, 0.0005)))  # noqa: PLR2004
+        return _Model(np.zeros(_DIMENSIONS, np.float32), between.astype(np.float32), within.astype(np.float32))
+    sizes = np.bincount(faces.people)
+    means = np.zeros((len(sizes), _DIMENSIONS))
+    np.add.at(means, faces.people, faces.vectors)
+    means /= sizes[:, None]
+    known = sizes >= _ENOUGH
+    deviations = (faces.vectors - means[faces.people])[known[faces.people]]
+    within = deviations.T @ deviations / (len(deviations) - known.sum())
+    between = np.cov(means[known].T) - within * (1 / sizes[known]).mean()
+    return _Model(means[known].mean(axis=0).astype(np.float32), _root(between), _root(within))
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
+    values, axes = np.linalg.eigh(covariance)
+    root: NDArray[np.float32] = ((axes * np.sqrt(values.clip(0))) @ axes.T).astype(np.float32)
+    return root

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli import (
+    cluster_commands,
     dead_letter_commands,
+    generation_commands,
     model_commands,
     people_commands,
     photo_commands,
@@ -49,6 +51,8 @@ app.command("ingest")(stream_commands.ingest)
 app.command("watch")(stream_commands.watch)
 app.command("reconcile")(stream_commands.reconcile)
 app.add_typer(dead_letter_commands.app, name="dead-letters")
+app.add_typer(cluster_commands.app, name="clusters")
+app.add_typer(generation_commands.app, name="generations")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  the signature is typer's

@@ -3,10 +3,15 @@
 Imports are inside, as in `photo_commands.py`. Where the servers are is said by the environment, as for the services.
 """
 
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from shared.errors import Transient
+from shared.periods import period_of
 
 
 def init(
@@ -86,6 +91,10 @@ def reconcile(
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds; what changed since is left alone, it may be on its way.")
     ] = 3600,
+    every: Annotated[
+        timedelta | None,
+        typer.Option(metavar="TIME", parser=period_of, help="Go on for ever, once in 7d, 12h, 30m or 45s."),
+    ] = None,
 ) -> None:
     """Compare the bucket with the database, and announce what the stream has not heard of.
 
@@ -96,5 +105,14 @@ def reconcile(
     from shared.settings import check_environment  # noqa: PLC0415  see above
 
     check_environment()
-    for line in reconcile_bucket(dry_run=dry_run, grace=grace):
-        typer.echo(line)
+    while True:
+        try:
+            for line in reconcile_bucket(dry_run=dry_run, grace=grace):
+                typer.echo(line)
+        except Transient as error:
+            if every is None:
+                raise
+            typer.echo(f"given up until the next time: {error}", err=True)
+        if every is None:
+            return
+        time.sleep(every.total_seconds())

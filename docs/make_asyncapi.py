@@ -21,8 +21,9 @@ from shared.topics import DEAD_LETTERS, FACES_ASSIGNED, IMAGES_UPLOADED, TOPICS,
 TARGET = Path(__file__).with_name("asyncapi.yaml")
 _EXAMPLES = Path(__file__).parents[1] / "tests" / "golden" / "events"
 _ABOUT = """\
-Photographs in, people out. Downstream programs read `faces.assigned` (the person of each face, now) and
-`images.processed` (what became of each photograph); the other topics are between the services.
+Photographs in, people out. Downstream programs read `faces.assigned` (the person of each face, now),
+`images.processed` (what became of each photograph) and `clusters.changed` (what a regrouping made of each person); the
+other topics are between the services.
 
 Headers follow CloudEvents 1.0 (binary mode) and W3C Trace Context. Fields are only ever added: ignore those that you
 do not know. Read with `isolation.level=read_committed`: what was aborted was never said.

@@ -6,13 +6,23 @@ from urllib.parse import unquote_plus
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from shared import metrics
 from shared.events import BucketEvent
-from shared.ports import ConsumedRecord
+from shared.ports import ConsumedRecord, ObjectStore
 from shared.streaming import decoded
 
 # Not all of `ObjectCreated:*`: of changed tags or retention we are told as well, and the picture is the same.
 _WRITTEN = {f"ObjectCreated:{how}" for how in ("Put", "Post", "Copy", "CompleteMultipartUpload")}
 _REMOVED = "ObjectRemoved:"
+_OF_VERSION = {"ObjectRemoved:Delete", "ObjectRemoved:NoOP"}
+_DELETE_MARKER = "ObjectRemoved:DeleteMarkerCreated"
+_WITHOUT_VERSIONS = "null"  # the version of every object that was written while the bucket kept none
+
+RECONCILER = "facestream:reconcile"
+"""The source of notices that the reconciler writes. Each of them is one that was lost on the bucket's side."""
+ASSIGNER = "facestream:assigner"
+"""The source of notices by which the assigner asks for a photograph to be detected once more."""
+_SOURCES = {RECONCILER: "reconciler", ASSIGNER: "assigner"}
 
 
 class _Bucket(BaseModel):
@@ -35,6 +45,7 @@ class _S3(BaseModel):
 class _Record(BaseModel):
     event_name: Annotated[str, Field(alias="eventName")]
     event_time: Annotated[AwareDatetime, Field(alias="eventTime")]
+    event_source: Annotated[str | None, Field(alias="eventSource")] = None
     s3: _S3
 
 
@@ -45,8 +56,34 @@ class Notification(BaseModel):
 
 
 def bucket_events(record: ConsumedRecord) -> Sequence[BucketEvent]:
-    """Return what a record says of objects that were written or removed; raises `Poison` where it is no such record."""
+    """Return what a record says of objects that were written or removed; raises `Poison` where it is no such record.
+
+    A removal that has a version is that of this version, for good; one without says that the object is gone.
+    """
     return [event for found in decoded(record, Notification).records if (event := _event(found))]
+
+
+def confirmed_events(record: ConsumedRecord, objects: ObjectStore) -> Sequence[BucketEvent]:
+    """Return the same without removals that are none, which in a bucket with versions only the bucket can tell.
+
+    MinIO tells of a delete marker that was deleted by the same words as of one that was made: the object is there
+    again then, or has been all the time. A "null" version that was deleted may have been the last one or an old one.
+    Raises `Transient` as well.
+    """
+    found = decoded(record, Notification).records
+    told = [(event, _is_doubtful(of)) for of in found if (event := _event(of))]
+    return [event for event, doubtful in told if not (doubtful and _is_there(objects, event))]
+
+
+def _is_doubtful(record: _Record) -> bool:
+    name = record.event_name.removeprefix("s3:")
+    return name == _DELETE_MARKER or (name in _OF_VERSION and record.s3.object.version_id == _WITHOUT_VERSIONS)
+
+
+def _is_there(objects: ObjectStore, event: BucketEvent) -> bool:
+    # A key is the first of all that begin with it.
+    found = next(objects.list(event.bucket, event.key), None)
+    return found is not None and found.key == event.key
 
 
 def _event(record: _Record) -> BucketEvent | None:
@@ -54,14 +91,19 @@ def _event(record: _Record) -> BucketEvent | None:
     removed = name.startswith(_REMOVED)
     if not removed and name not in _WRITTEN:
         return None
+    source = _SOURCES.get(record.event_source or "", "bucket")
+    metrics.NOTICES.labels(source, "removed" if removed else "written").inc()
     return BucketEvent(
         bucket=record.s3.bucket.name,
         key=unquote_plus(changed.key),
         size=changed.size,
         etag=changed.etag.strip('"') if changed.etag else None,
-        # "null" names every object that was written while the bucket kept no versions.
-        version_id=changed.version_id if changed.version_id != "null" else None,
+        version_id=_version(changed.version_id) if not removed or name in _OF_VERSION else None,
         sequencer=changed.sequencer or None,
         occurred_at=record.event_time,
         removed=removed,
     )
+
+
+def _version(name: str | None) -> str | None:
+    return name if name and name != _WITHOUT_VERSIONS else None

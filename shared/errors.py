@@ -5,6 +5,7 @@
     ├── Poison             this one message can never be processed: dead-letter it
     ├── Fatal              going on would do harm: stop the process, exit status non-zero
     │   ├── InvalidInput   what a person gave a command is wrong: one line, exit status 2
+    │   ├── Busy           another process does this work, and only one can
     │   └── ModelError     a model file is missing, altered or of an unknown kind
     └── ObjectError        one object could not be had from the object store
         ├── ObjectMissing  there is no such object (any more)
@@ -34,6 +35,10 @@ class Fatal(FacestreamError):
 
 class InvalidInput(Fatal):
     """A person's input is wrong. The message says what was expected, what came and what to do."""
+
+
+class Busy(Fatal):
+    """Another process does this work, and only one can at a time."""
 
 
 class ModelError(Fatal):

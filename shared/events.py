@@ -21,15 +21,18 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
+_LITTLE_ENDIAN = np.dtype("<f4")
+
+
 def _decode_vector(value: object) -> NDArray[np.float32]:
     if isinstance(value, str):
-        vector = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4").astype(np.float32)
+        vector = np.frombuffer(base64.b64decode(value, validate=True), _LITTLE_ENDIAN).astype(np.float32, copy=False)
     elif isinstance(value, np.ndarray):
         vector = value.astype(np.float32)
     else:
         msg = f"a vector is base64 of little-endian float32 or a numpy array, not {type(value).__name__}"
         raise ValueError(msg)  # noqa: TRY004  pydantic turns ValueError, and not TypeError, into a validation error
-    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
+    if vector.ndim != 1 or not vector.size or not np.logical_and.reduce(np.isfinite(vector)):
         msg = f"a vector has one axis of finite numbers; this one has shape {vector.shape}"
         raise ValueError(msg)
     vector.setflags(write=False)
@@ -70,6 +73,17 @@ class Cause(StrEnum):
     ARRIVED = "arrived"
     RECLUSTERED = "reclustered"
     ERASED = "erased"
+
+
+class Change(StrEnum):
+    """What became of a cluster from one generation to the next."""
+
+    CREATED = "created"
+    KEPT = "kept"
+    GROWN = "grown"
+    MERGED = "merged into"
+    SPLIT = "split from"
+    RETIRED = "retired"
 
 
 class Box(Message):
@@ -200,3 +214,19 @@ class ImageProcessed(PhotoEvent):
     assigned: Annotated[int, Field(ge=0)] = 0
     unknown: Annotated[int, Field(ge=0)] = 0
     rejected: Annotated[int, Field(ge=0)] = 0
+
+
+class ClusterChanged(Message):
+    """`clusters.changed`: what became of a person in a generation; said of each when the generation is published.
+
+    `other_cluster_id`: the person that it was merged into, or split from. `size` counts faces, and is 0 for a person
+    that is no more (`merged into`, `retired`). `medoid_face_id`: the face that stands for the person, null where there
+    is none any more.
+    """
+
+    cluster_id: str
+    change: Change
+    other_cluster_id: str | None = None
+    medoid_face_id: str | None
+    size: Annotated[int, Field(ge=0)]
+    generation: int

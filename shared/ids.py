@@ -16,7 +16,7 @@ _LENGTH = 32  # hexadecimal digits: 128 bits, where a collision among 10^12 name
 
 def _digest(kind: str, *parts: str) -> str:
     # A length before every part: without it ("ab", "c") and ("a", "bc") would be the same name.
-    text = "".join(f"{len(part)}:{part}" for part in (kind, *parts))
+    text = "".join([f"{len(part)}:{part}" for part in (kind, *parts)])
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 

@@ -3,6 +3,7 @@
 Names follow Prometheus: base units, `_total` for counters. Which service speaks is the scraper's `job` label.
 """
 
+from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from time import perf_counter
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
-from shared.events import PhotoEvent
+from shared.events import Change, Outcome, PhotoEvent, Verdict
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600)
@@ -27,6 +28,9 @@ END_TO_END_SECONDS = Histogram(
 LAG = Gauge("facestream_consumer_lag_records", "Records still to be read.", ["topic", "partition"])
 RETRIES = Counter("facestream_retries_total", "Batches that failed for a reason that may pass.")
 DEAD_LETTERS = Counter("facestream_dead_letters_total", "Records that cannot be processed.", ["error"])
+NOTICES = Counter(
+    "facestream_notices_total", "Objects said to be written or removed, by who said it.", ["source", "change"]
+)
 PHOTOS = Counter("facestream_photos_total", "Photographs by their outcome.", ["outcome"])
 FACES = Counter("facestream_faces_total", "Faces by their verdict.", ["verdict"])
 ASSIGNMENTS = Counter("facestream_assignments_total", "Accepted faces by what was said of them.", ["result"])
@@ -39,8 +43,37 @@ GENERATION = Gauge("facestream_active_generation", "Number of the generation tha
 GENERATION_SINCE = Gauge(
     "facestream_active_generation_timestamp_seconds", "When this process first saw the active generation."
 )
+GENERATION_CREATED = Gauge(
+    "facestream_active_generation_created_timestamp_seconds", "When the active generation was made."
+)
+RECLUSTERINGS = Counter("facestream_reclusterings_total", "Regroupings by how they ended.", ["outcome"])
+RECLUSTER_SECONDS = Gauge("facestream_recluster_phase_seconds", "Each phase of the last regrouping.", ["phase"])
+CLUSTERED = Gauge("facestream_recluster_faces", "Faces of the last published regrouping.")
+HELD = Gauge("facestream_recluster_held", "1 while the last regrouping is held back, else 0.")
+CLUSTERS_CHANGED = Counter(
+    "facestream_clusters_changed_total", "Clusters by what a regrouping made of them.", ["change"]
+)
 PEOPLE = Gauge("facestream_people", "People in the active generation.")
 MODEL = Info("facestream_model", "The network that embeds, and what it runs on.")
+
+# A counter that comes into being with its first event shows no increase by it: what can be named beforehand stands
+# at zero from the start.
+for _source in ("bucket", "reconciler", "assigner"):
+    for _change in ("written", "removed"):
+        NOTICES.labels(_source, _change)
+for _outcome in Outcome:
+    PHOTOS.labels(_outcome)
+for _verdict in ("detected", *Verdict):
+    FACES.labels(_verdict)
+for _result in ("assigned", "unknown"):
+    ASSIGNMENTS.labels(_result)
+for _reason in ("duplicate", "outdated"):
+    DROPPED.labels(_reason)
+DEAD_LETTERS.labels("Poison")
+for _ended in ("published", "skipped", "held", "failed"):
+    RECLUSTERINGS.labels(_ended)
+for _change in Change:
+    CLUSTERS_CHANGED.labels(_change)
 
 
 @contextmanager
@@ -55,12 +88,24 @@ def timed(stage: str) -> Iterator[None]:
 
 def count_photos(photos: Sequence[PhotoEvent]) -> None:
     """Count photographs, and the faces that have a verdict. Replays count again: this is work, not an inventory."""
-    for photo in photos:
-        PHOTOS.labels(photo.outcome).inc()
-        for face in getattr(photo, "faces", ()):
-            FACES.labels(getattr(face, "verdict", "detected")).inc()
+    faces = (face for photo in photos for face in getattr(photo, "faces", ()))
+    for outcome, number in Tally(photo.outcome for photo in photos).items():
+        PHOTOS.labels(outcome).inc(number)
+    for verdict, number in Tally(getattr(face, "verdict", "detected") for face in faces).items():
+        FACES.labels(verdict).inc(number)
 
 
-def observe_end_to_end(uploaded_at: datetime) -> None:
-    """Record the age of a photograph at the end of its way."""
-    END_TO_END_SECONDS.observe(max(0.0, (datetime.now(UTC) - uploaded_at).total_seconds()))
+def observe_end_to_end(photos: Sequence[PhotoEvent]) -> None:
+    """Record the age of photographs at the end of their way."""
+    now = datetime.now(UTC)
+    for event in photos:
+        END_TO_END_SECONDS.observe(max(0.0, (now - event.photo.uploaded_at).total_seconds()))
+
+
+def count_assignments(assigned: int, similarities: Sequence[float | None]) -> None:
+    """Count accepted faces, one for each similarity, which is None where there was nobody; so many have a person."""
+    ASSIGNMENTS.labels("assigned").inc(assigned)
+    ASSIGNMENTS.labels("unknown").inc(len(similarities) - assigned)
+    for similarity in similarities:
+        if similarity is not None:
+            SIMILARITY.observe(similarity)

@@ -3,13 +3,13 @@
 Every adapter in `shared/adapters` passes the contract suite of its port in `tests/contract`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from shared.events import Outcome
-from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
+from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,10 @@ class FaceRepository(Protocol):
         """Return the faces of each of these images that has any, in ascending order of face id."""
         ...
 
+    def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
+        """Return each of these faces that there is, by face id."""
+        ...
+
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
         """Remove images, their faces and the memberships of those.
 
@@ -95,8 +99,20 @@ class FaceRepository(Protocol):
         """Yield the accepted faces that this model embedded, in ascending order of face id, in blocks of `block`."""
         ...
 
+    def accepted_ids(self) -> Iterator[tuple[str, str]]:
+        """Yield face id and image id of every accepted face of any model, in ascending order of face id."""
+        ...
+
+    def models(self) -> Sequence[str]:
+        """Return the models that embedded accepted faces, in ascending order."""
+        ...
+
     def generation(self, number: int) -> Generation | None:
         """Return a generation, or None."""
+        ...
+
+    def generations(self) -> Sequence[Generation]:
+        """Return all generations in ascending order of their numbers."""
         ...
 
     def active_generation(self) -> Generation | None:
@@ -105,6 +121,10 @@ class FaceRepository(Protocol):
 
     def last_generation_number(self) -> int:
         """Return the highest number that any generation ever had, 0 before the first."""
+        ...
+
+    def next_generation_number(self) -> int:
+        """Return a number that no generation ever had, and that nobody else gets. One atomic write."""
         ...
 
     def save_generation(self, generation: Generation) -> None:
@@ -127,15 +147,46 @@ class FaceRepository(Protocol):
         """Return the membership in a generation of each of these faces that has one, by face id."""
         ...
 
-    def activate(self, number: int, expected: int | None) -> bool:
+    def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
+        """Remove the memberships of these faces in a generation; those that are not there are passed over."""
+        ...
+
+    def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
         """Make a generation the active one if `expected` still is it; say whether it was. One atomic write.
 
+        Refused also where a lease with a higher number than `fence` was taken, and where `expected` is pinned.
         Raises ValueError where there is no such generation: readers would see nobody.
         """
         ...
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships, if there is one; ValueError if it is active."""
+        """Remove a generation with its clusters and memberships, if there is one.
+
+        Raises ValueError if it is active or pinned.
+        """
+        ...
+
+    def pin(self, number: int) -> None:
+        """Keep a generation: it is not removed, and nothing takes its place while it is the active one."""
+        ...
+
+    def unpin(self, number: int) -> None:
+        """Undo `pin`."""
+        ...
+
+    def pinned(self) -> frozenset[int]:
+        """Return the numbers of the pinned generations."""
+        ...
+
+    def lease(self) -> Lease | None:
+        """Return the lease as it is, or None before the first."""
+        ...
+
+    def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
+        """Write a lease if number and renewals are still the expected ones; say whether they were.
+
+        One atomic write. Where it returns True, `activate` refuses lower numbers from then on.
+        """
         ...
 
 
@@ -174,6 +225,18 @@ class ProducedRecord:
     headers: Mapping[str, bytes]
 
 
+class RecordWriter(Protocol):
+    """A transactional producer alone, of which there is one at a time: opening another one shuts the earlier out."""
+
+    def write_if(self, records: Sequence[ProducedRecord], holds: Callable[[], bool]) -> bool:
+        """Append all records, then ask, then commit if the answer is yes; say whether they were written.
+
+        What others append to the same partitions after the question was asked stands behind these records. Raises
+        `Transient` when nothing was written, and `Fatal`: the writer is of no use any more.
+        """
+        ...
+
+
 class RecordStream(Protocol):
     """A consumer in a group and a transactional producer, as one: records in, records out, exactly once.
 
@@ -193,6 +256,14 @@ class RecordStream(Protocol):
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
         """Have these records consumed again, those of partitions that went to another member excepted."""
+        ...
+
+    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+        """Return those of these records, consumed before the last `consume`, that are still this member's to commit.
+
+        The others are of partitions that were taken away in that call, if only to come back: another member may have
+        done them.
+        """
         ...
 
     def idle(self, seconds: float) -> None:

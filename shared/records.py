@@ -88,6 +88,7 @@ class GenerationState(StrEnum):
     """Where a generation is in its life."""
 
     BUILDING = "building"
+    HELD = "held"
     ACTIVE = "active"
     RETIRED = "retired"
 
@@ -97,7 +98,9 @@ class Generation:
     """One regrouping of all faces.
 
     `snapshot` is a digest of the face ids and the model that it was made from; equal snapshots and parameters give
-    equal clusters.
+    equal clusters. `previous` is the generation whose place it took or was to take when it was last published at
+    `published_at`, 0 for none; `announced` says that the world was told of all that differs from that. `reason`: why
+    it is held. A generation that is `building` may be unfinished, all others are whole.
     """
 
     number: int
@@ -108,6 +111,26 @@ class Generation:
     counts: Mapping[str, float | int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     announced: bool = False
+    created_at: datetime | None = None
+    published_at: datetime | None = None
+    previous: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may make and publish generations.
+
+    `number` grows whenever it changes hands, and fences off whoever had it before; `renewals` counts within one
+    number. `holder` None: nobody. `expires_at` is by the clock of the holder, who renews it more often than every
+    `seconds`.
+    """
+
+    number: int
+    holder: str | None
+    renewals: int
+    seconds: float
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, eq=False)

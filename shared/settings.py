@@ -20,7 +20,7 @@ _PREFIX = "FACESTREAM_"
 
 SECTIONS = (
     *("ASSIGNER", "BUCKET", "DETECTOR", "EMBEDDER", "KAFKA", "MINIO", "MODELS", "MONGO", "QUALITY", "RECLUSTERER"),
-    *("SECRETS", "SERVICE", "STANDALONE", "WORKER"),
+    *("SECRETS", "SERVICE", "STANDALONE", "TRACING", "WORKER"),
 )
 """The first words of all variables; `TEST` is for the tests."""
 

@@ -5,23 +5,25 @@ Headers follow the binary mode of the CloudEvents binding for Kafka (`ce_...`) a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shared.errors import Poison
+from shared.errors import Poison, Transient
 from shared.events import Message, PhotoEvent
 from shared.ids import event_id
 from shared.metrics import count_photos, timed
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import MAX_MESSAGE_BYTES, Topic
-from shared.worker import Step
 
 _TRACE = ("traceparent", "tracestate")
 _Event = TypeVar("_Event", bound=BaseModel)
 _Taken = TypeVar("_Taken", bound=BaseModel)
+_Ready = TypeVar("_Ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +51,54 @@ def decoded(record: ConsumedRecord, model: type[_Event]) -> _Event:
         raise Poison(msg) from None
 
 
+class Following:
+    """Encodes the events that a service says at one time, of what one record told it; their common headers once."""
+
+    def __init__(self, service: str, time: datetime, trace: Mapping[str, bytes] | None = None) -> None:
+        """`trace`: the headers of the record that they follow from."""
+        # In the order of the records. What stands empty here differs from event to event.
+        self._headers = {
+            "ce_specversion": b"1.0",
+            "ce_id": b"",
+            "ce_type": b"",
+            "ce_source": f"/facestream/{service}".encode(),
+            "ce_time": time.isoformat().encode(),
+            "content-type": b"application/json",
+        }
+        if trace:
+            self._headers.update((name, trace[name]) for name in _TRACE if name in trace)
+
+    def encoded(
+        self, topic: Topic, key: str, event: Message | None, *, subject: str, cause: str, generation: int = 0
+    ) -> ProducedRecord:
+        """Return the record of an event, a tombstone where there is none; raises `Poison` for one that no topic takes.
+
+        `cause` tells it from other events of the same subject.
+        """
+        kind = topic.event_type
+        ce_id = event_id(kind, subject, generation, cause)
+        headers = self._headers | {"ce_id": ce_id.encode(), "ce_type": kind.encode()}
+        value = None
+        if event is None:
+            del headers["content-type"]
+        else:
+            value = event.model_dump_json().encode()
+            if len(value) > MAX_MESSAGE_BYTES:
+                msg = f"{topic.name}: expected at most {MAX_MESSAGE_BYTES:,} bytes, the event has {len(value):,}"
+                raise Poison(msg)
+        return ProducedRecord(topic.name, key.encode(), value, headers)
+
+    def photo(self, topic: Topic, event: PhotoEvent) -> ProducedRecord:
+        """Return the record of an event about a whole photograph."""
+        return self.encoded(topic, event.photo.object_id, event, subject=event.photo.image_id, cause=moment(event))
+
+
 def encoded(
     topic: Topic, key: str, event: Message | None, about: About, trace: Mapping[str, bytes] | None = None
 ) -> ProducedRecord:
-    """Return the record of an event, a tombstone where there is none; raises `Poison` for one that no topic takes.
-
-    `trace`: the headers of the record that it follows from.
-    """
-    value = None if event is None else event.model_dump_json().encode()
-    if value is not None and len(value) > MAX_MESSAGE_BYTES:
-        msg = f"{topic.name}: expected at most {MAX_MESSAGE_BYTES:,} bytes, the event has {len(value):,}"
-        raise Poison(msg)
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": event_id(topic.event_type, about.subject, about.generation, about.cause),
-        "ce_type": topic.event_type,
-        "ce_source": f"/facestream/{about.service}",
-        "ce_time": about.time.isoformat(),
-    }
-    if value is not None:
-        headers["content-type"] = "application/json"
-    carried = {name: trace[name] for name in _TRACE if trace and name in trace}
-    return ProducedRecord(
-        topic.name, key.encode(), value, {name: text.encode() for name, text in headers.items()} | carried
-    )
+    """Return the record of one event alone, as `Following` does."""
+    following = Following(about.service, about.time, trace)
+    return following.encoded(topic, key, event, subject=about.subject, cause=about.cause, generation=about.generation)
 
 
 def moment(event: PhotoEvent) -> str:
@@ -82,33 +108,57 @@ def moment(event: PhotoEvent) -> str:
 
 def photo_record(service: str, topic: Topic, event: PhotoEvent, source: ConsumedRecord) -> ProducedRecord:
     """Return the record of an event about a whole photograph."""
-    about = About(service, event.photo.image_id, event.photo.uploaded_at, moment(event))
-    return encoded(topic, event.photo.object_id, event, about, source.headers)
+    return Following(service, event.photo.uploaded_at, source.headers).photo(topic, event)
 
 
-def photo_step(
-    service: str,
-    read: Callable[[ConsumedRecord], Sequence[_Taken]],
-    work: Callable[[Sequence[_Taken]], Sequence[PhotoEvent]],
-    given: Topic,
-) -> Step:
-    """Return the step of a service that says one thing of every photograph, in the order in which they came.
+@dataclass(frozen=True, slots=True)
+class PhotoStep(Generic[_Taken, _Ready]):
+    """The step of a service that says one thing of every photograph, in the order in which they came.
 
-    `read` gives what a record holds, in most topics one event.
+    `read` gives what a record holds, in most topics one event. `alone` is called with each of these, by one of the
+    `threads`, as soon as the record is there: so objects of the next batch are read while this one is computed.
+    `together` gets what it returned for all photographs of a batch.
     """
 
-    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+    service: str
+    read: Callable[[ConsumedRecord], Sequence[_Taken]]
+    alone: Callable[[_Taken], _Ready]
+    together: Callable[[Sequence[_Ready]], Sequence[PhotoEvent]]
+    given: Topic
+    threads: Executor
+    _begun: dict[str, list[Future[_Ready]]] = field(default_factory=dict, init=False)  # by place of the record
+
+    def ahead(self, records: Sequence[ConsumedRecord]) -> None:
+        """Begin with these records, and forget all others."""
+        for place in self._begun.keys() - {record.place for record in records}:
+            for future in self._begun.pop(place):
+                future.cancel()
+        for record in records:
+            with suppress(Poison, Transient):  # which comes again in its turn
+                self._begin(record)
+
+    def __call__(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        """Return the events of these records, which may have been begun or not."""
         with timed("decode"):
-            taken = [(record, event) for record in records for event in read(record)]
+            begun = [(record, future) for record in records for future in self._begin(record)]
+        with timed("read"):
+            ready = [future.result() for _, future in begun]
         with timed("work"):
-            photos = work([event for _, event in taken])
+            photos = self.together(ready)
         count_photos(photos)
         with timed("encode"):
-            return [
-                photo_record(service, given, photo, record) for (record, _), photo in zip(taken, photos, strict=True)
+            given = [
+                photo_record(self.service, self.given, photo, record)
+                for (record, _), photo in zip(begun, photos, strict=True)
             ]
+        for record in records:
+            del self._begun[record.place]
+        return given
 
-    return step
+    def _begin(self, record: ConsumedRecord) -> list[Future[_Ready]]:
+        if record.place not in self._begun:
+            self._begun[record.place] = [self.threads.submit(self.alone, item) for item in self.read(record)]
+        return self._begun[record.place]
 
 
 def one(model: type[_Event]) -> Callable[[ConsumedRecord], Sequence[_Event]]:

@@ -1,13 +1,22 @@
 """The topics: one table, from which `facestream init` creates them and the documentation is made.
 
-Retention is in days; compacted topics keep the last record of every key for ever, tombstones for a day.
+Compacted topics keep the last record of every key for ever. What was said before of a key goes within about a day,
+and its tombstone a day later, the brokers' default.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from shared.events import FaceAssigned, FacesDetected, FacesEmbedded, FacesScreened, ImageProcessed, Message
+from shared.events import (
+    ClusterChanged,
+    FaceAssigned,
+    FacesDetected,
+    FacesEmbedded,
+    FacesScreened,
+    ImageProcessed,
+    Message,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +39,22 @@ class Topic:
     def configuration(self) -> dict[str, str]:
         """Return what differs from the broker's defaults, by Kafka's names."""
         configuration = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_RECORD_BYTES)}
-        if self.retention is not None:
-            configuration["retention.ms"] = str(int(self.retention.total_seconds() * 1000))
-        return configuration
+        # Kafka forgets whole segments, and by default begins a new one every 7 days: what is to be gone after a day
+        # would stay for eight.
+        if self.retention is None:
+            return configuration | {"max.compaction.lag.ms": _milliseconds(_COMPACTION_LAG)}
+        return configuration | {
+            "retention.ms": _milliseconds(self.retention),
+            "segment.ms": _milliseconds(self.retention / _SEGMENTS),
+        }
+
+
+_SEGMENTS = 24  # to the time that records are kept; so much later than promised they are gone
+_COMPACTION_LAG = timedelta(days=1)  # until what was replaced or erased is compacted away
+
+
+def _milliseconds(time: timedelta) -> str:
+    return str(int(time.total_seconds() * 1000))
 
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -48,6 +70,7 @@ FACES_SCREENED = Topic("faces.screened", "object id", FacesScreened, "quality")
 FACES_EMBEDDED = Topic("faces.embedded", "object id", FacesEmbedded, "embedder", retention=timedelta(days=1))
 FACES_ASSIGNED = Topic("faces.assigned", "face id", FaceAssigned, "assigner, reclusterer", "compact", None)
 IMAGES_PROCESSED = Topic("images.processed", "object id", ImageProcessed, "assigner", "compact", None)
+CLUSTERS_CHANGED = Topic("clusters.changed", "cluster id", ClusterChanged, "reclusterer", "compact", None)
 DEAD_LETTERS = Topic("dead-letters", "original key", None, "every service", retention=timedelta(days=30), partitions=1)
 
 TOPICS = (
@@ -57,5 +80,6 @@ TOPICS = (
     FACES_EMBEDDED,
     FACES_ASSIGNED,
     IMAGES_PROCESSED,
+    CLUSTERS_CHANGED,
     DEAD_LETTERS,
 )

@@ -2,6 +2,10 @@
 
     consume -> decode -> step -> encode -> one transaction: produce, offsets, commit
 
+Where a service has something to do ahead (reading objects, above all), the batch after the present one is consumed
+before the step runs on this one. It belongs to nobody yet: only what the step has done is committed, and what was
+taken ahead is consumed anew after an error.
+
 What fails is told apart by `shared.errors`: a `Transient` error is retried with the same batch for as long as it
 takes; a batch with a `Poison` message in it is run again one by one, and the culprit goes to the dead letters in the
 same transaction as the results of the others; `Fatal` ends the process. An exception that nobody foresaw is poison:
@@ -30,11 +34,16 @@ from shared.topics import DEAD_LETTERS
 Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
 """A service's job on records. Raises `Transient`, `Poison` or `Fatal`; calling it again must change nothing."""
 
+Ahead = Callable[[Sequence[ConsumedRecord]], None]
+"""Begins work on the records that are held now, this batch's and the next one's, and forgets what it has begun on any
+others. Does not wait for anything and raises nothing: what fails there fails again in the step."""
+
 
 def nothing(*_: object) -> None:
     """Do nothing."""
 
 
+_NONE: Sequence[ConsumedRecord] = ()
 _MESSAGE = 500  # characters of an error's first line that a dead letter keeps
 
 
@@ -96,38 +105,58 @@ class Worker:
     stop: Event
     prepare: Callable[[], None] = nothing
     committed: Callable[[Sequence[ConsumedRecord]], None] = nothing
+    ahead: Ahead | None = None
 
     def run(self) -> None:
         """Work until `stop` is set; raises `Fatal`. The group is left in either case."""
         buried: deque[float] = deque()
         attempt = 0
+        coming = _NONE
         try:
             self._persist(self.prepare)
             while not self.stop.is_set():
                 self.observer.looped()
                 try:
-                    self._once(buried)
+                    coming = self._once(coming, buried)
                     attempt = 0
                 except Transient as error:
+                    coming = _NONE
                     attempt += 1
                     self._pause(error, attempt)
         finally:
             self.stream.close()
 
-    def _once(self, buried: deque[float]) -> None:
-        records = self.stream.consume(self.settings.batch, self.settings.wait)
-        if not records:
-            return
-        started = time.monotonic()
+    def _once(self, coming: Sequence[ConsumedRecord], buried: deque[float]) -> Sequence[ConsumedRecord]:
+        """Process `coming`, and what else there is to consume by now; return what was consumed ahead."""
+        records, following = coming, _NONE
         try:
-            produced, dead = self._processed(records)
-            letters = [_dead_letter(self.service, record, error) for record, error in dead]
-            with timed("commit"):
-                self.stream.commit(records, [*produced, *letters])
+            # Few may have been there when `coming` was taken: what came while the last batch was done fills it up.
+            if missing := self.settings.batch - len(coming):
+                more = self.stream.consume(missing, 0 if coming else self.settings.wait)
+                records = [*self.stream.held(coming), *more]
+            if not records:
+                return _NONE
+            if self.ahead:
+                self.ahead(records)
+                following = self.stream.consume(self.settings.batch, 0)
+                records = self.stream.held(records)
+                self.ahead([*records, *following])
+            if records:
+                self._process(records, buried)
         except Transient:
             # Consumed anew rather than kept: while this member waits, a partition may go to another one.
-            self.stream.rewind(records)
+            self.stream.rewind([*self.stream.held(records), *following])
+            if self.ahead:
+                self.ahead(_NONE)
             raise
+        return following
+
+    def _process(self, records: Sequence[ConsumedRecord], buried: deque[float]) -> None:
+        started = time.monotonic()
+        produced, dead = self._results(records)
+        letters = [_dead_letter(self.service, record, error) for record, error in dead]
+        with timed("commit"):
+            self.stream.commit(records, [*produced, *letters])
         self.observer.batch_done(records, produced, time.monotonic() - started)
         for record, error in dead:
             self.observer.dead_lettered(record, error)
@@ -145,7 +174,7 @@ class Worker:
             else:
                 return
 
-    def _processed(
+    def _results(
         self, records: Sequence[ConsumedRecord]
     ) -> tuple[Sequence[ProducedRecord], list[tuple[ConsumedRecord, Exception]]]:
         """Run the step over all records, or over each alone where one of them is poison."""
@@ -159,7 +188,7 @@ class Worker:
         produced: list[ProducedRecord] = []
         dead: list[tuple[ConsumedRecord, Exception]] = []
         for record in records:
-            results, culprits = self._processed([record])
+            results, culprits = self._results([record])
             produced += results
             dead += culprits
         return produced, dead

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.events import (
     BucketEvent,
+    ClusterChanged,
     FaceAssigned,
     FacesDetected,
     FacesEmbedded,
@@ -25,6 +26,7 @@ EVENTS: tuple[type[Message], ...] = (
     FacesEmbedded,
     FaceAssigned,
     ImageProcessed,
+    ClusterChanged,
 )
 FOLDER = Path(__file__).parent / "golden" / "schemas"
 

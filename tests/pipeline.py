@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from uuid import uuid4
 
@@ -61,25 +63,48 @@ class Pipeline:
 
     def start(self, *services: str, number: int = 0) -> None:
         """Start processes and wait until all are ready."""
-        for service in services:
-            name = f"{service}-{number}"
-            folder = self.folder / name
-            folder.mkdir(parents=True, exist_ok=True)
-            port = self.ports[name] = free_port()
-            environment = {
-                **os.environ,
-                **self.stack.environment(),
-                **self.environment,
-                "FACESTREAM_SERVICE_INSTANCE": str(number),
-                "FACESTREAM_SERVICE_HEALTH_HOST": "127.0.0.1",
-                "FACESTREAM_SERVICE_HEALTH_PORT": str(port),
-                "FACESTREAM_SERVICE_LOG_LEVEL": "DEBUG",
-                "PYTHONPATH": str(Path(__file__).parents[1]),
-            }
-            self.processes[name] = start([sys.executable, "-m", f"services.{service}"], environment, folder)
-        for service in services:
-            name = f"{service}-{number}"
-            self.wait(lambda name=name: self.ask(name, "/readyz")[0] == 200, name)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        names = [self.launch(service, number) for service in services]
+        for name in names:
+            self.wait(lambda name=name: self.is_ready(name), name)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+    def launch(self, service: str, number: int, name: str = "") -> str:
+        """Start a process, and return its name; with a name of its own it is another one of the same instance."""
+        name = name or f"{service}-{number}"
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        port = self.ports[name] = free_port()
+        environment = {
+            **os.environ,
+            **self.stack.environment(),
+            **self.environment,
+            "FACESTREAM_SERVICE_INSTANCE": str(number),
+            "FACESTREAM_SERVICE_HEALTH_HOST": "127.0.0.1",
+            "FACESTREAM_SERVICE_HEALTH_PORT": str(port),
+            "FACESTREAM_SERVICE_LOG_LEVEL": "DEBUG",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        }
+        self.processes[name] = start([sys.executable, "-m", f"services.{service}"], environment, folder)
+        return name
+
+    def regroup(self, smallest: int, **environment: str) -> None:
+        """Run the job of the reclusterer once; people have so many faces or more."""
+        settings = {
+            "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(smallest),
+            "FACESTREAM_RECLUSTERER_SETTLE": "0",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "services.reclusterer", "--once"],
+            env={**os.environ, **self.stack.environment(), **self.environment, **settings, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def is_ready(self, name: str) -> bool:
+        """Say whether a process says that it is ready."""
+        return self.ask(name, "/readyz")[0] == HTTPStatus.OK
 
     def ask(self, name: str, path: str) -> tuple[int, str]:
         """Return status and text of an answer of a health port; status 0 where there is none."""

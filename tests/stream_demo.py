@@ -11,21 +11,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Self
 
-from more_itertools import chunked
-
-from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.step import recluster
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.events import Cause, FaceAssigned, ImageProcessed, Verdict
-from shared.ports import FaceRepository, ProducedRecord
-from shared.streaming import About, encoded
-from shared.topics import FACES_ASSIGNED, IMAGES_PROCESSED
+from shared.events import ClusterChanged, ImageProcessed
+from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED
 from tests.pipeline import SERVICES, Pipeline
 from tests.samples import FACESTREAM, PEOPLE, link_photos, sample_photos
 from tests.stack import new_run
@@ -33,6 +24,7 @@ from tests.stack.install import Missing
 from tests.stack.stack import new_stack
 
 _FIRST = 10  # photographs of each person; one more comes after the regrouping
+_SHORT = 12  # digits of an identifier
 _SMALLEST = 4  # faces that make a person, of so few photographs
 
 
@@ -98,43 +90,20 @@ def said(pipeline: Pipeline, photos: int) -> int:
     return sum(outcome.assigned + outcome.unknown for outcome in outcomes)
 
 
-def regroup(repository: FaceRepository, kafka: KafkaSettings) -> int:
-    """Make a new generation, tell the world of each face whose person is another one now, and return their number."""
-    (model,) = {face.model_id for face in repository.faces() if face.model_id}
-    generation = recluster(repository, model, ReclustererSettings(min_cluster_size=_SMALLEST)).number
-    people = {cluster.cluster_id: cluster.size for cluster in repository.clusters(generation)}
-    sys.stdout.write(f"  generation {generation}: {len(people)} people of {sorted(people.values())[::-1]} faces\n")
-    changed = list(_changed(repository, generation))
-    KafkaWriter(kafka, "demo").write(changed)
-    return len(changed)
-
-
-def _changed(repository: FaceRepository, generation: int) -> Iterator[ProducedRecord]:
-    now = datetime.now(UTC)
-    for images in chunked(repository.images(), 500):
-        faces_of = repository.faces_of([image.image_id for image in images])
-        accepted = [(image, face) for image in images for face in faces_of.get(image.image_id, ())]
-        accepted = [(image, face) for image, face in accepted if face.verdict is Verdict.ACCEPTED]
-        found = repository.memberships_of(generation, [face.face_id for _, face in accepted])
-        for image, face in accepted:
-            person = found[face.face_id].cluster_id if face.face_id in found else None
-            if person is None:
-                continue  # unknown before, and unknown now
-            event = FaceAssigned(
-                face_id=face.face_id,
-                image_id=image.image_id,
-                object_id=image.object_id,
-                bucket=image.bucket,
-                key=image.key,
-                box=face.box,
-                crop_key=face.crop_key,
-                cluster_id=person,
-                similarity=found[face.face_id].similarity,
-                generation=generation,
-                cause=Cause.RECLUSTERED,
-            )
-            about = About("reclusterer", face.face_id, now, Cause.RECLUSTERED, generation)
-            yield encoded(FACES_ASSIGNED, face.face_id, event, about)
+def regroup(environment: Mapping[str, str], pipeline: Pipeline) -> int:
+    """Run the job, print what it says of the people, and return of how many faces it told."""
+    before = len(pipeline.read(FACES_ASSIGNED.name))
+    sys.stdout.write("$ python -m services.reclusterer --once\n")
+    settings = {"FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(_SMALLEST), "FACESTREAM_RECLUSTERER_SETTLE": "2"}
+    command = [sys.executable, "-m", "services.reclusterer", "--once"]
+    subprocess.run(command, env={**environment, **settings}, stderr=subprocess.DEVNULL, check=True)
+    for value in pipeline.current(CLUSTERS_CHANGED.name).values():
+        change = ClusterChanged.model_validate_json(value or b"")
+        sys.stdout.write(
+            f"  person {change.cluster_id[:_SHORT]}  {change.change}  {change.size} faces"
+            f"  generation {change.generation}\n"
+        )
+    return len(pipeline.read(FACES_ASSIGNED.name)) - before
 
 
 def _folder(folder: Path, photos: Sequence[Path]) -> Path:
@@ -159,8 +128,8 @@ def _demo(folder: Path) -> None:
             facestream(environment, "ingest", first)
             events = said(pipeline, _FIRST * len(PEOPLE))
             watch.wait(events)
-        with step("regrouping of all faces"), pipeline.repository() as repository:
-            changed = regroup(repository, KafkaSettings(bootstrap_servers=pipeline.stack.kafka.bootstrap_servers))
+        with step("regrouping of all faces"):
+            changed = regroup(environment, pipeline)
             watch.wait(events + changed)
         with step("one more photograph of each"):
             facestream(environment, "ingest", later)

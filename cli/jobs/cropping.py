@@ -12,11 +12,11 @@ from cli.jobs.watching import Watch
 from services.detector.decode import decode
 from services.detector.faces import FaceFinder
 from services.detector.settings import DetectorSettings
-from services.standalone.processes import Processes
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
 from shared.models import LANDMARKS, located
 from shared.photo_files import is_photo_name
+from shared.processes import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
     detector = DetectorSettings(crop_width=face_width)
     landmarks = landmarks or located(LANDMARKS)
     photos = files_in(source, is_photo_name, watch.refused)
-    with new_folder(out, source) as folder, Processes(StandaloneSettings.with_processes(processes)) as pool:
+    settings = StandaloneSettings.with_processes(processes)
+    with new_folder(out, source) as folder, Processes(settings.processes, settings.photo_timeout) as pool:
         tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
         done = watch.over(pool.each(_crops, tasks), len(photos), "photographs")
         read = faces = 0

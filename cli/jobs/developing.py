@@ -11,10 +11,10 @@ from cli.jobs.pictures import content, files_in, stems, text_of
 from cli.jobs.watching import Watch
 from services.detector.raw import develop
 from services.detector.settings import DetectorSettings
-from services.standalone.processes import Processes
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
 from shared.photo_files import is_raw_name
+from shared.processes import Processes
 
 _QUALITY = 95
 _FULL_SIZE = 8192  # pixels; a picture that is needed at this width is not developed at half its size
@@ -35,7 +35,8 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
     watch = Watch()
     detector = DetectorSettings(photo_width=_FULL_SIZE)
     photos = files_in(source, is_raw_name, watch.refused)
-    with new_folder(out, source) as folder, Processes(StandaloneSettings.with_processes(processes)) as pool:
+    settings = StandaloneSettings.with_processes(processes)
+    with new_folder(out, source) as folder, Processes(settings.processes, settings.photo_timeout) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)
         done = watch.over(pool.each(_jpeg, tasks), len(photos), "raw files")
         read = 0

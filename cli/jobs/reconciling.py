@@ -12,7 +12,7 @@ from typing import Protocol
 
 from more_itertools import chunked
 
-from cli.jobs import notices
+from shared import notices
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_backlog import longest_wait
 from shared.adapters.kafka_writer import KafkaWriter
@@ -84,12 +84,12 @@ def reconcile(
     now, report = datetime.now(UTC), Report()
     for block in chunked(_differences(objects, repository, bucket, report), _BLOCK):
         found: list[ProducedRecord] = []
-        for info in _still_unknown(repository, bucket, (pair.info for pair in block if pair.info)):
+        for info, known in _still_unknown(repository, bucket, (pair.info for pair in block if pair.info)):
             if now - info.modified < grace:
                 report.young += 1
             else:
                 report.without_outcome += 1
-                found.append(notices.uploaded(bucket, info))
+                found.append(notices.uploaded(bucket, info, known))
         for pair in block:
             image = next((image for image in reversed(pair.images) if not _is_removed(image)), None)
             if pair.info is None and image and _is_gone(objects, repository, image):
@@ -130,10 +130,16 @@ def _is_known(info: ObjectInfo, images: Iterable[ImageRecord]) -> bool:
     return any(image.etag == info.etag and image.size == info.size and not _is_removed(image) for image in images)
 
 
-def _still_unknown(repository: FaceRepository, bucket: str, infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
+def _still_unknown(
+    repository: FaceRepository, bucket: str, infos: Iterable[ObjectInfo]
+) -> Iterator[tuple[ObjectInfo, Sequence[ImageRecord]]]:
+    """Yield the objects whose content has no outcome, each with what else is known of it."""
     by_id = {object_id(bucket, info.key): info for info in infos}
     known = repository.images_of(list(by_id))
-    return (info for its_id, info in by_id.items() if not _is_known(info, known.get(its_id, ())))
+    for its_id, info in by_id.items():
+        images = known.get(its_id, ())
+        if not _is_known(info, images):
+            yield info, images
 
 
 def _is_gone(objects: ObjectStore, repository: FaceRepository, image: ImageRecord) -> bool:

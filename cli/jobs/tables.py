@@ -15,9 +15,9 @@ from cli.jobs.csv_formats import (
 )
 from cli.jobs.output import new_text
 from cli.jobs.vectors import unit
-from services.assigner.people import People
 from services.standalone.report import write_map
 from shared.errors import InvalidInput
+from shared.people import People
 from shared.records import Cluster
 from shared.whole_output import explained
 

@@ -1,10 +1,10 @@
 """`python -m services.assigner`: the person of every face of the stream."""
 
-from services.assigner.settings import AssignerSettings
 from services.assigner.streaming import Assigner
 from shared.adapters.kafka import KafkaSettings, KafkaStream
 from shared.adapters.minio import MinioSettings, MinioStore
 from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.matching import AssignerSettings
 from shared.service import service
 from shared.settings import BucketSettings
 from shared.topics import FACES_EMBEDDED
@@ -30,6 +30,7 @@ def main() -> None:
             longest_silence=kafka.max_poll_interval,
             prepare=prepare,
             committed=assigner.committed,
+            ahead=assigner.ahead,
         )
 
 

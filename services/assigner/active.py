@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.assigner.people import People
-from services.assigner.settings import AssignerSettings
 from shared import metrics
+from shared.matching import AssignerSettings
+from shared.people import People
 from shared.ports import FaceRepository
 
 _LOOK_EVERY = 1.0  # seconds
@@ -37,6 +37,10 @@ class ActiveGroup:
             self._look()
         return self._group
 
+    def known(self) -> Group:
+        """Return the group as it was seen last; asks nobody."""
+        return self._group
+
     def is_still(self, group: Group) -> bool:
         """Look now, and say whether a group is the active one; raises `Transient`."""
         self._look()
@@ -50,6 +54,8 @@ class ActiveGroup:
             self._group = Group(number, active.model_id, people)
             metrics.GENERATION.set(number)
             metrics.GENERATION_SINCE.set_to_current_time()
+            if active.created_at:
+                metrics.GENERATION_CREATED.set(active.created_at.timestamp())
             metrics.PEOPLE.set(len(people))
             structlog.get_logger().info("people of a generation", generation=number, people=len(people))
         self._looked_at = time.monotonic()

@@ -34,6 +34,8 @@ class Judgement:
 def judge(event: FacesEmbedded, known: Sequence[ImageRecord], source: str) -> Judgement:
     """Return what an event means, that came from `source`, when `known` is all that is recorded of its object."""
     photo = event.photo
+    if event.outcome is Outcome.REMOVED and photo.version_id:
+        return _of_version(photo, known, source)
     if not any(image.source == source for image in known):
         if any(is_older(photo, image) for image in known):
             return Judgement(Meaning.OUTDATED)
@@ -52,6 +54,16 @@ def judge(event: FacesEmbedded, known: Sequence[ImageRecord], source: str) -> Ju
     return Judgement(Meaning.NEWS, doomed)
 
 
+def _of_version(photo: Photo, known: Sequence[ImageRecord], source: str) -> Judgement:
+    """Judge that one version was deleted for good: nothing happens, unless it is what the object held last."""
+    doomed = tuple(
+        replace(image, outcome=Outcome.REMOVED, reason=None, source=source)
+        for image in known
+        if image.image_id == photo.image_id and (not is_gone(image) or image.source == source)
+    )
+    return Judgement(Meaning.NEWS if doomed else Meaning.OUTDATED, doomed)
+
+
 def _recorded(event: FacesEmbedded, known: Sequence[ImageRecord]) -> ImageRecord | None:
     """Return the record that already says what an event says, if there is one."""
     if event.outcome is Outcome.REMOVED:
@@ -67,6 +79,12 @@ def is_gone(image: ImageRecord) -> bool:
 def marker_id(photo: Photo) -> str:
     """Return the image id of the record which says that an object is gone, whatever it held."""
     return image_id(photo.object_id, None, f"removed at {photo.sequencer or photo.uploaded_at.isoformat()}")
+
+
+def ghost_of(image: ImageRecord, source: str) -> ImageRecord:
+    """Return an image for the faces that `image` has no longer since the message at `source`; it is to be erased."""
+    name = image_id(image.object_id, None, f"other faces before {source}")
+    return replace(image, image_id=name, outcome=Outcome.REMOVED, reason=None, source=source)
 
 
 def is_older(photo: Photo, image: ImageRecord) -> bool:

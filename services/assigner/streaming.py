@@ -7,45 +7,32 @@ after the commit, or at the next start where the process died in between.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from more_itertools import chunked
+from more_itertools import chunked, partition
 
 from services.assigner.active import ActiveGroup, Group
-from services.assigner.history import Judgement, Meaning, is_gone, judge, marker_id
-from services.assigner.people import People
-from services.assigner.settings import AssignerSettings
+from services.assigner.ahead import Ahead
+from services.assigner.crops import completed, lacks_crops, unkept
+from services.assigner.history import Judgement, Meaning, ghost_of, is_gone, judge, marker_id
 from services.assigner.step import Assigned, assign
-from shared import metrics
-from shared.events import FacesEmbedded, ImageProcessed, Outcome, Verdict
+from services.assigner.telling import News, count, told
+from shared import metrics, notices
+from shared.events import FacesEmbedded, Outcome, Verdict
+from shared.matching import AssignerSettings
 from shared.metrics import timed
+from shared.people import People
 from shared.ports import ConsumedRecord, FaceRepository, ObjectStore, ProducedRecord
-from shared.records import FaceRecord, ImageRecord
+from shared.records import ImageRecord
 from shared.settings import BucketSettings
-from shared.streaming import About, decoded, encoded, moment, photo_record
-from shared.topics import FACES_ASSIGNED, IMAGES_PROCESSED
 
-_SERVICE = "assigner"
 _NOBODY = People([])
 _BLOCK = 500  # images looked at together when a start finds out what was left
-_FacesOf = Mapping[str, Sequence[FaceRecord]]
-
-
-@dataclass(frozen=True, slots=True)
-class _News:
-    """An event to be followed, the record that it came in, and the images that it replaces."""
-
-    record: ConsumedRecord
-    event: FacesEmbedded
-    doomed: tuple[ImageRecord, ...]
-
-    @property
-    def is_removal(self) -> bool:
-        return self.event.outcome is Outcome.REMOVED
+_ImagesOf = Mapping[str, Sequence[ImageRecord]]
 
 
 class Assigner:
-    """The step of the worker, and what it does beside its batches. Of one thread."""
+    """The step of the worker, and what it does beside its batches. Of one thread; `ahead` is the worker's."""
 
     def __init__(
         self, repository: FaceRepository, objects: ObjectStore, settings: AssignerSettings, buckets: BucketSettings
@@ -55,12 +42,13 @@ class Assigner:
         self._settings = settings
         self._crops = buckets.faces
         self._active = ActiveGroup(repository, settings)
+        self.ahead = Ahead(self._active.known)
         self._doomed: dict[str, tuple[ImageRecord, ...]] = {}  # by the place of the record that dooms them
 
     def step(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
         """Keep and say what became of each photograph; raises `Transient`, `Poison`."""
         with timed("decode"):
-            photos = [(record, decoded(record, FacesEmbedded)) for record in records]
+            photos = [(record, self.ahead.event(record)) for record in records]
         return [said for part in _rounds(photos) for said in self._round(part)]
 
     def committed(self, records: Sequence[ConsumedRecord]) -> None:
@@ -86,8 +74,9 @@ class Assigner:
         """Process photographs of different objects."""
         with timed("read"):
             known = self._repository.images_of([event.photo.object_id for _, event in photos])
-            judged = [(*item, judge(item[1], known.get(item[1].photo.object_id, ()), item[0].place)) for item in photos]
-            news = [_News(record, event, found.doomed) for record, event, found in judged if _is_news(found)]
+            judged = self._judged(photos, known)
+            news = [News(record, event, found.doomed) for record, event, found in judged if _is_news(found)]
+            news = self._with_stale_faces(news, known)
             doomed = [image for item in news for image in item.doomed]
             faces = self._repository.faces_of([image.image_id for image in doomed]) if doomed else {}
         renewed = [image for _, _, judgement in judged for image in judgement.renewed]
@@ -96,16 +85,66 @@ class Assigner:
         self._doomed.update((item.record.place, item.doomed) for item in news if item.doomed)
         arrived = [item for item in news if not item.is_removal]
         self._repository.save_images([_marker(item) for item in news if item.is_removal])
-        assigned = dict(zip((item.record.place for item in arrived), self._kept(arrived), strict=True))
+        kept = self._kept(arrived)
+        anew = [notices.again(item.event.photo) for item in arrived if self._lacks_crops(item, known)]
         with timed("encode"):
-            return [said for item in news for said in _said(item, assigned.get(item.record.place), faces)]
+            count(arrived, kept)
+            assigned = dict(zip((item.record.place for item in arrived), kept, strict=True))
+            return [*anew, *(said for item in news for said in told(item, assigned.get(item.record.place), faces))]
 
-    def _kept(self, arrived: Sequence[_News]) -> Sequence[Assigned]:
+    def _judged(
+        self, photos: Sequence[tuple[ConsumedRecord, FacesEmbedded]], known: _ImagesOf
+    ) -> Sequence[tuple[ConsumedRecord, FacesEmbedded, Judgement]]:
+        """Judge events; of those that are dropped no crop stays that is not that of a face which is kept."""
+        judged = [(*item, judge(item[1], known.get(item[1].photo.object_id, ()), item[0].place)) for item in photos]
+        dropped = {event.photo.image_id for _, event, found in judged if found.meaning is not Meaning.NEWS}
+        if dropped:
+            kept = self._repository.faces_of(sorted(dropped))
+            judged = [
+                (record, event, completed(event, found, kept.get(event.photo.image_id, ())))
+                for record, event, found in judged
+            ]
+            still = [event for _, event, found in judged if found.meaning is not Meaning.NEWS]
+            self._objects.remove(self._crops, unkept(still, kept))
+        return judged
+
+    def _with_stale_faces(self, news: Sequence[News], known: _ImagesOf) -> list[News]:
+        """Doom faces that an image has no longer, under an image of their own.
+
+        The detector reads what an object holds at that moment, which may be the content of an upload after the one
+        that it was told of. When the content of that comes back, it finds the faces of the other one.
+        """
+        own = {
+            item.record.place: image
+            for item in news
+            for image in known.get(item.event.photo.object_id, ())
+            if image.image_id == item.event.photo.image_id and not item.is_removal
+        }
+        recorded = self._repository.faces_of([image.image_id for image in own.values()]) if own else {}
+        found = []
+        for item in news:
+            present = {face.face_id for face in item.event.faces}
+            image = own.get(item.record.place)
+            stale = [face for face in recorded.get(image.image_id, ()) if face.face_id not in present] if image else []
+            if image and stale:
+                ghost = ghost_of(image, item.record.place)
+                self._repository.save_images([ghost])
+                self._repository.save_faces([replace(face, image_id=ghost.image_id) for face in stale])
+                others = (other for other in item.doomed if other.image_id != ghost.image_id)
+                found.append(replace(item, doomed=(*others, ghost)))
+            else:
+                found.append(item)
+        return found
+
+    def _lacks_crops(self, item: News, known: _ImagesOf) -> bool:
+        return lacks_crops(item.event, known.get(item.event.photo.object_id, ()), self._objects, self._crops)
+
+    def _kept(self, arrived: Sequence[News]) -> Sequence[Assigned]:
         """Assign faces by the generation that is active when all is written."""
         while arrived:
             group = self._active.current()
             with timed("assign"):
-                assigned = _assigned(arrived, group, self._settings)
+                assigned = _assigned(arrived, group, self._settings, self.ahead)
             with timed("write"):
                 # Images last: a photograph counts as done when its image is there.
                 self._repository.save_faces([face for item in assigned for face in item.faces])
@@ -158,27 +197,33 @@ def _is_news(judgement: Judgement) -> bool:
     return False
 
 
-def _assigned(arrived: Sequence[_News], group: Group, settings: AssignerSettings) -> list[Assigned]:
+def _assigned(arrived: Sequence[News], group: Group, settings: AssignerSettings, ahead: Ahead) -> list[Assigned]:
     """Assign the faces of each photograph; embeddings of another model than the group's resemble nobody."""
 
-    def comparable(item: _News) -> bool:
+    def comparable(item: News) -> bool:
         models = {face.model_id for face in item.event.faces if face.verdict is Verdict.ACCEPTED}
         return group.model_id is None or models <= {group.model_id}
 
     found: dict[str, Assigned] = {}
-    for people, part in (
-        (group.people, [item for item in arrived if comparable(item)]),
-        (_NOBODY, [item for item in arrived if not comparable(item)]),
-    ):
+    others, ours = partition(comparable, arrived)
+    for people, part in ((group.people, list(ours)), (_NOBODY, list(others))):
         sources = [item.record.place for item in part]
-        said = assign([item.event for item in part], group.generation, people, settings, sources)
+        nearest = ahead.nearest(sources, group)
+        said = assign([item.event for item in part], group.generation, people, settings, sources, nearest=nearest)
         found.update(zip(sources, said, strict=True))
     return [found[item.record.place] for item in arrived]
 
 
-def _marker(removal: _News) -> ImageRecord:
-    """Return the record that an object is gone, for events that come late."""
+def _marker(removal: News) -> ImageRecord:
+    """Return the record that an object is gone, for events that come late.
+
+    One version that was deleted says nothing of those after it: then the record is the next thing after this version.
+    """
     photo = removal.event.photo
+    if photo.version_id:
+        last = removal.doomed[-1]
+        following = last.sequencer and notices.following(last.sequencer)
+        photo = photo.model_copy(update={"sequencer": following, "uploaded_at": last.uploaded_at})
     return ImageRecord(
         image_id=marker_id(photo),
         object_id=photo.object_id,
@@ -191,33 +236,3 @@ def _marker(removal: _News) -> ImageRecord:
         sequencer=photo.sequencer,
         source=removal.record.place,
     )
-
-
-def _said(news: _News, assigned: Assigned | None, faces: _FacesOf) -> list[ProducedRecord]:
-    """Return what the world is told: of faces that are no more, of faces that are new, and of the photograph."""
-    photo, when, trace = news.event.photo, moment(news.event), news.record.headers
-    said = [
-        encoded(
-            FACES_ASSIGNED,
-            face.face_id,
-            None,
-            About(_SERVICE, face.face_id, photo.uploaded_at, f"erased {when}"),
-            trace,
-        )
-        for image in news.doomed
-        for face in faces.get(image.image_id, ())
-        if face.verdict is Verdict.ACCEPTED
-    ]
-    if assigned is None:
-        held = {"image_id": news.doomed[-1].image_id, "etag": news.doomed[-1].etag} if news.doomed else {}
-        gone = ImageProcessed(photo=photo.model_copy(update=held), outcome=Outcome.REMOVED)
-        return [*said, photo_record(_SERVICE, IMAGES_PROCESSED, gone, news.record)]
-    for event in assigned.events:
-        about = About(_SERVICE, event.face_id, photo.uploaded_at, f"{event.cause} {when}", event.generation)
-        said.append(encoded(FACES_ASSIGNED, event.face_id, event, about, trace))
-        metrics.ASSIGNMENTS.labels("unknown" if event.cluster_id is None else "assigned").inc()
-        if event.similarity is not None:
-            metrics.SIMILARITY.observe(event.similarity)
-    metrics.count_photos([news.event])
-    metrics.observe_end_to_end(photo.uploaded_at)
-    return [*said, photo_record(_SERVICE, IMAGES_PROCESSED, assigned.processed, news.record)]

@@ -1,35 +1,54 @@
 """`python -m services.detector`: the faces of every photograph that is put into the bucket."""
 
-from services.detector.faces import FaceFinder
-from services.detector.settings import DetectorSettings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from services.detector.finding import Finder
+from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
 from shared.adapters.kafka import KafkaSettings, KafkaStream
 from shared.adapters.minio import MinioSettings, MinioStore
-from shared.bucket_notification import bucket_events
+from shared.bucket_notification import confirmed_events
+from shared.events import BucketEvent, FacesDetected
 from shared.models import LANDMARKS, located
+from shared.processes import Processes
 from shared.service import service
 from shared.settings import BucketSettings
-from shared.streaming import photo_step
+from shared.streaming import PhotoStep
 from shared.topics import FACES_DETECTED, IMAGES_UPLOADED
 from shared.worker import WorkerSettings
+
+_BATCH = 8  # photographs for each process: a second, which is seldom enough for the broker and often enough for people
+_IN_HAND = 2  # photographs beside those in the processes: one is read while the crops of another one are stored
 
 
 def main() -> None:
     """Detect until told to stop."""
     with service("detector") as it:
         kafka, objects, buckets = KafkaSettings(), MinioStore(MinioSettings()), BucketSettings()
-        settings, worker = DetectorSettings(), WorkerSettings.preferring(batch=8)
-        finder = FaceFinder(located(LANDMARKS), settings)
-        step = photo_step(
-            it.name, bucket_events, lambda events: detect(events, objects, finder, settings, buckets), FACES_DETECTED
-        )
-        stream = KafkaStream(kafka, it.name, it.instance, [IMAGES_UPLOADED.name])
+        settings, pool = DetectorSettings(), DetectorProcesses()
+        worker = WorkerSettings.preferring(batch=_BATCH * pool.processes)
+        pool.check_silence(worker.batch, kafka.max_poll_interval)
+        finder = Finder(located(LANDMARKS), settings)
+        with (
+            ThreadPoolExecutor(pool.processes + _IN_HAND) as threads,
+            Processes(pool.processes, pool.photo_timeout, finder.load) as processes,
+        ):
+            find = partial(processes.call, finder.find)
 
-        def reach() -> None:
-            objects.reach(buckets.photos)
-            objects.reach(buckets.faces)
+            def detected(event: BucketEvent) -> FacesDetected:
+                return detect(event, objects, find, settings, buckets)
 
-        it.run(stream, step, worker, longest_silence=kafka.max_poll_interval, prepare=reach)
+            def prepare() -> None:
+                processes.ready()
+                objects.reach(buckets.photos)
+                objects.reach(buckets.faces)
+
+            step = PhotoStep(
+                it.name, partial(confirmed_events, objects=objects), detected, list, FACES_DETECTED, threads
+            )
+            stream = KafkaStream(kafka, it.name, it.instance, [IMAGES_UPLOADED.name])
+            it.run(stream, step, worker, longest_silence=kafka.max_poll_interval, prepare=prepare, ahead=step.ahead)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """What can be configured about detection."""
 
+import math
 from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from shared.errors import InvalidInput
 from shared.settings import Settings
 
 
@@ -23,3 +25,29 @@ class DetectorSettings(Settings):
     crop_width: Annotated[int, Field(ge=32, le=1024, description="pixels; width and height of an aligned crop")] = 160
     max_bytes: Annotated[int, Field(gt=0, description="bytes; a larger file is not read")] = 256 * 1024 * 1024
     max_megapixels: Annotated[float, Field(gt=0, description="megapixels; a larger picture is not decoded")] = 200.0
+
+
+class DetectorProcesses(Settings):
+    """The processes that decode photographs and find faces for the stream.
+
+    One, because Kubernetes gives a replica its cores and adds replicas; a machine that runs one detector wants one
+    per core. A batch of photographs that all take too long must end before Kafka gives the detector up.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FACESTREAM_DETECTOR_")
+
+    processes: Annotated[int, Field(ge=1, le=256, description="that decode photographs and find faces")] = 1
+    photo_timeout: Annotated[
+        float, Field(gt=0, description="seconds; a photograph that takes longer is unreadable, its process ended")
+    ] = 30.0
+
+    def check_silence(self, batch: int, longest: float) -> None:
+        """Refuse what could keep a batch of photographs for longer than `longest` seconds; raises `InvalidInput`."""
+        worst = math.ceil(batch / self.processes) * self.photo_timeout
+        if worst >= longest:
+            msg = (
+                f"FACESTREAM_DETECTOR_PHOTO_TIMEOUT: a batch of {batch} photographs may take {worst:g} s in"
+                f" {self.processes} processes, and Kafka gives a member up after {longest:g} s; lower it or"
+                " FACESTREAM_WORKER_BATCH, or raise FACESTREAM_KAFKA_MAX_POLL_INTERVAL"
+            )
+            raise InvalidInput(msg)

@@ -1,13 +1,8 @@
-"""The detector's job: bucket events in, photographs with their faces out."""
+"""The detector's job: a bucket event in, a photograph with its faces out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.finding import Finding
 from services.detector.limits import check_bytes
 from services.detector.settings import DetectorSettings
 from shared import ids
@@ -16,34 +11,18 @@ from shared.events import BucketEvent, DetectedFace, FacesDetected, Outcome, Pho
 from shared.ports import ObjectStore
 from shared.settings import BucketSettings
 
+Find = Callable[[bytes], Finding]
+"""Finds the faces on a photograph, here or in another process; raises `Unreadable` with a reason."""
+
 
 def detect(
-    events: Sequence[BucketEvent],
-    objects: ObjectStore,
-    finder: FaceFinder,
-    settings: DetectorSettings,
-    buckets: BucketSettings,
-) -> list[FacesDetected]:
-    """Return what became of each event's photograph, in the same order; the crops are stored when it returns.
+    event: BucketEvent, objects: ObjectStore, find: Find, settings: DetectorSettings, buckets: BucketSettings
+) -> FacesDetected:
+    """Return what became of an event's photograph; the crops are stored when it returns.
 
     A photograph that cannot be had or decoded is an outcome with a reason, and no error. Raises `Transient` where
     the object store does not answer.
     """
-    return [_detected(event, objects, finder, settings, buckets) for event in events]
-
-
-def unreadable(event: BucketEvent, etag: str, reason: str) -> FacesDetected:
-    """Return the outcome of a photograph that cannot be read; `etag` is empty where the object was not read."""
-    return FacesDetected(photo=_photo(event, etag), outcome=Outcome.UNREADABLE, reason=reason)
-
-
-def _detected(
-    event: BucketEvent,
-    objects: ObjectStore,
-    finder: FaceFinder,
-    settings: DetectorSettings,
-    buckets: BucketSettings,
-) -> FacesDetected:
     etag = event.etag or ""
     if event.removed:
         return FacesDetected(photo=_photo(event, etag), outcome=Outcome.REMOVED)
@@ -51,19 +30,24 @@ def _detected(
         check_bytes(event.size, settings)
         stored = objects.get(event.bucket, event.key)
         etag = etag or stored.etag
-        decoded = decode(stored.data, settings)
+        found = find(stored.data)
     except (ObjectError, Unreadable) as error:
         return unreadable(event, etag, str(error))
-    photo = _photo(event, etag).model_copy(update={"width": decoded.width, "height": decoded.height})
+    photo = _photo(event, etag).model_copy(update={"width": found.width, "height": found.height})
     faces = []
-    for face in finder.find(decoded):
-        face_id = ids.face_id(photo.image_id, finder.version, face.box)
+    for face in found.faces:
+        face_id = ids.face_id(photo.image_id, found.version, face.box)
         crop_key = ids.crop_key(face_id)
-        objects.put(buckets.faces, crop_key, _png(face.crop), "image/png")
+        objects.put(buckets.faces, crop_key, face.crop, "image/png")
         faces.append(
             DetectedFace(face_id=face_id, box=face.box, score=face.score, landmarks=face.landmarks, crop_key=crop_key)
         )
     return FacesDetected(photo=photo, outcome=Outcome.DETECTED, faces=tuple(faces))
+
+
+def unreadable(event: BucketEvent, etag: str, reason: str) -> FacesDetected:
+    """Return the outcome of a photograph that cannot be read; `etag` is empty where the object was not read."""
+    return FacesDetected(photo=_photo(event, etag), outcome=Outcome.UNREADABLE, reason=reason)
 
 
 def _photo(event: BucketEvent, etag: str) -> Photo:
@@ -81,8 +65,3 @@ def _photo(event: BucketEvent, etag: str) -> Photo:
         size=event.size,
         uploaded_at=event.occurred_at,
     )
-
-
-def _png(crop: NDArray[np.uint8]) -> bytes:
-    _, encoded = cv2.imencode(".png", crop, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return encoded.tobytes()

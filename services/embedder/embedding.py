@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""A network: float32 RGB pictures of shape (batch_size, s, s, 3), prewhitened, to raw vectors (batch_size, d)."""
+"""A network: float32 RGB pictures of shape (n, s, s, 3), prewhitened, to raw vectors (n, d)."""
 
 
 def prewhitened(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -64,8 +64,10 @@ class Embedder:
         vectors = np.empty((len(crops), self.dimensions), np.float32)
         for start in range(0, len(crops), self.batch_size):
             part = crops[start : start + self.batch_size]
-            # Always full: another batch size would be compiled anew, for seconds.
-            batch = np.zeros((self.batch_size, self.input_size, self.input_size, 3), np.uint8)
+            # A CPU takes as many as there are: 4 cost 29 ms each and 16 cost 27, and the bits are the same. A GPU
+            # chooses its algorithms anew for each size, for seconds: there a batch is always full.
+            size = len(part) if self.device == "CPU" else self.batch_size
+            batch = np.zeros((size, self.input_size, self.input_size, 3), np.uint8)
             for place, crop in zip(batch, part, strict=False):
                 place[:] = resized(crop, self.input_size)[..., ::-1]
             vectors[start : start + len(part)] = self.network(prewhitened(batch))[: len(part)]

@@ -39,7 +39,7 @@ def load_embedder(path: Path, settings: EmbedderSettings) -> Embedder:
         else:
             frozen = network.from_checkpoint(path)
         size = frozen.input_size
-        call = network.compiled(frozen, settings.batch_size, precision, settings.threads)
+        call = network.compiled(frozen, precision, settings.threads)
         vectors = call(np.zeros((settings.batch_size, size, size, 3), np.float32))
     except network.BROKEN_GRAPH as error:
         reason = str(error).strip().partition("\n")[0]

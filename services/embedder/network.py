@@ -190,15 +190,15 @@ def _size(shape: Any) -> int:
 
 
 def compiled(
-    frozen: FrozenGraph, batch_size: int, precision: Precision, threads: int
+    frozen: FrozenGraph, precision: Precision, threads: int
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return the graph as a function from (batch_size, s, s, 3) to (batch_size, d), both float32.
+    """Return the graph as a function from (n, s, s, 3) to (n, d), both float32, for any n.
 
     TensorFlow's rewriter fuses convolution, offset and activation, which it can do once weights are constants. With
     `bfloat16` it casts convolutions to that as well, and leaves sums in float32.
     """
     with tf.Graph().as_default() as graph:
-        pictures = v1.placeholder(tf.float32, (batch_size, frozen.input_size, frozen.input_size, 3))
+        pictures = v1.placeholder(tf.float32, (None, frozen.input_size, frozen.input_size, 3))
         given = {frozen.pictures: pictures} | {name: tf.constant(value=False) for name in frozen.switches}
         (vectors,) = tf.import_graph_def(frozen.definition, given, [frozen.vectors])
     config = v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)

@@ -25,7 +25,9 @@ class EmbedderSettings(Settings):
     model: Annotated[
         Path | None, Field(description="model file or folder; absent: what `facestream models fetch` gets")
     ] = None
-    batch_size: Annotated[int, Field(ge=1, le=1024, description="crops; every batch is padded to this size")] = 16
+    batch_size: Annotated[
+        int, Field(ge=1, le=1024, description="crops computed at once, at the most; on a GPU always as many")
+    ] = 16
     precision: Annotated[Precision, Field(description="of the convolutions; vectors are always float32")] = "float32"
     threads: Annotated[
         int, Field(ge=0, le=1024, description="of TensorFlow; 0: one per core, too many where a container has a quota")

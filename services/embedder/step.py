@@ -1,6 +1,7 @@
 """The embedder's job: the accepted faces of a batch of photographs get their vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,41 +14,54 @@ from shared.ports import ObjectStore
 from shared.settings import BucketSettings
 
 
-def embed(
-    photos: Sequence[FacesScreened], objects: ObjectStore, embedder: Embedder, buckets: BucketSettings
-) -> list[FacesEmbedded]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Cropped:
+    """A photograph and the crops of its accepted faces by face id, those that can be had.
+
+    Each is (s, s, 3) uint8 BGR, s being the size that the network takes.
+    """
+
+    photo: FacesScreened
+    crops: Mapping[str, NDArray[np.uint8]]
+
+
+def crop(photo: FacesScreened, objects: ObjectStore, size: int, buckets: BucketSettings) -> Cropped:
+    """Read the crops of a photograph; raises `Transient` where the store does not answer."""
+    read = {
+        face.face_id: _crop(objects, buckets.faces, face.crop_key)
+        for face in photo.faces
+        if face.verdict is Verdict.ACCEPTED
+    }
+    return Cropped(photo, {face_id: resized(crop, size) for face_id, crop in read.items() if crop is not None})
+
+
+def embed(photos: Sequence[Cropped], embedder: Embedder) -> list[FacesEmbedded]:
     """Return the photographs in the order given, each accepted face with its vector.
 
     The crops of all photographs are embedded together, so that batches are full. A face whose crop is gone, or is no
-    picture, is rejected for that and its photograph flows on. Raises `Transient` where the store does not answer.
+    picture, is rejected for that and its photograph flows on.
     """
-    crops: dict[str, NDArray[np.uint8]] = {}
-    lost: set[str] = set()
-    for face in (face for photo in photos for face in photo.faces if face.verdict is Verdict.ACCEPTED):
-        crop = _crop(objects, buckets.faces, face.crop_key)
-        if crop is None:
-            lost.add(face.face_id)
-        else:
-            crops[face.face_id] = resized(crop, embedder.input_size)
+    crops = {face_id: crop for photo in photos for face_id, crop in photo.crops.items()}
     size = embedder.input_size
     vectors = embedder.embed(np.stack(list(crops.values())) if crops else np.empty((0, size, size, 3), np.uint8))
     by_face = dict(zip(crops, vectors, strict=True))
 
     def embedded(face: ScreenedFace) -> EmbeddedFace:
         said = dict(face)
-        if face.face_id in lost:
+        if face.verdict is not Verdict.ACCEPTED:
+            return EmbeddedFace(**said)
+        if face.face_id not in by_face:
             return EmbeddedFace(**said | {"verdict": Verdict.CROP_MISSING})
-        vector = by_face.get(face.face_id) if face.verdict is Verdict.ACCEPTED else None
-        return EmbeddedFace(**said, vector=vector, model_id=None if vector is None else embedder.model_id)
+        return EmbeddedFace(**said, vector=by_face[face.face_id], model_id=embedder.model_id)
 
     return [
         FacesEmbedded(
-            photo=photo.photo,
-            outcome=photo.outcome,
-            reason=photo.reason,
-            faces=tuple(embedded(face) for face in photo.faces),
+            photo=item.photo.photo,
+            outcome=item.photo.outcome,
+            reason=item.photo.reason,
+            faces=tuple(embedded(face) for face in item.photo.faces),
         )
-        for photo in photos
+        for item in photos
     ]
 
 

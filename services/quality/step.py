@@ -1,7 +1,5 @@
 """The quality service's job: a verdict for every face."""
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
@@ -14,22 +12,19 @@ from shared.settings import BucketSettings
 
 
 def screen(
-    photos: Sequence[FacesDetected], objects: ObjectStore, settings: QualitySettings, buckets: BucketSettings
-) -> list[FacesScreened]:
-    """Return the same photographs in the same order with a verdict for each face.
+    photo: FacesDetected, objects: ObjectStore, settings: QualitySettings, buckets: BucketSettings
+) -> FacesScreened:
+    """Return the photograph with a verdict for each face.
 
     A face whose crop is gone or damaged is rejected: someone removed the photograph in between, and nothing could be
     embedded. Raises `Transient` where the object store does not answer.
     """
-    return [
-        FacesScreened(
-            photo=photo.photo,
-            outcome=photo.outcome,
-            reason=photo.reason,
-            faces=tuple(_screened(face, objects, settings, buckets) for face in photo.faces),
-        )
-        for photo in photos
-    ]
+    return FacesScreened(
+        photo=photo.photo,
+        outcome=photo.outcome,
+        reason=photo.reason,
+        faces=tuple(_screened(face, objects, settings, buckets) for face in photo.faces),
+    )
 
 
 def _screened(

@@ -6,78 +6,109 @@ many.
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations_with_replacement
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from numpy.typing import NDArray
 
-from services.reclusterer.inverted_lists import list_pairs, make_lists
-from services.reclusterer.pairs import Pairs, Rows, Vectors, joined, similar_pairs
-from services.reclusterer.parallel import in_threads
+from services.reclusterer.compiled import compiled
+from services.reclusterer.edges import Edges, assembled
+from services.reclusterer.inverted_lists import InvertedLists, make_lists
+from services.reclusterer.orders import Keys, shuffled
+from services.reclusterer.pairs import Found, Rows, Tile, Vectors, neighbours_in
+from services.reclusterer.parallel import Spread, in_threads
 
 EXACT_LIMIT = 20_000
 """Faces; up to here the exact search takes less than a second on two cores."""
 
-_BLOCK = 2048  # faces on each side of one product: 16 MiB, which stays in the third-level cache
-_SAMPLE = 500  # faces whose edges are counted exactly, for the edge recall
+_BLOCK = 512  # faces of the exact search that are compared with all at a time
+_SAMPLE = 500  # faces whose edges are counted exactly, for the edge recall and to know how much room all need
+_SAMPLE_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NeighbourGraph:
     """An undirected graph of n faces.
 
-    `edges`: symmetric, shape (n, n), float32, its values the inner products; nothing on the diagonal.
-    `edge_recall`: the part of all edges that it has: 1 for the exact method, else estimated from a sample.
+    `edges`: between nodes. `faces`: shape (n,), int32, which face each node is; nodes that are near in number are
+    near in memory. `lists`: by which the edges were found, None for the exact search. `edge_recall`: the part of all
+    edges that it has: 1 for the exact search, else estimated from a sample.
     """
 
-    edges: csr_array
-    method: Literal["exact", "inverted lists"]
+    edges: Edges
+    faces: Rows
+    lists: InvertedLists | None
     edge_recall: float
+
+    @property
+    def method(self) -> Literal["exact", "inverted lists"]:
+        """How the edges were found."""
+        return "inverted lists" if self.lists else "exact"
 
 
 def neighbour_graph(
-    vectors: Vectors, threshold: float, photos: Rows | None = None, *, seed: int = 0, exact_limit: int = EXACT_LIMIT
+    vectors: Vectors,
+    threshold: float,
+    photos: Rows,
+    *,
+    keys: Keys,
+    seed: int = 0,
+    exact_limit: int = EXACT_LIMIT,
+    spread: Spread = in_threads,
 ) -> NeighbourGraph:
     """Connect all pairs of faces whose inner product is above the threshold.
 
     `vectors`: shape (n, d), float32, unit length. `photos`: shape (n,), int32, the photo of each face; two faces of
-    one photo get no edge. Above `exact_limit` faces the search is approximate; `seed` is that of its lists and of
-    the sample.
+    one photo get no edge. Above `exact_limit` faces the search is approximate; its sample and that of the edge recall
+    follow from `keys`, shape (n,), uint64, one for each face, and `seed`. `spread` says who does the work.
+
+    Memory beside the vectors: 13 bytes for each edge, and for inverted lists 250 bytes for each face; and 32 MiB for
+    each core.
     """
     n = len(vectors)
     vectors = np.ascontiguousarray(vectors, np.float32)
-    photos = np.arange(n, dtype=np.int32) if photos is None else photos
+    order = shuffled(keys, seed)
+    sample = order[-_SAMPLE:]
+    exact = _degrees(vectors, photos, threshold, sample)
+    expected = int(exact.mean() * n) if n else 0
     if n <= exact_limit:
-        blocks = [np.arange(start, min(start + _BLOCK, n), dtype=np.int32) for start in range(0, n, _BLOCK)]
-        block_pairs = partial(_block_pairs, vectors, photos, threshold)
-        pairs = joined(in_threads(block_pairs, combinations_with_replacement(blocks, 2)))
-        return NeighbourGraph(_symmetric(pairs, n), "exact", 1.0)
-    lists = make_lists(vectors, seed)
-    pairs = joined(in_threads(partial(list_pairs, vectors, photos, threshold, lists), range(lists.count)))
-    edges = _symmetric(pairs, n)
-    return NeighbourGraph(edges, "inverted lists", _edge_recall(edges, vectors, photos, threshold, seed))
+        found = spread(partial(_exact, vectors, photos, threshold), range(0, n, _BLOCK))
+        return NeighbourGraph(assembled(found, expected), np.arange(n, dtype=np.int32), None, 1.0)
+    lists = make_lists(vectors, order, spread)
+    found = spread(partial(_listed, vectors, photos, threshold, lists), range(lists.count))
+    edges = assembled(found, expected)
+    degrees = np.diff(edges.starts)[lists.ranks[sample]]
+    recall = float(degrees.sum() / exact.sum()) if exact.any() else 1.0
+    return NeighbourGraph(edges, lists.residents_in_order(), lists, recall)
 
 
-def _block_pairs(vectors: Vectors, photos: Rows, threshold: float, blocks: tuple[Rows, Rows]) -> Pairs:
-    rows, columns = blocks
-    pairs = similar_pairs(vectors, photos, threshold, rows, columns)
-    if rows is not columns:
-        return pairs
-    upper = pairs.first < pairs.second
-    return Pairs(pairs.first[upper], pairs.second[upper], pairs.weight[upper])
+def _exact(vectors: Vectors, photos: Rows, threshold: float, start: int) -> Found:
+    """Return all neighbours of one block of faces."""
+    faces = np.roll(np.arange(len(vectors), dtype=np.int32), -start)
+    rows = min(_BLOCK, len(vectors) - start)
+    one_list = np.zeros(len(vectors), np.int32)
+    return neighbours_in(vectors, photos, threshold, Tile(rows, faces, faces, one_list, one_list[:rows, None]))
 
 
-def _symmetric(pairs: Pairs, n: int) -> csr_array:
-    half = coo_array((pairs.weight, (pairs.first, pairs.second)), shape=(n, n)).tocsr()
-    return csr_array(half + half.T)
+def _listed(vectors: Vectors, photos: Rows, threshold: float, lists: InvertedLists, number: int) -> Found:
+    return neighbours_in(vectors, photos, threshold, lists.tile(number))
 
 
-def _edge_recall(edges: csr_array, vectors: Vectors, photos: Rows, threshold: float, seed: int) -> float:
-    """Return the part of the edges of some random faces that the graph has, compared with an exact search."""
-    n = len(vectors)
-    sample = np.random.default_rng(seed).choice(n, min(_SAMPLE, n), replace=False).astype(np.int32)
-    blocks = ((sample, np.arange(start, min(start + _BLOCK, n), dtype=np.int32)) for start in range(0, n, _BLOCK))
-    exact = sum(in_threads(lambda block: len(similar_pairs(vectors, photos, threshold, *block).first), blocks))
-    found = int(np.diff(edges.indptr)[sample].sum())
-    return found / exact if exact else 1.0
+def _degrees(vectors: Vectors, photos: Rows, threshold: float, sample: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many neighbours each face of a sample has among all, by an exact search."""
+
+    def in_block(start: int) -> NDArray[np.int64]:
+        block = slice(start, start + _SAMPLE_BLOCK)
+        return _alike(vectors[sample] @ vectors[block].T, photos[sample], photos[block], np.float32(threshold))
+
+    return sum(in_threads(in_block, range(0, len(vectors), _SAMPLE_BLOCK)), np.zeros(len(sample), np.int64))
+
+
+@compiled
+def _alike(products: Vectors, rows: Rows, columns: Rows, threshold: np.float32) -> NDArray[np.int64]:
+    """Return for each row how many columns of another photo have a product above the threshold."""
+    counts = np.zeros(len(rows), np.int64)
+    for i in range(len(rows)):
+        for j in range(len(columns)):
+            counts[i] += (products[i, j] > threshold) & (columns[j] != rows[i])
+    return counts

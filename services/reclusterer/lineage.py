@@ -1,9 +1,12 @@
 """Which new cluster is which old one: people keep their identifier through a regrouping."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared.events import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,47 @@ def descents(old: NDArray[np.int32], new: NDArray[np.int32], new_count: int) -> 
                 heirs.setdefault(parent, child)
     heir_of = {child: parent for parent, child in heirs.items()}
     return [Descent(heir_of.get(child), tuple(p for _, p in parents[child])) for child in range(new_count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a cluster. `other`: the one that it was merged into, or split from. `size` is that of now."""
+
+    cluster_id: str
+    change: Change
+    other: str | None
+    size: int
+
+
+def fates(before: Mapping[str, int], after: Mapping[str, int], shared: Mapping[tuple[str, str], int]) -> list[Fate]:
+    """Return what became of each cluster of two generations, in ascending order of cluster id.
+
+    `before` and `after`: the sizes of their clusters. `shared`: the number of faces in an old and a new cluster, by
+    both. Identifiers say which cluster is which; forwards and, for a rollback, backwards.
+    """
+    nearest_new, nearest_old = _nearest(before, after, shared)
+    found = [_fate_of_new(name, before, after, nearest_old.get(name)) for name in after]
+    for name in before.keys() - after.keys():
+        taker = nearest_new.get(name)
+        found.append(Fate(name, Change.RETIRED if taker is None else Change.MERGED, taker, 0))
+    return sorted(found, key=lambda fate: fate.cluster_id)
+
+
+def _fate_of_new(name: str, before: Mapping[str, int], after: Mapping[str, int], origin: str | None) -> Fate:
+    size = after[name]
+    if name in before:
+        return Fate(name, Change.GROWN if size > before[name] else Change.KEPT, None, size)
+    return Fate(name, Change.CREATED if origin is None else Change.SPLIT, origin, size)
+
+
+def _nearest(
+    before: Mapping[str, int], after: Mapping[str, int], shared: Mapping[tuple[str, str], int]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return for old clusters the new one, and for new clusters the old one, that shares most faces and enough."""
+    nearest_new: dict[str, str] = {}
+    nearest_old: dict[str, str] = {}
+    for (old, new), count in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+        if 2 * count > min(before[old], after[new]):
+            nearest_new.setdefault(old, new)
+            nearest_old.setdefault(new, old)
+    return nearest_new, nearest_old

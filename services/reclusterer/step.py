@@ -1,163 +1,100 @@
-"""Regroup all faces: a new generation of clusters beside the active one, then one write that makes it active."""
+"""Regroup all faces: snapshot -> cluster -> match -> write -> guard -> publish."""
 
-import hashlib
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
-import numpy as np
-from more_itertools import chunked
-
-from services.reclusterer.chinese_whispers import UNKNOWN
-from services.reclusterer.clustering import Clustering, cluster_faces
-from services.reclusterer.lineage import Descent, descents
-from services.reclusterer.pairs import Rows, Vectors
+from services.reclusterer.building import build, parameters_of
+from services.reclusterer.dask_search import spread_over
+from services.reclusterer.guard import objection
+from services.reclusterer.publishing import Publisher
 from services.reclusterer.settings import ReclustererSettings
-from shared.errors import Transient
-from shared.events import Cause
-from shared.ids import cluster_id
-from shared.ports import FaceRepository
-from shared.records import Cluster, Generation, GenerationState, Membership
-
-ALGORITHM = "chinese-whispers/1"
-"""Recorded with each generation; another number where the same faces and settings would give other clusters."""
-
-_BLOCK = 10_000  # memberships in one call of the repository
+from services.reclusterer.snapshot import Snapshot, Standing, standing, take_snapshot
+from shared.errors import InvalidInput
+from shared.records import Generation, GenerationState
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
-    """The accepted faces of one model, in ascending order of face id.
+class Outcome(StrEnum):
+    """What a regrouping ended with."""
 
-    `vectors`: shape (n, d), float32. `photos`: shape (n,), int32, one number per photograph. `digest` names the
-    faces and the model.
+    PUBLISHED = "published"
+    SKIPPED = "skipped"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Regrouped:
+    """How a regrouping ended, and why. `generation`: the one that was made, else the active one if there is any."""
+
+    outcome: Outcome
+    generation: Generation | None
+    reason: str = ""
+
+
+def recluster(publisher: Publisher, settings: ReclustererSettings, model_id: str | None = None) -> Regrouped:
+    """Cluster all faces anew and publish the result, unless that makes no sense or the result is worse.
+
+    A call that was killed leaves at most an unfinished generation behind, which no reader sees, or an active one that
+    is not announced yet; the next call removes the one and finishes the other first. `model_id`: whose embeddings are
+    grouped; None: the model of the settings, of the active generation, or the only one.
     """
-
-    face_ids: tuple[str, ...]
-    vectors: Vectors
-    photos: Rows
-    digest: str
-
-
-def recluster(repository: FaceRepository, model_id: str, settings: ReclustererSettings) -> Generation:
-    """Cluster all faces anew, make the result the active generation and return it.
-
-    Where nothing changed since the active generation was made, it is returned as it is. A call that was killed
-    leaves at most an unfinished generation behind, which no reader sees and the next call removes. Raises
-    `Transient` where another process activated a generation meanwhile.
-    """
-    started = time.perf_counter()
-    active = repository.active_generation()
-    _remove_unfinished(repository, active)
-    snapshot = take_snapshot(repository, model_id)
-    parameters = {"algorithm": ALGORITHM, **settings.model_dump()}
-    if active and (active.snapshot, dict(active.parameters)) == (snapshot.digest, parameters):
-        return active
-    read = time.perf_counter()
-    number = repository.last_generation_number() + 1
-    building = Generation(number, GenerationState.BUILDING, model_id, snapshot.digest, parameters)
-    repository.save_generation(building)
-    clustering = cluster_faces(snapshot.vectors, snapshot.photos, settings)
-    matching = time.perf_counter()
-    clusters = _clusters(repository, active, number, snapshot, clustering)
-    writing = time.perf_counter()
-    repository.save_clusters(clusters)
-    for block in chunked(_memberships(number, snapshot, clustering, clusters), _BLOCK):
-        repository.save_memberships(block)
-    finished = time.perf_counter()
-    generation = replace(
-        building,
-        counts=_counts(snapshot, clustering),
-        timings={
-            "read": read - started,
-            **clustering.timings,
-            "match": writing - matching,
-            "write": finished - writing,
-        },
-    )
-    repository.save_generation(generation)
-    if not repository.activate(number, active.number if active else None):
-        repository.remove_generation(number)
-        msg = f"another process activated a generation while number {number} was made; nothing was changed"
-        raise Transient(msg)
-    generation = replace(generation, state=GenerationState.ACTIVE)
-    repository.save_generation(generation)
-    if active:
-        repository.save_generation(replace(active, state=GenerationState.RETIRED))
-    return generation
+    repository, phases = publisher.repository, publisher.phases
+    active = publisher.resume()
+    if active and active.number in repository.pinned():
+        return Regrouped(Outcome.SKIPPED, active, f"generation {active.number} is active and pinned")
+    model = model_id or _model(publisher, active)
+    if model is None:
+        return Regrouped(Outcome.SKIPPED, active, "there are no faces")
+    with phases("snapshot"):
+        snapshot = take_snapshot(repository, model)
+        before = standing(repository, active, snapshot)
+    reason = _reason_to_skip(publisher, snapshot, before, settings)
+    if reason:
+        return Regrouped(Outcome.SKIPPED, active, reason)
+    with spread_over(publisher.settings.dask_scheduler) as spread:
+        generation = build(repository, snapshot, before, settings, phases, spread=spread)
+    reason = objection(generation, before, publisher.settings)
+    if reason:
+        return Regrouped(Outcome.HELD, _held(publisher, generation, reason), reason)
+    try:
+        return Regrouped(Outcome.PUBLISHED, publisher.publish(generation))
+    except InvalidInput as error:  # somebody pinned the active generation meanwhile
+        return Regrouped(Outcome.HELD, _held(publisher, generation, str(error)), str(error))
 
 
-def take_snapshot(repository: FaceRepository, model_id: str) -> Snapshot:
-    """Read the accepted faces that this model embedded."""
-    blocks = list(repository.accepted_faces(model_id))
-    face_ids = tuple(face_id for block in blocks for face_id in block.face_ids)
-    image_ids = [image_id for block in blocks for image_id in block.image_ids]
-    vectors = np.concatenate([block.vectors for block in blocks]) if blocks else np.empty((0, 1), np.float32)
-    _, photos = np.unique(np.array(image_ids, dtype=np.str_), return_inverse=True)
-    digest = hashlib.sha256("\n".join((model_id, *face_ids)).encode()).hexdigest()
-    return Snapshot(face_ids, vectors, photos.astype(np.int32), digest)
+def _held(publisher: Publisher, generation: Generation, reason: str) -> Generation:
+    held = replace(generation, state=GenerationState.HELD, reason=reason)
+    publisher.repository.save_generation(held)
+    publisher.retire()
+    return held
 
 
-def _remove_unfinished(repository: FaceRepository, active: Generation | None) -> None:
-    for number in range(1, repository.last_generation_number() + 1):
-        generation = repository.generation(number)
-        if not generation or generation.state is not GenerationState.BUILDING:
-            continue
-        if active and number == active.number:  # killed between making it active and saying so
-            repository.save_generation(replace(active, state=GenerationState.ACTIVE))
-        else:
-            repository.remove_generation(number)
+def _model(publisher: Publisher, active: Generation | None) -> str | None:
+    configured, models = publisher.settings.model, publisher.repository.models()
+    if configured or not models:
+        return configured
+    chosen = active.model_id if active and active.model_id in models else models[0]
+    if len(models) > 1 and (active is None or active.model_id not in models):
+        msg = f"FACESTREAM_RECLUSTERER_MODEL: expected one of {', '.join(models)}, found none; faces of several models"
+        msg += " cannot be grouped together"
+        raise InvalidInput(msg)
+    if len(models) > 1:
+        publisher.say("faces of other models stay unknown", {"model": chosen, "models": models})
+    return chosen
 
 
-def _clusters(
-    repository: FaceRepository, active: Generation | None, number: int, snapshot: Snapshot, clustering: Clustering
-) -> list[Cluster]:
-    """Return the clusters in the order of their numbers, each with its old identifier or a new one."""
-    old_ids = [cluster.cluster_id for cluster in repository.clusters(active.number)] if active else []
-    old = np.full(len(snapshot.face_ids), UNKNOWN, np.int32)
-    if active:
-        number_of = {old_id: place for place, old_id in enumerate(old_ids)}
-        row_of = {face_id: row for row, face_id in enumerate(snapshot.face_ids)}
-        for membership in repository.memberships(active.number):
-            if membership.cluster_id is not None and membership.face_id in row_of:
-                old[row_of[membership.face_id]] = number_of[membership.cluster_id]
-    sizes = np.bincount(clustering.labels[clustering.labels != UNKNOWN], minlength=len(clustering.medoids))
-
-    def named(place: int, descent: Descent) -> Cluster:
-        middle = clustering.medoids[place]
-        medoid_face = snapshot.face_ids[middle]
-        return Cluster(
-            generation=number,
-            cluster_id=cluster_id(number, medoid_face) if descent.heir_of is None else old_ids[descent.heir_of],
-            medoid_face_id=medoid_face,
-            medoid=snapshot.vectors[middle],
-            exemplars=clustering.means[place : place + 1],
-            size=int(sizes[place]),
-            parents=tuple(old_ids[parent] for parent in descent.parents),
-        )
-
-    lineage = descents(old, clustering.labels, len(clustering.medoids))
-    return [named(place, descent) for place, descent in enumerate(lineage)]
-
-
-def _memberships(
-    number: int, snapshot: Snapshot, clustering: Clustering, clusters: list[Cluster]
-) -> Iterator[Membership]:
-    rows = zip(snapshot.face_ids, clustering.labels.tolist(), clustering.similarities.tolist(), strict=True)
-    for face_id, label, similarity in rows:
-        if label == UNKNOWN:
-            yield Membership(number, face_id, None, None, Cause.RECLUSTERED)
-        else:
-            yield Membership(number, face_id, clusters[label].cluster_id, similarity, Cause.RECLUSTERED)
-
-
-def _counts(snapshot: Snapshot, clustering: Clustering) -> dict[str, float | int]:
-    faces = len(snapshot.face_ids)
-    return {
-        "faces": faces,
-        "photos": len(np.unique(snapshot.photos)),
-        "edges": clustering.edges,
-        "edge_recall": clustering.edge_recall,
-        "clusters": len(clustering.medoids),
-        "assigned": int((clustering.labels != UNKNOWN).sum()),
-    }
+def _reason_to_skip(publisher: Publisher, snapshot: Snapshot, before: Standing, settings: ReclustererSettings) -> str:
+    wanted = (snapshot.model_id, parameters_of(settings))
+    for generation in publisher.repository.generations():
+        same = (generation.model_id, dict(generation.parameters)) == wanted and generation.snapshot == snapshot.digest
+        if same and generation.state is GenerationState.HELD:
+            return f"these faces make generation {generation.number}, which is held back: {generation.reason}"
+    active, limits, faces = before.generation, publisher.settings, len(snapshot.face_ids)
+    if active is None:
+        return "there are no faces" if faces < limits.least_change_faces else ""
+    if (active.model_id, dict(active.parameters)) != wanted:
+        return ""
+    if active.snapshot == snapshot.digest:
+        return "no face came or went"
+    if before.changed < max(limits.least_change_faces, limits.least_change_share * faces):
+        return f"only {before.changed} of {faces} faces came or went"
+    return ""

@@ -3,18 +3,18 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
-from services.detector.faces import FaceFinder
+from services.detector.finding import Finder
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from services.standalone.processes import Processes
 from shared.adapters.folder import FolderStore
 from shared.errors import ObjectError, Unreadable
 from shared.events import BucketEvent, FacesScreened
+from shared.processes import Processes
 from shared.settings import BucketSettings
 
 
@@ -33,10 +33,17 @@ class Detection:
         """Return the store of photographs and crops."""
         return FolderStore({self.buckets.photos: self.photos, self.buckets.faces: self.crops})
 
-    def screened(self, events: Iterable[BucketEvent], processes: Processes) -> Iterator[FacesScreened]:
-        """Yield the photograph of every event, detected and judged, in the order of the events."""
+    def finder(self) -> Finder:
+        """Return what finds the faces."""
+        return Finder(self.landmarks, self.detector)
+
+    def screened(self, events: Iterable[BucketEvent], processes: Processes, waiting: int) -> Iterator[FacesScreened]:
+        """Yield the photograph of every event, detected and judged, in the order of the events.
+
+        `waiting`: how many may be finished before the caller takes them.
+        """
         objects = self.objects()
-        for event, outcome in processes.each(partial(_screened, self), events):
+        for event, outcome in processes.each(partial(_screened, self), events, waiting):
             if isinstance(outcome, Unreadable):
                 etag = ""
                 with contextlib.suppress(ObjectError):
@@ -47,19 +54,7 @@ class Detection:
                 yield outcome
 
 
-def ready() -> None:
-    """Do nothing, in another process, which has imported this module by then."""
-
-
 def _screened(detection: Detection, event: BucketEvent) -> FacesScreened:
     objects = detection.objects()
-    finder = _finder(detection.landmarks, detection.detector)
-    detected = detect([event], objects, finder, detection.detector, detection.buckets)
-    (screened,) = screen(detected, objects, detection.quality, detection.buckets)
-    return screened
-
-
-@lru_cache(maxsize=1)
-def _finder(landmarks: Path, settings: DetectorSettings) -> FaceFinder:
-    """The models are loaded once in a process, and not sent to it with every photograph."""
-    return FaceFinder(landmarks, settings)
+    detected = detect(event, objects, detection.finder().find, detection.detector, detection.buckets)
+    return screen(detected, objects, detection.quality, detection.buckets)

@@ -10,21 +10,24 @@ from typing import Protocol
 
 from more_itertools import chunked, ilen
 
-from services.assigner.people import People
-from services.assigner.settings import AssignerSettings
 from services.assigner.step import assign
 from services.detector.settings import DetectorSettings
 from services.embedder.embedding import Embedder
-from services.embedder.step import embed
+from services.embedder.step import crop, embed
 from services.quality.settings import QualitySettings
-from services.reclusterer.settings import ReclustererSettings
+from services.reclusterer.lease import taken
+from services.reclusterer.publishing import Publisher
+from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import recluster
 from services.standalone.detection import Detection
-from services.standalone.processes import Processes
 from services.standalone.scan import changed, outdated
 from services.standalone.settings import StandaloneSettings
+from shared.errors import Fatal
 from shared.events import BucketEvent, FacesEmbedded
+from shared.matching import AssignerSettings
+from shared.people import People
 from shared.ports import FaceRepository, ObjectStore
+from shared.processes import Processes
 from shared.records import Generation
 from shared.settings import BucketSettings
 
@@ -81,9 +84,12 @@ class Run:
         generation = self.repository.active_generation()
         number = generation.number if generation else 0
         people = People(self.repository.clusters(number) if generation else [], self.settings.assigner.rule)
-        screened = self.detection.screened(self._changed(), processes)
-        for batch in chunked(screened, self.settings.standalone.photos_per_batch):
-            embedded = embed(batch, self.objects, embedder, self.settings.buckets)
+        size = self.settings.standalone.photos_per_batch
+        # Enough may wait that no process idles while a batch is embedded, few enough to bound the memory.
+        screened = self.detection.screened(self._changed(), processes, waiting=2 * size)
+        for batch in chunked(screened, size):
+            cropped = [crop(photo, self.objects, embedder.input_size, self.settings.buckets) for photo in batch]
+            embedded = embed(cropped, embedder)
             faces = self._store(embedded, number, people)
             progress.advance(len(batch), faces)
 
@@ -100,5 +106,16 @@ class Run:
         return len(memberships)
 
     def regroup(self, model_id: str) -> Generation:
-        """Cluster all faces of this model anew and make the result the active generation."""
-        return recluster(self.repository, model_id, self.settings.reclusterer)
+        """Cluster all faces of this model anew and make the result the active generation.
+
+        Whoever holds the folder holds the lease. What a person asked for is done however little has changed, and
+        shown whatever it is.
+        """
+        job = JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1)
+        with taken(self.repository, "facestream run", job) as hold:
+            publisher = Publisher(self.repository, hold, None, self.settings.assigner, job)
+            generation = recluster(publisher, self.settings.reclusterer, model_id).generation
+        if generation is None:
+            msg = "expected a generation after a regrouping, found none"
+            raise Fatal(msg)
+        return generation

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from services.assigner.settings import AssignerSettings
 from services.detector.settings import DetectorSettings
 from services.embedder.loading import load_embedder, model_id_of
 from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from services.standalone.detection import Detection, ready
-from services.standalone.processes import Processes
+from services.standalone.detection import Detection
 from services.standalone.report import write_report
 from services.standalone.result_folder import DATABASE, REPORT, check_folders, check_origin, held, record_origin
 from services.standalone.results import write_results
@@ -23,7 +21,9 @@ from services.standalone.settings import StandaloneSettings
 from services.standalone.summary import Summary, summarise
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput
+from shared.matching import AssignerSettings
 from shared.models import FACENET, LANDMARKS, located
+from shared.processes import Processes
 from shared.settings import BucketSettings
 from shared.whole_output import explained
 
@@ -81,8 +81,9 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
         pending = run.pending()
         with progress_of(pending) as progress:
             if pending:
-                with Processes(settings.standalone) as processes:
-                    processes.prepare(ready)  # which takes as long as loading the model
+                pool = settings.standalone
+                # They load their models in the time that loading the network takes.
+                with Processes(pool.processes, pool.photo_timeout, detection.finder().load) as processes:
                     embedder = load_embedder(model, embedding)
                     record_origin(options.out, origin)
                     run.add_pending(embedder, processes, progress)

@@ -4,6 +4,7 @@ A refused login and a distrusted certificate are told in the background only; th
 just runs out of time. So a client is built with a `Listener`, and what it heard decides what the timeout means.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,13 @@ _WRONG = {
     KafkaError.POLICY_VIOLATION,
     KafkaError._INVALID_ARG,  # noqa: SLF001
 }
+# Of a token endpoint librdkafka tells the answer only, whatever it was. These are refusals (RFC 6749, 5.2); all else,
+# no answer above all, may pass.
+_OF_TOKENS = "Failed to acquire SASL OAUTHBEARER token"
+_TOKEN_REFUSED = ("invalid_", "unauthorized_client", "unsupported_grant_type", "access_denied", "certificate")
+_RECENT = 30.0  # seconds; a client without a token asks for one every 10 s
+STATISTICS = 2.0  # seconds between two of a client's reports; one takes it a millisecond
+_LONELY = 3  # reports; a client that looks for brokers anew is without any for a moment
 _ROUND = 1.0  # seconds of one attempt to connect
 _Answer = TypeVar("_Answer")
 
@@ -57,10 +65,33 @@ class Listener:
 
     def __init__(self) -> None:
         self.refusal: KafkaError | None = None
+        self._obstacle = ("", 0.0)  # and when it was told of
+        self._lonely: dict[str, int] = {}  # reports one after the other without a broker, by client
+
+    @property
+    def lost(self) -> bool:
+        """Say whether a client has no broker left that it could ask, and never will have one again.
+
+        That is where a broker which has just started told it that there are none: librdkafka forgets those that it
+        knew, and its first addresses with them (github.com/confluentinc/librdkafka/issues/5301, in 2.10 to 2.16). It
+        says nothing of that, and some of its calls never return. Only a new client helps.
+        """
+        return any(reports >= _LONELY for reports in self._lonely.values())
+
+    def statistics(self, report: str) -> None:
+        """Count the brokers that a client knows: pass it as the client's `stats_cb`."""
+        found = json.loads(report)
+        known = any(broker["source"] in ("configured", "learned") for broker in found["brokers"].values())
+        self._lonely[found["name"]] = 0 if known else self._lonely.get(found["name"], 0) + 1
 
     def __call__(self, error: KafkaError) -> None:
-        """Keep a refusal; that a broker is away just now is no refusal."""
-        if error.code() in _REFUSALS:
+        """Keep a refusal; that a broker, or who gives the tokens for it, is away just now is no refusal."""
+        if error.code() not in _REFUSALS:
+            return
+        text = error.str()
+        if _OF_TOKENS in text and not any(words in text for words in _TOKEN_REFUSED):
+            self._obstacle = (f" ({text})", time.monotonic())
+        else:
             self.refusal = error
 
     def insisting(self, client: _Client, call: Callable[[float], _Answer], patience: float) -> _Answer:
@@ -99,7 +130,9 @@ class Listener:
                 msg = f"{line(error)}; create the topics with `facestream init`"
                 raise Fatal(msg) from failure
             lasting = error.fatal() or error.code() in _WRONG
-            raise (Fatal if lasting else Transient)(line(error)) from failure
+            obstacle, since = self._obstacle
+            msg = line(error) + (obstacle if time.monotonic() < since + _RECENT else "")
+            raise (Fatal if lasting else Transient)(msg) from failure
 
 
 def line(error: KafkaError) -> str:

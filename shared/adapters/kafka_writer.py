@@ -1,6 +1,6 @@
-"""Writing a few records from the outside: those of a command, in transactions of its own."""
+"""Writing records from outside of a consumer group: those of a command or of a job, in transactions of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import Producer
@@ -10,6 +10,14 @@ from shared.adapters.kafka_errors import Listener
 from shared.errors import Transient
 from shared.ports import ProducedRecord
 from shared.topics import MAX_RECORD_BYTES
+
+RECLUSTERER = "reclusterer"
+"""The name of whoever publishes generations: the job, or an operator who rolls back."""
+
+_OBJECT_STORES = "fnv1a_random"
+"""How the object store chooses the partition of a key."""
+_SERVICES = "consistent_random"
+"""How the services do, which is the client's default: the records of one key must be in one partition."""
 
 _PATIENCE = 30.0  # seconds that the brokers have for one step of a transaction
 
@@ -31,8 +39,7 @@ class KafkaWriter:
                 "transactional.id": f"facestream.{name}",
                 "transaction.timeout.ms": int(settings.transaction_timeout * 1000),
                 "message.max.bytes": MAX_RECORD_BYTES,
-                # The object store's own choice of a partition, so that the events of one object stay in order.
-                "partitioner": "fnv1a_random",
+                "partitioner": _SERVICES if name == RECLUSTERER else _OBJECT_STORES,
                 "compression.type": "lz4",
             }
         )
@@ -50,6 +57,25 @@ class KafkaWriter:
             except BaseException:
                 self._producer.abort_transaction(_PATIENCE)
                 raise
+
+    def write_if(self, records: Sequence[ProducedRecord], holds: Callable[[], bool]) -> bool:
+        """Append all records, then ask, then commit if the answer is yes; say whether they were written."""
+        with self._listener.translated():
+            self._producer.begin_transaction()
+            try:
+                for record in records:
+                    self._produce(record, None)
+                if self._producer.flush(_PATIENCE):
+                    msg = f"Kafka has not taken {len(records)} records within {_PATIENCE:g} s"
+                    raise Transient(msg)  # noqa: TRY301  aborted below as after any other failure
+                if holds():
+                    self._producer.commit_transaction(_PATIENCE)
+                    return True
+            except BaseException:
+                self._producer.abort_transaction(_PATIENCE)
+                raise
+            self._producer.abort_transaction(_PATIENCE)
+            return False
 
     def _produce(self, record: ProducedRecord, partition: int | None) -> None:
         where: dict[str, Any] = {} if partition is None else {"partition": partition}

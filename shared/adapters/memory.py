@@ -12,7 +12,7 @@ from more_itertools import chunked
 from shared.errors import ObjectMissing
 from shared.events import Outcome, Verdict
 from shared.ports import ObjectInfo, StoredObject
-from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
+from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 
 class MemoryObjectStore:
@@ -57,20 +57,32 @@ class MemoryRepository:
     def __init__(self) -> None:
         self._images: dict[str, ImageRecord] = {}
         self._faces: dict[str, FaceRecord] = {}
+        # An image never goes to another object: what was said once stays true.
+        self._images_of: defaultdict[str, set[str]] = defaultdict(set)
+        self._faces_of: defaultdict[str, set[str]] = defaultdict(set)
         self._generations: dict[int, Generation] = {}
         self._clusters: dict[tuple[int, str], Cluster] = {}
         self._memberships: dict[tuple[int, str], Membership] = {}
         self._active: int | None = None
         self._last_number = 0
+        self._fence = 0
+        self._lease: Lease | None = None
+        self._pinned: set[int] = set()
         self._lock = threading.Lock()
 
     def save_images(self, images: Sequence[ImageRecord]) -> None:
         """Store images."""
-        self._images.update((image.image_id, image) for image in images)
+        for image in images:
+            self._images[image.image_id] = image
+            self._images_of[image.object_id].add(image.image_id)
 
     def save_faces(self, faces: Sequence[FaceRecord]) -> None:
         """Store faces."""
-        self._faces.update((face.face_id, face) for face in faces)
+        for face in faces:
+            earlier = self._faces.get(face.face_id, face)
+            self._faces_of[earlier.image_id].discard(face.face_id)
+            self._faces[face.face_id] = face
+            self._faces_of[face.image_id].add(face.face_id)
 
     def save_memberships(self, memberships: Sequence[Membership]) -> None:
         """Store memberships."""
@@ -83,12 +95,12 @@ class MemoryRepository:
 
     def images_of(self, object_ids: Sequence[str]) -> Mapping[str, Sequence[ImageRecord]]:
         """Return the images of each of these objects that has any."""
-        wanted = set(object_ids)
-        found: defaultdict[str, list[ImageRecord]] = defaultdict(list)
-        for _, image in sorted(self._images.items()):
-            if image.object_id in wanted:
-                found[image.object_id].append(image)
-        return dict(found)
+        found = {
+            object_id: [self._images[image_id] for image_id in sorted(self._images_of[object_id])]
+            for object_id in object_ids
+            if object_id in self._images_of
+        }
+        return {object_id: images for object_id, images in found.items() if images}
 
     def faces(self) -> Iterator[FaceRecord]:
         """Yield every face in ascending order of face id."""
@@ -97,24 +109,28 @@ class MemoryRepository:
 
     def faces_of(self, image_ids: Sequence[str]) -> Mapping[str, Sequence[FaceRecord]]:
         """Return the faces of each of these images that has any, in ascending order of face id."""
-        wanted = set(image_ids)
-        found: defaultdict[str, list[FaceRecord]] = defaultdict(list)
-        for face in self.faces():
-            if face.image_id in wanted:
-                found[face.image_id].append(face)
-        return dict(found)
+        found = {
+            image_id: [self._faces[face_id] for face_id in sorted(self._faces_of[image_id])]
+            for image_id in image_ids
+            if image_id in self._faces_of
+        }
+        return {image_id: faces for image_id, faces in found.items() if faces}
+
+    def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
+        """Return each of these faces that there is, by face id."""
+        return {face_id: self._faces[face_id] for face_id in face_ids if face_id in self._faces}
 
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
         """Remove images, their faces and the memberships of those; return the faces in ascending order of face id."""
         gone = set(image_ids)
-        removed = [face for face in self.faces() if face.image_id in gone]
-        gone_faces = {face.face_id for face in removed}
+        gone_faces = {face_id for image_id in gone for face_id in self._faces_of.pop(image_id, ())}
+        removed = [self._faces[face_id] for face_id in sorted(gone_faces)]
         for key in [key for key in self._memberships if key[1] in gone_faces]:
             del self._memberships[key]
         for face_id in gone_faces:
             del self._faces[face_id]
-        for image_id in gone:
-            self._images.pop(image_id, None)
+        for image in (self._images.pop(image_id) for image_id in gone & self._images.keys()):
+            self._images_of[image.object_id].remove(image.image_id)
         return removed
 
     def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
@@ -131,9 +147,24 @@ class MemoryRepository:
                 vectors=np.stack([vector for _, vector in part]).astype(np.float32, copy=False),
             )
 
+    def accepted_ids(self) -> Iterator[tuple[str, str]]:
+        """Yield face id and image id of every accepted face of any model, in ascending order of face id."""
+        for face in self.faces():
+            if face.verdict is Verdict.ACCEPTED:
+                yield face.face_id, face.image_id
+
+    def models(self) -> Sequence[str]:
+        """Return the models that embedded accepted faces, in ascending order."""
+        faces = [face for face in self._faces.values() if face.verdict is Verdict.ACCEPTED]
+        return sorted({face.model_id for face in faces if face.model_id is not None and face.vector is not None})
+
     def generation(self, number: int) -> Generation | None:
         """Return a generation, or None."""
         return self._generations.get(number)
+
+    def generations(self) -> Sequence[Generation]:
+        """Return all generations in ascending order of their numbers."""
+        return [generation for _, generation in sorted(self._generations.items())]
 
     def active_generation(self) -> Generation | None:
         """Return the generation that readers see, or None before the first."""
@@ -142,6 +173,12 @@ class MemoryRepository:
     def last_generation_number(self) -> int:
         """Return the highest number that any generation ever had, 0 before the first."""
         return self._last_number
+
+    def next_generation_number(self) -> int:
+        """Return a number that no generation ever had, and that nobody else gets."""
+        with self._lock:
+            self._last_number += 1
+            return self._last_number
 
     def save_generation(self, generation: Generation) -> None:
         """Store a generation document."""
@@ -167,25 +204,58 @@ class MemoryRepository:
         found = ((face_id, self._memberships.get((generation, face_id))) for face_id in face_ids)
         return {face_id: membership for face_id, membership in found if membership}
 
-    def activate(self, number: int, expected: int | None) -> bool:
-        """Make a generation the active one if `expected` still is it; say whether it was."""
+    def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
+        """Remove the memberships of these faces in a generation."""
+        for face_id in face_ids:
+            self._memberships.pop((generation, face_id), None)
+
+    def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
+        """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here."""
         with self._lock:
             if number not in self._generations:
                 msg = f"generation {number}: expected one that was saved, found none"
                 raise ValueError(msg)
-            if self._active != expected:
+            if self._active != expected or self._fence > fence or expected in self._pinned:
                 return False
             self._active = number
             return True
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships; refuses the active one with ValueError."""
+        """Remove a generation with its clusters and memberships; refuses active and pinned ones with ValueError."""
         with self._lock:
-            if number == self._active:
-                msg = f"generation {number} is the active one; make another one active first"
+            if number == self._active or number in self._pinned:
+                msg = f"generation {number} is the active one or pinned; it cannot be removed"
                 raise ValueError(msg)
             self._generations.pop(number, None)
         for clusters_key in [key for key in self._clusters if key[0] == number]:
             del self._clusters[clusters_key]
         for membership_key in [key for key in self._memberships if key[0] == number]:
             del self._memberships[membership_key]
+
+    def pin(self, number: int) -> None:
+        """Keep a generation."""
+        with self._lock:
+            self._pinned.add(number)
+
+    def unpin(self, number: int) -> None:
+        """Undo `pin`."""
+        with self._lock:
+            self._pinned.discard(number)
+
+    def pinned(self) -> frozenset[int]:
+        """Return the numbers of the pinned generations."""
+        return frozenset(self._pinned)
+
+    def lease(self) -> Lease | None:
+        """Return the lease as it is, or None before the first."""
+        return self._lease
+
+    def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
+        """Write a lease if number and renewals are still the expected ones; say whether they were."""
+        with self._lock:
+            found = self._lease
+            if (found and (found.number, found.renewals)) != (expected and (expected.number, expected.renewals)):
+                return False
+            self._lease = lease
+            self._fence = max(self._fence, lease.number)
+            return True

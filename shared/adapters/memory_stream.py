@@ -6,7 +6,7 @@ are shared among the members of a group, and a later member of the same name shu
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from shared.errors import Fatal, Transient
 from shared.ports import ConsumedRecord, ProducedRecord, split_place
 
 _Place = tuple[str, int]
+_Offset = tuple[str, int, int]
 
 
 @dataclass
@@ -31,17 +32,28 @@ class MemoryBroker:
             lambda: [[] for _ in range(self._partitions)]
         )
         self._groups: defaultdict[str, _Group] = defaultdict(_Group)
+        self._aborted: set[_Offset] = set()
+        self.writers: dict[str, MemoryWriter] = {}
 
-    def append(self, record: ProducedRecord, partition: int | None = None) -> None:
-        """Write a record, to the partition of its key or to another one."""
+    def append(self, record: ProducedRecord, partition: int | None = None) -> _Offset:
+        """Write a record, to the partition of its key or to another one; return where it stands."""
         number = sum(record.key) % self._partitions if partition is None else partition
         log = self._topics[record.topic][number]
         now = datetime.now(UTC)
         log.append(ConsumedRecord(record.topic, number, len(log), record.key, record.value, dict(record.headers), now))
+        return record.topic, number, len(log) - 1
+
+    def abort(self, written: Iterable[_Offset]) -> None:
+        """Hide records from all readers."""
+        self._aborted.update(written)
+
+    def is_aborted(self, record: ConsumedRecord) -> bool:
+        """Say whether a record is hidden."""
+        return (record.topic, record.partition, record.offset) in self._aborted
 
     def records(self, topic: str) -> Sequence[ConsumedRecord]:
         """Return what a topic holds, partition by partition."""
-        return [record for log in self._topics[topic] for record in log]
+        return [record for log in self._topics[topic] for record in log if not self.is_aborted(record)]
 
     def partition(self, place: _Place) -> Sequence[ConsumedRecord]:
         """Return what a partition holds."""
@@ -66,6 +78,7 @@ class MemoryStream:
         self._topics = tuple(topics)
         self._group = broker.group(service)
         self._positions: dict[_Place, int] = {}
+        self._taken_away: set[_Place] = set()  # in the last `consume`
         self._fenced = False
         for earlier in [member for member in self._group.members if member._instance == instance]:  # noqa: SLF001  its own kind
             earlier._fenced = True  # noqa: SLF001
@@ -76,11 +89,15 @@ class MemoryStream:
         """Return what is there, at once: within one thread nothing would come while this one waits."""
         self._check()
         found: list[ConsumedRecord] = []
-        for place in self._share():
+        share = self._share()
+        self._taken_away = self._positions.keys() - share
+        for place in self._taken_away:
+            del self._positions[place]
+        for place in share:
             start = self._positions.setdefault(place, self._group.committed.get(place, 0))
             taken = self._broker.partition(place)[start : start + limit - len(found)]
             self._positions[place] += len(taken)
-            found += taken
+            found += [record for record in taken if not self._broker.is_aborted(record)]
         if not found:
             time.sleep(min(wait, 0.01))
         return found
@@ -106,6 +123,10 @@ class MemoryStream:
             place = (record.topic, record.partition)
             if place in share:
                 self._positions[place] = min(self._positions.get(place, record.offset), record.offset)
+
+    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+        """Return those of these records whose partitions were not taken away in the last `consume`."""
+        return [record for record in consumed if (record.topic, record.partition) not in self._taken_away]
 
     def idle(self, seconds: float) -> None:
         """Wait; members of one thread cannot be lost meanwhile."""
@@ -141,11 +162,36 @@ class MemoryStream:
             raise Fatal(msg)
 
     def _share(self) -> set[_Place]:
-        """Return this member's partitions; what it has read of others is forgotten."""
+        """Return this member's partitions."""
         members = self._group.members
         number = members.index(self) if self in members else -1
         places = self._broker.places(self._topics)
-        share = {place for at, place in enumerate(places) if at % max(1, len(members)) == number}
-        for place in self._positions.keys() - share:
-            del self._positions[place]
-        return share
+        return {place for at, place in enumerate(places) if at % max(1, len(members)) == number}
+
+
+class MemoryWriter:
+    """A `RecordWriter` on a `MemoryBroker`; an earlier one of this name is shut out."""
+
+    def __init__(self, broker: MemoryBroker, name: str) -> None:
+        self._broker = broker
+        self._name = name
+        broker.writers[name] = self
+
+    def write_if(self, records: Sequence[ProducedRecord], holds: Callable[[], bool]) -> bool:
+        """Append all records, then ask, then commit if the answer is yes; say whether they were written."""
+        self._check()
+        written = [self._broker.append(record) for record in records]
+        try:
+            committed = holds()
+            self._check()
+        except BaseException:
+            self._broker.abort(written)
+            raise
+        if not committed:
+            self._broker.abort(written)
+        return committed
+
+    def _check(self) -> None:
+        if self._broker.writers[self._name] is not self:
+            msg = f"{self._name}: another process of this name is at work"
+            raise Fatal(msg)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self, TypeVar
 from more_itertools import chunked
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
-from pymongo import MongoClient, UpdateOne
+from pymongo import MongoClient, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidURI
 
@@ -22,12 +22,13 @@ from shared.adapters.mongo_documents import Document
 from shared.adapters.mongo_errors import errors
 from shared.errors import Fatal, InvalidInput
 from shared.events import Outcome, Verdict
-from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
+from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 from shared.settings import Settings
 
 _PAGE = 5_000  # documents read at once where a whole collection streams by, and written in one bulk: 4 MB of faces
 _IDS = 1_000  # identifiers in one condition
 _ACTIVE = {"_id": "active"}
+_LEASE = {"_id": "lease"}
 _RECORD = TypeVar("_RECORD")
 
 
@@ -152,6 +153,10 @@ class MongoRepository:
         """Return the faces of each of these images that has any, in ascending order of face id."""
         return _grouped(self._faces_of(image_ids), lambda face: face.image_id)
 
+    def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
+        """Return each of these faces that there is, by face id."""
+        return {face.face_id: face for face in map(documents.face_of, _having(self._faces, "_id", face_ids))}
+
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
         """Remove images, their faces and the memberships of those; return the faces in ascending order of face id.
 
@@ -175,11 +180,32 @@ class MongoRepository:
             yield FaceBlock(tuple(face["_id"] for face in page), tuple(face["image_id"] for face in page), vectors)
             last = page[-1]["_id"]
 
+    def accepted_ids(self) -> Iterator[tuple[str, str]]:
+        """Yield face id and image id of every accepted face of any model. Writing meanwhile is allowed."""
+        last, wanted = "", {"quality.verdict": Verdict.ACCEPTED.value}
+        while page := _find(self._faces, wanted | {"_id": {"$gt": last}}, fields={"image_id": 1}):
+            for face in page:
+                yield face["_id"], face["image_id"]
+            last = page[-1]["_id"]
+
+    def models(self) -> Sequence[str]:
+        """Return the models that embedded accepted faces, in ascending order."""
+        wanted = {"quality.verdict": Verdict.ACCEPTED.value, "vector": {"$ne": None}, "model_id": {"$ne": None}}
+        with errors():
+            return sorted(self._faces.distinct("model_id", wanted))
+
     def generation(self, number: int) -> Generation | None:
         """Return a generation, or None."""
         with errors():
             found = self._generations.find_one({"_id": number})
         return documents.generation_of(found) if found else None
+
+    def generations(self) -> Sequence[Generation]:
+        """Return all generations in ascending order of their numbers."""
+        found: list[Generation] = []
+        while page := _find(self._generations, {"_id": {"$gt": found[-1].number if found else 0}}):
+            found += map(documents.generation_of, page)
+        return found
 
     def active_generation(self) -> Generation | None:
         """Return the generation that readers see, or None before the first."""
@@ -198,6 +224,17 @@ class MongoRepository:
     def last_generation_number(self) -> int:
         """Return the highest number that any generation ever had, 0 before the first."""
         return self._controlled("last_number") or 0
+
+    def next_generation_number(self) -> int:
+        """Return a number that no generation ever had, and that nobody else gets."""
+        with errors():
+            found: Any = self._control.find_one_and_update(
+                _ACTIVE,
+                {"$inc": {"last_number": 1}, "$setOnInsert": {"generation": None}},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        return int(found["last_number"])
 
     def save_generation(self, generation: Generation) -> None:
         """Store a generation document."""
@@ -231,20 +268,32 @@ class MongoRepository:
         found = map(documents.membership_of, _having(self._memberships, "_id", keys))
         return {membership.face_id: membership for membership in found}
 
-    def activate(self, number: int, expected: int | None) -> bool:
-        """Make a generation the active one if `expected` still is it; say whether it was.
+    def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
+        """Remove the memberships of these faces in a generation."""
+        _remove(self._memberships, "_id", [documents.generation_key(generation, face_id) for face_id in face_ids])
+
+    def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
+        """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here.
 
         After `Transient` it may have been done or not: ask for the active generation.
         """
         if self.generation(number) is None:
             msg = f"generation {number}: expected one that was saved, found none"
             raise ValueError(msg)
-        condition = _ACTIVE | {"generation": expected, _removed(number): {"$exists": False}}
+        condition = _ACTIVE | {
+            "generation": expected,
+            _removed(number): {"$exists": False},
+            _pinned(expected): {"$exists": False},
+            "fence": {"$lte": fence},
+        }
         with errors():
+            # There is none before the first lease. Set rather than asked for by `$or`: nx-27017, which the tests run
+            # on, then forgets `_id` and writes to the lease; and its `$nor` and `$ne` do not match what is not there.
+            self._control.update_one(_ACTIVE | {"fence": {"$exists": False}}, {"$set": {"fence": 0}})
             return self._control.update_one(condition, {"$set": {"generation": number}}).matched_count == 1
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships; refuses the active one with ValueError.
+        """Remove a generation with its clusters and memberships; refuses active and pinned ones with ValueError.
 
         Its number is marked in the document that `activate` writes, so that nobody activates what is being removed.
         The generation's own document goes last: after a failure, the same call removes what is left.
@@ -252,13 +301,57 @@ class MongoRepository:
         change = {"$set": {_removed(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
         with errors():
             try:
-                self._control.update_one(_ACTIVE | {"generation": {"$ne": number}}, change, upsert=True)
-            except DuplicateKeyError:  # the document is there and has this number
-                msg = f"generation {number} is the active one; make another one active first"
+                others = {"generation": {"$nin": [number]}, _pinned(number): {"$exists": False}}
+                self._control.update_one(_ACTIVE | others, change, upsert=True)
+            except DuplicateKeyError:  # the document is there and names this one
+                msg = f"generation {number} is the active one or pinned; it cannot be removed"
                 raise ValueError(msg) from None
             self._memberships.delete_many(documents.of_generation(number))
             self._clusters.delete_many(documents.of_generation(number))
             self._generations.delete_one({"_id": number})
+
+    def pin(self, number: int) -> None:
+        """Keep a generation. The mark is in the document that `activate` and `remove_generation` write."""
+        change = {"$set": {_pinned(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
+        with errors():
+            self._control.update_one(_ACTIVE, change, upsert=True)
+
+    def unpin(self, number: int) -> None:
+        """Undo `pin`."""
+        with errors():
+            self._control.update_one(_ACTIVE, {"$unset": {_pinned(number): ""}})
+
+    def pinned(self) -> frozenset[int]:
+        """Return the numbers of the pinned generations."""
+        with errors():
+            found = self._control.find_one(_ACTIVE) or {}
+        return frozenset(map(int, found.get("pinned", {})))
+
+    def lease(self) -> Lease | None:
+        """Return the lease as it is, or None before the first."""
+        with errors():
+            found = self._control.find_one(_LEASE)
+        return documents.lease_of(found) if found else None
+
+    def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
+        """Write a lease if number and renewals are still the expected ones; say whether they were.
+
+        The fence is in the document that `activate` writes. Who dies before it is raised has not begun to work.
+        """
+        document = documents.lease_document(lease)
+        with errors():
+            if expected is None:
+                try:
+                    self._control.insert_one(document)
+                except DuplicateKeyError:
+                    return False
+            else:
+                condition = _LEASE | {"number": expected.number, "renewals": expected.renewals}
+                if not self._control.update_one(condition, {"$set": document}).matched_count:
+                    return False
+            change = {"$max": {"fence": lease.number}, "$setOnInsert": {"generation": None, "last_number": 0}}
+            self._control.update_one(_ACTIVE, change, upsert=True)
+        return True
 
     def _faces_of(self, image_ids: Iterable[str]) -> list[FaceRecord]:
         found = map(documents.face_of, _having(self._faces, "image_id", image_ids))
@@ -269,6 +362,10 @@ class MongoRepository:
             found = self._control.find_one(_ACTIVE) or {}
         number: int | None = found.get(field)
         return number
+
+
+def _pinned(number: int | None) -> str:
+    return f"pinned.{number}"
 
 
 def _removed(number: int) -> str:

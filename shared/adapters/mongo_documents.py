@@ -4,7 +4,7 @@ Vectors are little-endian float32. Times are ISO 8601 in UTC: a BSON date keeps 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.events import Box, Cause, Outcome, Verdict
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
 Document = dict[str, Any]
 """What a collection holds; `_id` is derived from the record's identifiers."""
+
+_IMAGE = tuple(field.name for field in fields(ImageRecord))
 
 
 def image_document(image: ImageRecord) -> Document:
     """Return the document of an image. Its id stands there twice: `image_id` is part of an index, `_id` cannot be."""
     uploaded_at = image.uploaded_at.astimezone(UTC).isoformat(timespec="microseconds")
-    return asdict(image) | {"_id": image.image_id, "uploaded_at": uploaded_at, "outcome": image.outcome.value}
+    document = {name: getattr(image, name) for name in _IMAGE}  # `asdict` copies all values: 64 µs, not 1
+    return document | {"_id": image.image_id, "uploaded_at": uploaded_at, "outcome": image.outcome.value}
 
 
 def image_of(document: Mapping[str, Any]) -> ImageRecord:
@@ -137,6 +140,10 @@ def generation_document(generation: Generation) -> Document:
         "counts": dict(generation.counts),
         "timings": dict(generation.timings),
         "announced": generation.announced,
+        "created_at": _text(generation.created_at),
+        "published_at": _text(generation.published_at),
+        "previous": generation.previous,
+        "reason": generation.reason,
     }
 
 
@@ -151,7 +158,29 @@ def generation_of(document: Mapping[str, Any]) -> Generation:
         counts=document["counts"],
         timings=document["timings"],
         announced=bool(document["announced"]),
+        created_at=_time(document.get("created_at")),  # what earlier versions wrote has none of these
+        published_at=_time(document.get("published_at")),
+        previous=document.get("previous", 0),
+        reason=document.get("reason", ""),
     )
+
+
+def lease_document(lease: Lease) -> Document:
+    """Return the document of the lease, which is one of `control`."""
+    return {
+        "_id": "lease",
+        "number": lease.number,
+        "holder": lease.holder,
+        "renewals": lease.renewals,
+        "seconds": float(lease.seconds),
+        "expires_at": _text(lease.expires_at),
+    }
+
+
+def lease_of(document: Mapping[str, Any]) -> Lease:
+    """Return the lease of its document."""
+    expires_at = datetime.fromisoformat(document["expires_at"])
+    return Lease(document["number"], document["holder"], document["renewals"], document["seconds"], expires_at)
 
 
 def generation_key(generation: int, name: str) -> str:
@@ -167,6 +196,14 @@ def of_generation(generation: int, after: str = "") -> Document:
 def vector_of(data: bytes) -> NDArray[np.float32]:
     """Return the numbers in `data`: shape (n,), float32, not writable."""
     return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _bytes(vector: NDArray[np.float32]) -> bytes:

@@ -24,6 +24,7 @@ _PASSING = {
     *(112, 251),  # met another transaction
     *(14031, 14037),  # out of disk
 }
+_DISTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's name; the driver tells it in its message only
 _NOT_ALLOWED = {11, 13, 18, 33, 8000}
 
 
@@ -47,6 +48,11 @@ def translated(error: Exception) -> FacestreamError:
             return _of_bulk(error)
         case OperationFailure():
             return _of_operation(error)
+        case ConnectionFailure() if _DISTRUSTED in str(error):
+            return Fatal(
+                "MongoDB's certificate is not of an authority that is trusted: check FACESTREAM_MONGO_CA_FILE"
+                f" ({_first_line(str(error))})"
+            )
         case ConnectionFailure() | PyMongoError(timeout=True):
             return Transient(f"MongoDB does not answer: {kind}: {_first_line(str(error))}")
         case InvalidDocument() | DocumentTooLarge():

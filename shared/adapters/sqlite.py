@@ -18,7 +18,7 @@ from shared.adapters import sqlite_schema as schema
 from shared.adapters.sqlite_schema import Row
 from shared.errors import FacestreamError, InvalidInput, Transient
 from shared.events import Outcome
-from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Membership
+from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 _PAGE = 5_000  # rows read at once where a whole table streams by
 _PATIENCE = 30.0  # seconds that a write waits for another process's
@@ -105,6 +105,12 @@ class SqliteRepository:
             found[face.image_id].append(face)
         return dict(found)
 
+    def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
+        """Return each of these faces that there is, by face id."""
+        sql = f"SELECT * FROM faces WHERE face_id IN {_SELECTED}"  # noqa: S608  a constant
+        found = (schema.face_of(row) for row in self._rows(sql, json.dumps(list(face_ids))))
+        return {face.face_id: face for face in found}
+
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
         """Remove images, their faces and the memberships of those; return the faces in ascending order of face id."""
         ids = json.dumps(list(image_ids))
@@ -128,10 +134,30 @@ class SqliteRepository:
             yield FaceBlock(face_ids, image_ids, schema.vector_of(b"".join(vectors)).reshape(len(rows), -1))
             last = face_ids[-1]
 
+    def accepted_ids(self) -> Iterator[tuple[str, str]]:
+        """Yield face id and image id of every accepted face of any model, in ascending order of face id."""
+        sql = "SELECT face_id, image_id FROM faces WHERE face_id > ? AND verdict = 'accepted' ORDER BY face_id LIMIT ?"
+        last = ""
+        while rows := self._rows(sql, last, _PAGE):
+            yield from rows
+            last = rows[-1][0]
+
+    def models(self) -> Sequence[str]:
+        """Return the models that embedded accepted faces, in ascending order."""
+        sql = (
+            "SELECT DISTINCT model_id FROM faces WHERE verdict = 'accepted' AND vector IS NOT NULL"
+            " AND model_id IS NOT NULL ORDER BY model_id"
+        )
+        return [model_id for (model_id,) in self._rows(sql)]
+
     def generation(self, number: int) -> Generation | None:
         """Return a generation, or None."""
         rows = self._rows("SELECT * FROM generations WHERE number = ?", number)
         return schema.generation_of(rows[0]) if rows else None
+
+    def generations(self) -> Sequence[Generation]:
+        """Return all generations in ascending order of their numbers."""
+        return [schema.generation_of(row) for row in self._rows("SELECT * FROM generations ORDER BY number")]
 
     def active_generation(self) -> Generation | None:
         """Return the generation that readers see, or None before the first."""
@@ -140,8 +166,13 @@ class SqliteRepository:
 
     def last_generation_number(self) -> int:
         """Return the highest number that any generation ever had, 0 before the first."""
-        ((number,),) = self._rows("SELECT value FROM control WHERE name = 'last number'")
-        return int(number)
+        return self._control("last number")
+
+    def next_generation_number(self) -> int:
+        """Return a number that no generation ever had, and that nobody else gets."""
+        with self._writing():
+            self._connection.execute("UPDATE control SET value = value + 1 WHERE name = 'last number'")
+            return self._control("last number")
 
     def save_generation(self, generation: Generation) -> None:
         """Store a generation document."""
@@ -173,25 +204,62 @@ class SqliteRepository:
         found = (schema.membership_of(row) for row in self._rows(sql, generation, json.dumps(list(face_ids))))
         return {membership.face_id: membership for membership in found}
 
-    def activate(self, number: int, expected: int | None) -> bool:
-        """Make a generation the active one if `expected` still is it; say whether it was."""
+    def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
+        """Remove the memberships of these faces in a generation."""
+        sql = f"DELETE FROM memberships WHERE generation = ? AND face_id IN {_SELECTED}"  # noqa: S608  a constant
+        with self._writing():
+            self._connection.execute(sql, (generation, json.dumps(list(face_ids))))
+
+    def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
+        """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here."""
         with self._writing():
             if self.generation(number) is None:
                 msg = f"generation {number}: expected one that was saved, found none"
                 raise ValueError(msg)
+            if self._control("fence") > fence or expected in self.pinned():
+                return False
             sql = "UPDATE control SET value = ? WHERE name = 'active' AND value IS ?"
             return self._connection.execute(sql, (number, expected)).rowcount == 1
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships; refuses the active one with ValueError."""
+        """Remove a generation with its clusters and memberships; refuses active and pinned ones with ValueError."""
         with self._writing():
             active = self.active_generation()
-            if active and active.number == number:
-                msg = f"generation {number} is the active one; make another one active first"
+            if (active and active.number == number) or number in self.pinned():
+                msg = f"generation {number} is the active one or pinned; it cannot be removed"
                 raise ValueError(msg)
             self._connection.execute("DELETE FROM generations WHERE number = ?", (number,))
             self._connection.execute("DELETE FROM clusters WHERE generation = ?", (number,))
             self._connection.execute("DELETE FROM memberships WHERE generation = ?", (number,))
+
+    def pin(self, number: int) -> None:
+        """Keep a generation."""
+        self._save("pinned", [(number,)])
+
+    def unpin(self, number: int) -> None:
+        """Undo `pin`."""
+        with self._writing():
+            self._connection.execute("DELETE FROM pinned WHERE number = ?", (number,))
+
+    def pinned(self) -> frozenset[int]:
+        """Return the numbers of the pinned generations."""
+        return frozenset(number for (number,) in self._rows("SELECT number FROM pinned"))
+
+    def lease(self) -> Lease | None:
+        """Return the lease as it is, or None before the first."""
+        rows = self._rows("SELECT * FROM lease")
+        return schema.lease_of(rows[0]) if rows else None
+
+    def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
+        """Write a lease if number and renewals are still the expected ones; say whether they were."""
+        with self._writing():
+            found = self.lease()
+            if (found and (found.number, found.renewals)) != (expected and (expected.number, expected.renewals)):
+                return False
+            self._replace("lease", [schema.lease_row(lease)])
+            sql = "UPDATE control SET value = max(value, ?) WHERE name = 'fence'"
+            self._connection.execute(sql, (lease.number,))
+            return True
 
     def _prepare(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")  # two processes that meet a new file make its tables once
@@ -199,18 +267,24 @@ class SqliteRepository:
         ((version,),) = self._connection.execute("PRAGMA user_version").fetchall()
         ((tables,),) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
         if (application_id, version, tables) == (0, 0, 0):
-            for statement in schema.SCHEMA.split(";"):
-                self._connection.execute(statement)
+            self._execute_all(schema.SCHEMA)
             self._connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+        elif application_id == schema.APPLICATION_ID and version in schema.UPGRADES:
+            for older in range(version, schema.VERSION):
+                self._execute_all(schema.UPGRADES[older])
         elif (application_id, version) != (schema.APPLICATION_ID, schema.VERSION):
             found = f"version {version}" if application_id == schema.APPLICATION_ID else "another program's database"
             msg = f"{self._path}: expected a facestream database of version {schema.VERSION}, found {found}; "
             msg += "choose another file, or the facestream that made this one"
             raise InvalidInput(msg)
+        self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
         self._connection.execute("COMMIT")
         self._write_ahead()
         self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _execute_all(self, statements: str) -> None:
+        for statement in statements.split(";"):
+            self._connection.execute(statement)
 
     def _write_ahead(self) -> None:
         """Switch to the write-ahead log; needs the file for itself, and SQLite does not wait for that on its own."""
@@ -224,6 +298,10 @@ class SqliteRepository:
                 time.sleep(0.01)
             else:
                 return
+
+    def _control(self, name: str) -> int:
+        ((value,),) = self._rows("SELECT value FROM control WHERE name = ?", name)
+        return int(value)
 
     def _save(self, table: str, rows: Iterable[Row]) -> None:
         with self._writing():

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.events import Box, Cause, Outcome, Verdict
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
 APPLICATION_ID = 0x66616365  # "face": tells this file from other programs' databases
-VERSION = 1
+VERSION = 2
 
 SCHEMA = """
 CREATE TABLE images (
@@ -32,7 +32,8 @@ CREATE TABLE faces (
 CREATE INDEX faces_by_image ON faces (image_id, face_id);
 CREATE TABLE generations (
     number INTEGER PRIMARY KEY, state TEXT NOT NULL, model_id TEXT NOT NULL, snapshot TEXT NOT NULL,
-    parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL
+    parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL,
+    created_at TEXT, published_at TEXT, previous INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE clusters (
     generation INTEGER, cluster_id TEXT, medoid_face_id TEXT NOT NULL, medoid BLOB NOT NULL, exemplars BLOB NOT NULL,
@@ -44,8 +45,29 @@ CREATE TABLE memberships (
 ) WITHOUT ROWID;
 CREATE INDEX memberships_by_face ON memberships (face_id);
 CREATE TABLE control (name TEXT PRIMARY KEY, value INTEGER);
-INSERT INTO control VALUES ('active', NULL), ('last number', 0);
+INSERT INTO control VALUES ('active', NULL), ('last number', 0), ('fence', 0);
+CREATE TABLE pinned (number INTEGER PRIMARY KEY);
+CREATE TABLE lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, holder TEXT, renewals INTEGER NOT NULL,
+    seconds REAL NOT NULL, expires_at TEXT NOT NULL
+);
 """
+
+UPGRADES = {
+    1: """
+ALTER TABLE generations ADD COLUMN created_at TEXT;
+ALTER TABLE generations ADD COLUMN published_at TEXT;
+ALTER TABLE generations ADD COLUMN previous INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE generations ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+INSERT INTO control VALUES ('fence', 0);
+CREATE TABLE pinned (number INTEGER PRIMARY KEY);
+CREATE TABLE lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, holder TEXT, renewals INTEGER NOT NULL,
+    seconds REAL NOT NULL, expires_at TEXT NOT NULL
+);
+"""
+}
+"""What makes of a file of a version one of the next version."""
 
 Row = tuple[Any, ...]
 """The columns of a table in their order."""
@@ -124,17 +146,43 @@ def generation_row(generation: Generation) -> Row:
     return (
         *(generation.number, generation.state.value, generation.model_id, generation.snapshot),
         *(json.dumps(dict(mapping)) for mapping in mappings),
-        int(generation.announced),
+        *(int(generation.announced), _text(generation.created_at), _text(generation.published_at)),
+        *(generation.previous, generation.reason),
     )
 
 
 def generation_of(row: Row) -> Generation:
     """Return the generation of a row."""
-    number, state, model_id, snapshot, *mappings, announced = row
-    parameters, counts, timings = map(json.loads, mappings)
+    number, state, model_id, snapshot, *rest = row
+    parameters, counts, timings = map(json.loads, rest[:3])
+    announced, created_at, published_at, previous, reason = rest[3:]
     return Generation(
-        number, GenerationState(state), model_id, snapshot, parameters, counts, timings, announced=bool(announced)
+        *(number, GenerationState(state), model_id, snapshot, parameters, counts, timings),
+        announced=bool(announced),
+        created_at=_time(created_at),
+        published_at=_time(published_at),
+        previous=previous,
+        reason=reason,
     )
+
+
+def lease_row(lease: Lease) -> Row:
+    """Return the one row of the lease."""
+    return (1, lease.number, lease.holder, lease.renewals, lease.seconds, _text(lease.expires_at))
+
+
+def lease_of(row: Row) -> Lease:
+    """Return the lease of its row."""
+    _, number, holder, renewals, seconds, expires_at = row
+    return Lease(number, holder, renewals, seconds, datetime.fromisoformat(expires_at))
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def vector_of(data: bytes) -> NDArray[np.float32]:

@@ -103,6 +103,10 @@ GENERATIONS = st.builds(
     counts=st.dictionaries(_IDS, _NUMBERS, max_size=3),
     timings=st.dictionaries(_IDS, _REALS, max_size=3),
     announced=st.booleans(),
+    created_at=st.none() | _TIMES,
+    published_at=st.none() | _TIMES,
+    previous=st.integers(0, 10),
+    reason=_TEXTS,
 )
 
 

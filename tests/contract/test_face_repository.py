@@ -220,6 +220,16 @@ def test_removing_images_again_removes_nothing(repository: FaceRepository) -> No
     assert list(repository.remove_images(["1"])) == []
 
 
+def test_a_face_that_is_saved_under_another_image_is_that_one_s(repository: FaceRepository) -> None:
+    repository.save_images([image("1"), image("2")])
+    repository.save_faces([face("a", "1"), face("b", "1")])
+    repository.save_faces([face("a", "2")])
+    found = repository.faces_of(["1", "2"])
+    assert {name: [item.face_id for item in faces] for name, faces in found.items()} == {"1": ["b"], "2": ["a"]}
+    repository.remove_images(["2"])
+    assert [item.face_id for item in repository.faces()] == ["b"]
+
+
 def test_faces_whose_image_was_never_saved_are_removed_with_its_id(repository: FaceRepository) -> None:
     """A process that dies between its two writes leaves such faces behind."""
     repository.save_faces([face("a", "1")])

@@ -9,8 +9,6 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.step import recluster
 from shared.adapters.sqlite import SqliteRepository
 from shared.ids import object_id
 from shared.ports import FaceRepository
@@ -83,8 +81,7 @@ def test_the_stream_says_what_the_standalone_runner_says_before_and_after_regrou
         faces, wanted = ({face.face_id: face for face in found.faces()} for found in (repository, alone))
         assert faces.keys() == wanted.keys()
         assert all(np.array_equal(faces[name].vector, wanted[name].vector) for name in faces)  # type: ignore[arg-type]  # rejected ones have none
-        (model,) = {face.model_id for face in faces.values() if face.model_id}
-        recluster(repository, model, ReclustererSettings(min_cluster_size=_SIZE))
+        pipeline.regroup(_SIZE)
         assert people(repository) == people(alone)
         assert set(people(alone).values()) - {None}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
 
-from cli.jobs import notices
+from shared import notices
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_admin import KafkaAdmin
 from shared.adapters.kafka_reader import KafkaReader

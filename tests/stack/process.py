@@ -70,6 +70,18 @@ class Process:
         """Let it go on."""
         self._expect().resume()
 
+    def exit_status(self) -> int | None:
+        """Return the status that it has ended with, negative where a signal ended it; then forget it.
+
+        None where it runs, where it was asked before, and where it is no child of this process.
+        """
+        try:
+            record = json.loads((self._folder / "process.json").read_text())
+            process = psutil.Process(record["pid"])
+            return process.wait(0) if process.create_time() == record["started"] else None
+        except (FileNotFoundError, psutil.NoSuchProcess, psutil.TimeoutExpired):
+            return None
+
     def log(self) -> str:
         """Return the end of its log."""
         try:

@@ -1,10 +1,11 @@
 """Folders for the servers of one test run, removed at its end, or by the next run where it was killed."""
 
+import fcntl
 import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -37,11 +38,27 @@ def remove_run(folder: Path) -> None:
 
 
 def _sweep() -> None:
+    """Remove what killed runs have left; of several test runs that begin at once, one after the other."""
+    with (RUNS / "sweep.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _remove_dead()
+
+
+def _remove_dead() -> None:
     for record in RUNS.glob("test-*/owner.json"):
-        try:
-            owner = json.loads(record.read_text())
-            alive = psutil.Process(owner["pid"]).create_time() == owner["started"]
-        except (psutil.NoSuchProcess, FileNotFoundError, json.JSONDecodeError):  # ended; or swept, or begun, right now
-            alive = not record.exists() or record.read_text() == ""
-        if not alive:
-            remove_run(record.parent)
+        if not _is_owned(record):
+            # Its owner may remove it right now, having seen no sign of its own end.
+            with suppress(FileNotFoundError):
+                remove_run(record.parent)
+
+
+def _is_owned(record: Path) -> bool:
+    """Say whether the run's process lives; a record that is gone, or not yet whole, is somebody's."""
+    try:
+        owner = json.loads(record.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return True
+    try:
+        return bool(psutil.Process(owner["pid"]).create_time() == owner["started"])
+    except psutil.NoSuchProcess:
+        return False

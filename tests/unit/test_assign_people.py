@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.assigner.people import People
+from shared.people import People
 from shared.records import Cluster
 from tests.synthetic_faces import embeddings, unit
 

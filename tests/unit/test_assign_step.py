@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.assigner.people import People
-from services.assigner.settings import AssignerSettings
 from services.assigner.step import Assigned, assign
 from shared.events import Box, Cause, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
+from shared.matching import AssignerSettings
+from shared.people import People
 from shared.records import Cluster
 from tests.synthetic_faces import MODEL, embeddings, unit
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.assigner.settings import AssignerSettings
 from services.assigner.streaming import Assigner
 from shared import ids
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
 from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.bucket_notification import bucket_events
 from shared.errors import Transient
 from shared.events import (
     Box,
@@ -30,11 +30,12 @@ from shared.events import (
     Point,
     Verdict,
 )
+from shared.matching import AssignerSettings
 from shared.ports import ConsumedRecord
 from shared.records import Cluster, Generation, GenerationState, ImageRecord
 from shared.settings import BucketSettings
 from shared.streaming import About, encoded
-from shared.topics import FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED
+from shared.topics import FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED, IMAGES_UPLOADED
 from shared.worker import Worker, WorkerSettings
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
@@ -45,17 +46,24 @@ def vector(number: int) -> NDArray[np.float32]:
     return np.array([place == number % 8 for place in range(8)], np.float32)
 
 
-def photo_event(key: str, content: str | None, moment: int, sequencer: bool = True) -> FacesEmbedded:  # noqa: FBT001, FBT002  it reads well in the calls
+def photo_event(
+    key: str,
+    content: str | None,
+    moment: int,
+    sequencer: bool = True,  # noqa: FBT001, FBT002  it reads well in the calls
+    version: str | None = None,
+) -> FacesEmbedded:
     """A photograph that holds as many accepted faces as its content has letters, and a blurry one; None: removed."""
     object_id = ids.object_id("photos", key)
     etag = content or ""
-    image_id = ids.image_id(object_id, None, etag or f"{moment}")
+    image_id = ids.image_id(object_id, version, etag or f"{moment}")
     photo = Photo(
         bucket="photos",
         key=key,
         object_id=object_id,
         image_id=image_id,
         etag=etag,
+        version_id=version,
         sequencer=f"{moment:04X}" if sequencer else None,
         size=1,
         uploaded_at=_START + timedelta(seconds=moment),
@@ -159,7 +167,7 @@ class World:
 
         def consume_or_stop(limit: int, wait: float) -> Sequence[ConsumedRecord]:
             found = consume(limit, wait)
-            if not found:
+            if not found and wait:  # else it looks for what it could begin ahead
                 stop.set()
             return found
 
@@ -174,6 +182,7 @@ class World:
             stop,
             lambda: assigner.prepare(stream.is_committed),
             assigner.committed,
+            assigner.ahead,
         ).run()
 
     def standing(self) -> dict[str, FaceAssigned]:
@@ -369,7 +378,82 @@ def test_whatever_comes_late_or_twice_and_wherever_it_is_killed_the_end_is_the_s
         face.face_id for event in last.values() for face in event.faces
     }
     assert {item.face_id for item in world.repository.memberships(0)} == accepted(*last.values())
+    assert world.crops() <= {face.crop_key for event in last.values() for face in event.faces}
     there = {image.object_id: image.outcome for image in world.repository.images() if image.outcome != "removed"}
     assert there == {name: event.outcome for name, event in last.items() if event.outcome != "removed"}
     names = [record.headers["ce_id"] for record in world.broker.records(FACES_ASSIGNED.name)]
     assert len(names) == len(set(names))
+
+
+def test_a_version_that_was_deleted_takes_its_faces_with_it_and_an_older_one_nothing() -> None:
+    world = World()
+    old, new = photo_event("a.jpg", "xy", 1, version="v1"), photo_event("a.jpg", "z", 3, version="v2")
+    world.arrive(old, new, photo_event("a.jpg", None, 5, version="v1"), photo_event("a.jpg", None, 6, version="v0"))
+    world.run()
+    assert world.standing().keys() == accepted(new)
+    world.arrive(photo_event("a.jpg", None, 7, version="v2"))
+    world.run()
+    assert world.standing() == {}
+    assert world.crops() == set()
+    assert [outcome.outcome for outcome in world.outcomes().values()] == [Outcome.REMOVED]
+
+
+def test_an_upload_before_the_last_version_was_deleted_stands_even_if_it_comes_after() -> None:
+    world = World()
+    second = photo_event("a.jpg", "z", 3, version="v2")
+    world.arrive(photo_event("a.jpg", "x", 1, version="v1"), photo_event("a.jpg", None, 5, version="v1"), second)
+    world.run()
+    assert world.standing().keys() == accepted(second)
+
+
+_VERSIONED = st.lists(st.one_of(st.sampled_from(["x", "yz", None]), st.integers(0, 5)), min_size=1, max_size=7)
+
+
+@given(operations=_VERSIONED, batch=st.integers(1, 4), deaths=st.frozensets(st.integers(2, 150), max_size=6))
+@pytest.mark.slow
+def test_of_a_bucket_with_versions_the_last_one_is_kept_until_it_or_the_object_is_deleted(
+    operations: list[str | int | None], batch: int, deaths: frozenset[int]
+) -> None:
+    """A text is uploaded as a new version, None is a delete marker, a number deletes that version for good."""
+    world, last = World(batch, deaths), None
+    for moment, operation in enumerate(operations):
+        if isinstance(operation, int):
+            event = photo_event("a", None, 16 * moment, version=f"v{operation}")
+            last = None if last and last.photo.version_id == f"v{operation}" else last
+        else:
+            event = photo_event("a", operation, 16 * moment, version=f"v{moment}" if operation else None)
+            last = event if operation else None
+        world.arrive(event)
+    world.run()
+    wanted = [last] if last else []
+    assert world.standing().keys() == accepted(*wanted)
+    assert world.crops() == {face.crop_key for event in wanted for face in event.faces}
+    living = [image.image_id for image in world.repository.images() if image.outcome != Outcome.REMOVED]
+    assert living == [event.photo.image_id for event in wanted]
+
+
+def test_crops_that_an_erasure_took_from_a_new_upload_are_made_again() -> None:
+    world = World()
+    event = photo_event("a.jpg", "xy", 3)
+    world.arrive(photo_event("a.jpg", "xy", 1), photo_event("a.jpg", None, 2))
+    world.run()
+    lost = event.faces[0].model_copy(update={"verdict": Verdict.CROP_MISSING, "vector": None, "model_id": None})
+    world.arrive(event.model_copy(update={"faces": (lost, *event.faces[1:])}))
+    world.run()
+    (asked,) = world.broker.records(IMAGES_UPLOADED.name)
+    (wanted,) = bucket_events(asked)
+    assert (wanted.key, wanted.etag, wanted.sequencer, wanted.removed) == ("a.jpg", "xy", "0004", False)
+    assert world.standing().keys() == accepted(event) - {lost.face_id}
+    world.arrive(photo_event("a.jpg", "xy", 4))
+    world.run()
+    assert world.standing().keys() == accepted(event)
+    assert len(world.broker.records(IMAGES_UPLOADED.name)) == 1
+
+
+@pytest.mark.parametrize("late", [photo_event("a.jpg", "x", 1), photo_event("a.jpg", "yz", 1)])
+def test_a_photograph_that_comes_too_late_leaves_no_crop(late: FacesEmbedded) -> None:
+    world = World()
+    kept = photo_event("a.jpg", "x", 3)
+    world.arrive(kept, late)
+    world.run()
+    assert world.crops() == {face.crop_key for face in kept.faces}

@@ -2,57 +2,113 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from services.reclusterer import reference
-from services.reclusterer.chinese_whispers import UNKNOWN, chinese_whispers, visiting_orders
+from services.reclusterer.chinese_whispers import UNKNOWN, Labels, chinese_whispers, first_labels
+from services.reclusterer.edges import Edges
+from services.reclusterer.pairs import Rows
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> csr_array:
+def graphs(draw: st.DrawFn) -> Edges:
     """Sparse graphs; few distinct weights, so that ties are common."""
     n = draw(st.integers(1, 25))
     seed = draw(st.integers(0, 2**32 - 1))
     density = draw(st.floats(0, 0.6))
-    weights = draw(st.sampled_from([(0.5,), (0.75, 0.875, 1.0), tuple(np.linspace(0.7, 1, 99, dtype=np.float32))]))
+    weights = draw(st.sampled_from([(5,), (191, 223, 255), tuple(range(179, 256))]))
     random = np.random.default_rng(seed)
-    upper = np.triu(random.choice(weights, (n, n)) * (random.random((n, n)) < density), 1).astype(np.float32)
-    return csr_array(upper + upper.T)
+    upper = np.triu(random.choice(weights, (n, n)) * (random.random((n, n)) < density), 1)
+    return _edges(upper + upper.T)
 
 
-def _clique(n: int) -> csr_array:
-    return csr_array((np.ones((n, n)) - np.eye(n)).astype(np.float32))
+@st.composite
+def photographed(draw: st.DrawFn) -> tuple[Edges, Rows, Rows]:
+    """Graphs, of some nodes on one photo and with clusters of an earlier time."""
+    edges = draw(graphs())
+    n = len(edges.starts) - 1
+    photos = draw(st.lists(st.integers(0, 12), min_size=n, max_size=n))
+    previous = draw(st.lists(st.integers(UNKNOWN, 4), min_size=n, max_size=n))
+    return edges, np.array(photos, np.int32), np.array(previous, np.int32)
+
+
+def _edges(dense: NDArray[np.integer]) -> Edges:
+    rows = csr_array(dense)
+    return Edges(rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data.astype(np.uint8))
+
+
+def _whispered(edges: Edges, rounds: int, seed: int) -> Labels:
+    alone = np.arange(len(edges.starts) - 1, dtype=np.int32)
+    return chinese_whispers(edges, rounds, seed, keys=alone.astype(np.uint64), photos=alone)
+
+
+def _clique(n: int) -> Edges:
+    return _edges(255 * (np.ones((n, n), np.int64) - np.eye(n, dtype=np.int64)))
 
 
 SEEDS = st.integers(0, 1000)
 
 
-@given(graphs(), st.integers(1, 12), SEEDS)
-def test_the_compiled_form_agrees_with_the_plain_one_visit_for_visit(edges: csr_array, rounds: int, seed: int) -> None:
-    compiled = chinese_whispers(edges, rounds, seed)
+@given(photographed(), st.integers(1, 12), SEEDS)
+def test_the_compiled_form_agrees_with_the_plain_one_visit_for_visit(
+    faces: tuple[Edges, Rows, Rows], rounds: int, seed: int
+) -> None:
+    edges, photos, previous = faces
+    keys = np.random.default_rng(seed).permutation(len(photos)).astype(np.uint64)
+    compiled = chinese_whispers(edges, rounds, seed, keys=keys, photos=photos, previous=previous)
+    first = first_labels(edges, photos, previous)
+    plain = reference.chinese_whispers(edges.as_csr(), rounds, seed, keys=keys, photos=photos, first=first)
     assert compiled.dtype == np.int32
-    assert compiled.tolist() == reference.chinese_whispers(edges, rounds, seed).tolist()
+    assert compiled.tolist() == plain.tolist()
+
+
+@given(photographed(), SEEDS)
+def test_two_faces_of_one_photo_never_share_a_label(faces: tuple[Edges, Rows, Rows], seed: int) -> None:
+    edges, photos, previous = faces
+    labels = chinese_whispers(
+        edges, 50, seed, keys=np.arange(len(photos), dtype=np.uint64), photos=photos, previous=previous
+    )
+    for photo in set(photos.tolist()):
+        known = [label for label in labels[photos == photo].tolist() if label != UNKNOWN]
+        assert len(set(known)) == len(known)
+
+
+@given(photographed())
+def test_faces_begin_with_the_company_of_before_but_for_those_of_one_photo(faces: tuple[Edges, Rows, Rows]) -> None:
+    edges, photos, previous = faces
+    labels = first_labels(edges, photos, previous)
+    for node, label in enumerate(labels.tolist()):
+        if label not in {UNKNOWN, node}:
+            assert previous[node] == previous[label] != UNKNOWN
+    for old in set(previous.tolist()) - {UNKNOWN}:
+        connected = np.diff(edges.starts) > 0
+        of_old = labels[(previous == old) & connected]
+        repeated = max((of_old == label).sum() for label in of_old) if len(of_old) else 0
+        photos_of_old = photos[(previous == old)]
+        assert repeated >= min(1, len(of_old))
+        assert len(set(of_old.tolist())) <= 1 + len(photos_of_old) - len(set(photos_of_old.tolist()))
 
 
 @given(graphs(), SEEDS)
-def test_a_face_is_unknown_exactly_if_it_has_no_neighbour(edges: csr_array, seed: int) -> None:
-    labels = chinese_whispers(edges, 50, seed)
-    assert ((labels == UNKNOWN) == (np.diff(edges.indptr) == 0)).all()
+def test_a_face_is_unknown_exactly_if_it_has_no_neighbour(edges: Edges, seed: int) -> None:
+    labels = _whispered(edges, 50, seed)
+    assert ((labels == UNKNOWN) == (np.diff(edges.starts) == 0)).all()
 
 
 @given(graphs(), SEEDS)
-def test_faces_that_no_path_connects_never_share_a_label(edges: csr_array, seed: int) -> None:
-    labels = chinese_whispers(edges, 50, seed)
-    _, component = connected_components(edges)
+def test_faces_that_no_path_connects_never_share_a_label(edges: Edges, seed: int) -> None:
+    labels = _whispered(edges, 50, seed)
+    _, component = connected_components(edges.as_csr())
     for label in set(labels.tolist()) - {UNKNOWN}:
         assert set(component[labels == label]) == {component[label]}
 
 
 @given(graphs(), SEEDS)
-def test_in_the_end_every_face_speaks_a_loudest_label_of_its_neighbours(edges: csr_array, seed: int) -> None:
-    labels = chinese_whispers(edges, 1000, seed)
-    dense = edges.toarray()
+def test_in_the_end_every_face_speaks_a_loudest_label_of_its_neighbours(edges: Edges, seed: int) -> None:
+    labels = _whispered(edges, 1000, seed)
+    dense = edges.as_csr().toarray()
     for node, label in enumerate(labels.tolist()):
         row = dense[node]
         loudness = {int(other): row[labels == other].sum() for other in labels[row > 0]}
@@ -60,34 +116,41 @@ def test_in_the_end_every_face_speaks_a_loudest_label_of_its_neighbours(edges: c
 
 
 @given(graphs(), SEEDS)
-def test_more_rounds_than_needed_change_nothing(edges: csr_array, seed: int) -> None:
-    assert chinese_whispers(edges, 1000, seed).tolist() == chinese_whispers(edges, 2000, seed).tolist()
+def test_more_rounds_than_needed_change_nothing(edges: Edges, seed: int) -> None:
+    assert _whispered(edges, 1000, seed).tolist() == _whispered(edges, 2000, seed).tolist()
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 300])
 def test_faces_that_all_know_each_other_are_one_cluster(n: int) -> None:
-    assert len(set(chinese_whispers(_clique(n), 50, 0).tolist())) == 1
+    assert len(set(_whispered(_clique(n), 50, 0).tolist())) == 1
 
 
 def test_the_heavier_of_two_neighbourhoods_wins_whatever_their_numbers_of_neighbours() -> None:
     # Node 6 has two neighbours in the triangle (0, 1, 2), and one in (3, 4, 5), which weighs more.
-    edges = np.zeros((7, 7), np.float32)
+    edges = np.zeros((7, 7), np.int64)
     for triangle in ((0, 1, 2), (3, 4, 5)):
-        edges[np.ix_(triangle, triangle)] = 1
+        edges[np.ix_(triangle, triangle)] = 255
     np.fill_diagonal(edges, 0)
-    edges[6, [0, 1, 3]] = edges[[0, 1, 3], 6] = (0.25, 0.25, 0.75)
-    labels = chinese_whispers(csr_array(edges), 50, 3)
+    edges[6, [0, 1, 3]] = edges[[0, 1, 3], 6] = (60, 60, 190)
+    labels = _whispered(_edges(edges), 50, 3)
     assert len(set(labels[:3].tolist())) == len(set(labels[3:].tolist())) == 1
     assert labels[0] != labels[3]
 
 
-def test_every_round_visits_all_in_an_order_of_its_own_that_follows_from_the_seed() -> None:
-    orders = [order.tolist() for order in visiting_orders(50, 3, 7)]
-    assert orders == [order.tolist() for order in visiting_orders(50, 3, 7)]
-    assert all(sorted(order) == list(range(50)) for order in orders)
-    assert len({tuple(order) for order in orders}) == 3
-    assert orders[0] != next(visiting_orders(50, 1, 8)).tolist()
+def test_an_old_company_that_nothing_speaks_against_stays_where_a_fresh_start_would_part_it() -> None:
+    # Two triangles and one edge between: alone they part, and together they stay together.
+    edges = np.zeros((6, 6), np.int64)
+    for triangle in ((0, 1, 2), (3, 4, 5)):
+        edges[np.ix_(triangle, triangle)] = 200
+    np.fill_diagonal(edges, 0)
+    edges[2, 3] = edges[3, 2] = 200
+    alone = np.arange(6, dtype=np.int32)
+    keys = alone.astype(np.uint64)
+    fresh = [set(_whispered(_edges(edges), 50, seed).tolist()) for seed in range(20)]
+    assert {len(labels) for labels in fresh} >= {2}
+    together = chinese_whispers(_edges(edges), 50, 0, keys=keys, photos=alone, previous=np.zeros(6, np.int32))
+    assert set(together.tolist()) == {0}
 
 
 def test_no_faces_give_no_labels() -> None:
-    assert chinese_whispers(csr_array(np.empty((0, 0), np.float32)), 50, 0).tolist() == []
+    assert _whispered(_edges(np.empty((0, 0), np.int64)), 50, 0).tolist() == []

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.detector.faces import FaceFinder
+from services.detector.faces import version_of
+from services.detector.finding import Finder
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
 from shared import ids
@@ -24,8 +25,8 @@ PORTRAIT = "mindy_kaling"
 
 
 @pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return FaceFinder(located(LANDMARKS), SETTINGS)
+def finder() -> Finder:
+    return Finder(located(LANDMARKS), SETTINGS)
 
 
 def event(key: str = "a.jpg", *, size: int = 0, etag: str | None = None, removed: bool = False) -> BucketEvent:
@@ -45,11 +46,11 @@ def store(**photos: bytes) -> MemoryObjectStore:
     return objects
 
 
-def run(objects: MemoryObjectStore, finder: FaceFinder, *events: BucketEvent) -> list[FacesDetected]:
-    return detect(events, objects, finder, SETTINGS, BUCKETS)
+def run(objects: MemoryObjectStore, finder: Finder, *events: BucketEvent) -> list[FacesDetected]:
+    return [detect(event, objects, finder.find, SETTINGS, BUCKETS) for event in events]
 
 
-def test_every_event_gets_its_outcome_in_the_same_order(finder: FaceFinder) -> None:
+def test_every_event_gets_its_outcome_in_the_same_order(finder: Finder) -> None:
     objects = store(bad=b"hello, I am no picture", dot=pixel(), face=sample_photos(PORTRAIT)[0].read_bytes())
     results = run(objects, finder, *(event(f"{name}.jpg") for name in ("bad", "dot", "missing", "face")))
     assert [result.photo.key for result in results] == ["bad.jpg", "dot.jpg", "missing.jpg", "face.jpg"]
@@ -61,18 +62,18 @@ def test_every_event_gets_its_outcome_in_the_same_order(finder: FaceFinder) -> N
     assert (face.outcome, face.reason) == (Outcome.DETECTED, None)
 
 
-def test_crops_are_stored_losslessly_under_the_key_that_the_event_names(finder: FaceFinder) -> None:
+def test_crops_are_stored_losslessly_under_the_key_that_the_event_names(finder: Finder) -> None:
     objects = store(a=sample_photos(PORTRAIT)[0].read_bytes())
     (result,) = run(objects, finder, event())
     (face,) = result.faces
     assert face.crop_key == ids.crop_key(face.face_id)
-    assert face.face_id == ids.face_id(result.photo.image_id, finder.version, face.box)
+    assert face.face_id == ids.face_id(result.photo.image_id, version_of(SETTINGS), face.box)
     data = objects.get("faces", face.crop_key).data
     with Image.open(io.BytesIO(data)) as crop:
         assert (crop.format, crop.size, crop.mode) == ("PNG", (160, 160), "RGB")
 
 
-def test_detecting_again_changes_nothing(finder: FaceFinder) -> None:
+def test_detecting_again_changes_nothing(finder: Finder) -> None:
     objects = store(a=sample_photos(PORTRAIT)[0].read_bytes())
     first = run(objects, finder, event())
     crops = {info.key: info.etag for info in objects.list("faces")}
@@ -80,7 +81,7 @@ def test_detecting_again_changes_nothing(finder: FaceFinder) -> None:
     assert {info.key: info.etag for info in objects.list("faces")} == crops
 
 
-def test_the_event_names_the_content_where_it_can_and_the_store_where_not(finder: FaceFinder) -> None:
+def test_the_event_names_the_content_where_it_can_and_the_store_where_not(finder: Finder) -> None:
     objects = store(a=pixel())
     stored = objects.get("photos", "a.jpg").etag
     (said,), (read,) = run(objects, finder, event(etag="abc")), run(objects, finder, event())
@@ -88,24 +89,24 @@ def test_the_event_names_the_content_where_it_can_and_the_store_where_not(finder
     assert read.photo.image_id == ids.image_id(read.photo.object_id, None, stored)
 
 
-def test_a_file_that_is_too_large_is_not_read(finder: FaceFinder) -> None:
+def test_a_file_that_is_too_large_is_not_read(finder: Finder) -> None:
     objects = FailingStore(AssertionError("it was read"))
     (result,) = run(objects, finder, event(size=SETTINGS.max_bytes + 1, etag="abc"))
     assert result.outcome is Outcome.UNREADABLE
     assert result.reason == "268,435,457 bytes, at most 268,435,456 allowed"
 
 
-def test_a_refused_object_is_unreadable_with_the_reason_of_the_store(finder: FaceFinder) -> None:
+def test_a_refused_object_is_unreadable_with_the_reason_of_the_store(finder: Finder) -> None:
     (result,) = run(FailingStore(ObjectRefused("no permission")), finder, event())
     assert (result.outcome, result.reason, result.photo.etag) == (Outcome.UNREADABLE, "no permission", "")
 
 
-def test_a_store_that_does_not_answer_stops_the_batch(finder: FaceFinder) -> None:
+def test_a_store_that_does_not_answer_stops_the_batch(finder: Finder) -> None:
     with pytest.raises(Transient):
         run(FailingStore(Transient("no answer")), finder, event())
 
 
-def test_a_removed_photograph_is_told_without_reading_it(finder: FaceFinder) -> None:
+def test_a_removed_photograph_is_told_without_reading_it(finder: Finder) -> None:
     (result,) = run(FailingStore(AssertionError("it was read")), finder, event(removed=True))
     assert (result.outcome, result.photo.key, result.faces) == (Outcome.REMOVED, "a.jpg", ())
     assert result.photo.object_id == ids.object_id("photos", "a.jpg")
@@ -119,7 +120,7 @@ def test_what_was_not_read_is_named_by_its_moment() -> None:
     assert unreadable(later, "", "why").photo.object_id == first.photo.object_id
 
 
-def test_a_picture_of_noise_does_not_stop_the_batch(finder: FaceFinder) -> None:
+def test_a_picture_of_noise_does_not_stop_the_batch(finder: Finder) -> None:
     file = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
     Image.fromarray(noise).save(file, "PNG")

@@ -68,15 +68,22 @@ def test_a_vector_depends_on_nothing_but_its_crop(crops: NDArray[np.uint8], batc
 
 
 @given(CROPS, st.integers(1, 5))
-def test_the_network_sees_only_full_batches(crops: NDArray[np.uint8], batch_size: int) -> None:
+def test_on_a_gpu_the_network_sees_only_full_batches_and_on_a_cpu_nothing_but_crops(
+    crops: NDArray[np.uint8], batch_size: int
+) -> None:
     shapes = []
 
     def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         shapes.append(batch.shape)
         return projection(batch)
 
-    embedder(network, batch_size).embed(crops)
+    on_cpu = embedder(network, batch_size)
+    replace(on_cpu, device="a GPU").embed(crops)
     assert shapes == [(batch_size, SIZE, SIZE, 3)] * -(-len(crops) // batch_size)
+    shapes.clear()
+    on_cpu.embed(crops)
+    assert sum(shape[0] for shape in shapes) == len(crops)
+    assert len(shapes) == -(-len(crops) // batch_size)
 
 
 def test_no_crops_give_no_vectors_of_the_right_width() -> None:

@@ -1,5 +1,6 @@
 """The embedder's step: what becomes of photographs, faces and crops, with a network that is none."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import cv2
@@ -8,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from services.embedder.embedding import Embedder
-from services.embedder.step import embed
+from services.embedder.step import crop as cropped
+from services.embedder.step import embed as embed_cropped
 from shared.adapters.memory import MemoryObjectStore
 from shared.errors import ObjectRefused, Transient
-from shared.events import Box, FacesScreened, Outcome, Photo, Point, ScreenedFace, Verdict
-from shared.ports import StoredObject
+from shared.events import Box, FacesEmbedded, FacesScreened, Outcome, Photo, Point, ScreenedFace, Verdict
+from shared.ports import ObjectStore, StoredObject
 from shared.settings import BucketSettings
 
 BUCKETS = BucketSettings()
@@ -26,6 +28,10 @@ def mean_of_thirds(batch: NDArray[np.float32]) -> NDArray[np.float32]:
 EMBEDDER = Embedder(
     mean_of_thirds, "model 1", dimensions=SIZE + 1, input_size=SIZE, batch_size=4, device="CPU", precision="float32"
 )
+
+
+def embed(photos: Sequence[FacesScreened], objects: ObjectStore) -> list[FacesEmbedded]:
+    return embed_cropped([cropped(photo, objects, SIZE, BUCKETS) for photo in photos], EMBEDDER)
 
 
 def a_photo(
@@ -75,7 +81,7 @@ def header_of_a_huge_png() -> bytes:
 
 
 def test_an_accepted_face_gets_its_vector_and_the_model_that_made_it() -> None:
-    (embedded,) = embed([a_photo("1.jpg", a_face("a"))], a_store(a=a_crop(1)), EMBEDDER, BUCKETS)
+    (embedded,) = embed([a_photo("1.jpg", a_face("a"))], a_store(a=a_crop(1)))
     (face,) = embedded.faces
     assert face.vector is not None
     np.testing.assert_array_equal(face.vector, EMBEDDER.embed(a_crop(1)[None])[0])
@@ -86,7 +92,7 @@ def test_an_accepted_face_gets_its_vector_and_the_model_that_made_it() -> None:
 def test_photos_and_faces_keep_their_order_and_get_their_own_vectors() -> None:
     photos = [a_photo("1.jpg", a_face("a"), a_face("b")), a_photo("2.jpg"), a_photo("3.jpg", a_face("c"))]
     store = a_store(a=a_crop(1), b=a_crop(2), c=a_crop(3))
-    embedded = embed(photos, store, EMBEDDER, BUCKETS)
+    embedded = embed(photos, store)
     assert [photo.photo.key for photo in embedded] == ["1.jpg", "2.jpg", "3.jpg"]
     faces = [face for photo in embedded for face in photo.faces]
     assert [face.face_id for face in faces] == ["a", "b", "c"]
@@ -98,7 +104,7 @@ def test_photos_and_faces_keep_their_order_and_get_their_own_vectors() -> None:
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.ACCEPTED])
 def test_a_rejected_face_flows_through_without_a_vector(verdict: Verdict) -> None:
     screened = a_face("a", verdict)
-    (embedded,) = embed([a_photo("1.jpg", screened)], a_store(a=a_crop(1)), EMBEDDER, BUCKETS)
+    (embedded,) = embed([a_photo("1.jpg", screened)], a_store(a=a_crop(1)))
     (face,) = embedded.faces
     assert face.vector is None
     assert face.model_id is None
@@ -108,25 +114,25 @@ def test_a_rejected_face_flows_through_without_a_vector(verdict: Verdict) -> Non
 @pytest.mark.parametrize(("outcome", "reason"), [(Outcome.UNREADABLE, "not an image"), (Outcome.REMOVED, None)])
 def test_a_photo_without_faces_flows_through(outcome: Outcome, reason: str | None) -> None:
     photo = a_photo("1.jpg", outcome=outcome, reason=reason)
-    (embedded,) = embed([photo], a_store(), EMBEDDER, BUCKETS)
+    (embedded,) = embed([photo], a_store())
     assert (embedded.photo, embedded.outcome, embedded.reason, embedded.faces) == (photo.photo, outcome, reason, ())
 
 
 def test_a_batch_of_no_photos_gives_none() -> None:
-    assert embed([], a_store(), EMBEDDER, BUCKETS) == []
+    assert embed([], a_store()) == []
 
 
 @pytest.mark.parametrize("broken", [b"", b"not a picture", header_of_a_huge_png()], ids=["empty", "text", "huge"])
 def test_a_face_whose_crop_is_no_picture_is_rejected_and_its_neighbours_are_not(broken: bytes) -> None:
     photos = [a_photo("1.jpg", a_face("a"), a_face("b"), a_face("c"))]
-    (embedded,) = embed(photos, a_store(a=a_crop(1), b=broken, c=a_crop(3)), EMBEDDER, BUCKETS)
+    (embedded,) = embed(photos, a_store(a=a_crop(1), b=broken, c=a_crop(3)))
     assert [face.verdict for face in embedded.faces] == [Verdict.ACCEPTED, Verdict.CROP_MISSING, Verdict.ACCEPTED]
     assert [face.vector is None for face in embedded.faces] == [False, True, False]
     assert [face.model_id for face in embedded.faces] == ["model 1", None, "model 1"]
 
 
 def test_a_face_whose_crop_is_gone_is_rejected_and_its_photo_flows_on() -> None:
-    (embedded,) = embed([a_photo("1.jpg", a_face("a"))], a_store(), EMBEDDER, BUCKETS)
+    (embedded,) = embed([a_photo("1.jpg", a_face("a"))], a_store())
     assert [face.verdict for face in embedded.faces] == [Verdict.CROP_MISSING]
 
 
@@ -135,7 +141,7 @@ def test_a_face_whose_crop_may_not_be_read_is_rejected() -> None:
         def get(self, bucket: str, key: str) -> StoredObject:
             raise ObjectRefused(bucket, key)
 
-    (embedded,) = embed([a_photo("1.jpg", a_face("a"))], Locked(), EMBEDDER, BUCKETS)
+    (embedded,) = embed([a_photo("1.jpg", a_face("a"))], Locked())
     assert [face.verdict for face in embedded.faces] == [Verdict.CROP_MISSING]
 
 
@@ -145,16 +151,16 @@ def test_a_store_that_does_not_answer_stops_the_batch() -> None:
             raise Transient(bucket, key)
 
     with pytest.raises(Transient):
-        embed([a_photo("1.jpg", a_face("a"))], Silent(), EMBEDDER, BUCKETS)
+        embed([a_photo("1.jpg", a_face("a"))], Silent())
 
 
 def test_crops_of_different_sizes_go_into_one_batch() -> None:
     photos = [a_photo("1.jpg", a_face("a"), a_face("b"))]
-    (embedded,) = embed(photos, a_store(a=a_crop(1), b=a_crop(2, 2 * SIZE)), EMBEDDER, BUCKETS)
+    (embedded,) = embed(photos, a_store(a=a_crop(1), b=a_crop(2, 2 * SIZE)))
     assert [face.vector is not None for face in embedded.faces] == [True, True]
 
 
 def test_a_photo_that_comes_twice_in_a_batch_gets_the_same_twice() -> None:
     photos = [a_photo("1.jpg", a_face("a"))] * 2
-    first, second = embed(photos, a_store(a=a_crop(1)), EMBEDDER, BUCKETS)
+    first, second = embed(photos, a_store(a=a_crop(1)))
     assert first.model_dump_json() == second.model_dump_json()

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
-from services.reclusterer import graph
-from services.reclusterer.graph import neighbour_graph
+from services.reclusterer import graph, pairs
+from services.reclusterer.graph import NeighbourGraph, neighbour_graph
+from services.reclusterer.pairs import UNIT
 from tests.synthetic_faces import embeddings, unit
 
 THRESHOLD = 0.7
@@ -19,8 +19,25 @@ def _brute_force(vectors: NDArray[np.float32], photos: NDArray[np.int32]) -> NDA
     return connected
 
 
-def _same(one: csr_array, other: csr_array) -> bool:
-    return np.array_equal(one.toarray(), other.toarray())
+def _graph(
+    vectors: NDArray[np.float32], photos: NDArray[np.int32] | None = None, *, seed: int = 0, exact_limit: int = 10_000
+) -> NeighbourGraph:
+    alone = np.arange(len(vectors), dtype=np.int32)
+    photos = alone if photos is None else photos
+    keys = alone.astype(np.uint64)
+    return neighbour_graph(vectors, THRESHOLD, photos, keys=keys, seed=seed, exact_limit=exact_limit)
+
+
+def _bytes(found: NeighbourGraph) -> list[bytes]:
+    edges = found.edges
+    return [array.tobytes() for array in (edges.starts, edges.neighbours, edges.weights, found.faces)]
+
+
+def _matrix(found: NeighbourGraph) -> NDArray[np.float32]:
+    """The weights between faces."""
+    node_of = np.argsort(found.faces)
+    matrix: NDArray[np.float32] = found.edges.as_csr().toarray()[node_of][:, node_of]
+    return matrix
 
 
 @given(SEEDS, st.lists(st.integers(1, 8), max_size=8), st.integers(1, 9))
@@ -29,44 +46,41 @@ def test_faces_are_connected_exactly_where_their_inner_product_is_above_the_thre
 ) -> None:
     vectors = embeddings(sizes, seed, spread=0.7) if sizes else np.empty((0, 32), np.float32)
     photos = (np.arange(len(vectors)) // faces_per_photo).astype(np.int32)
-    found = neighbour_graph(vectors, THRESHOLD, photos)
-    assert ((found.edges.toarray() > 0) == _brute_force(vectors, photos)).all()
+    found = _graph(vectors, photos)
+    assert ((_matrix(found) > 0) == _brute_force(vectors, photos)).all()
     assert (found.method, found.edge_recall) == ("exact", 1.0)
 
 
 @given(SEEDS)
-def test_an_edge_weighs_the_inner_product_in_both_directions(seed: int) -> None:
+def test_an_edge_weighs_the_inner_product_in_255ths_in_both_directions(seed: int) -> None:
     vectors = embeddings([5, 6, 7], seed)
-    edges = neighbour_graph(vectors, THRESHOLD).edges
-    assert edges.dtype == np.float32
-    assert _same(edges, csr_array(edges.T))
-    assert edges.diagonal().tolist() == [0] * len(vectors)
+    weights = _matrix(_graph(vectors))
+    assert np.array_equal(weights, weights.T)
+    assert weights.diagonal().tolist() == [0] * len(vectors)
     products = vectors @ vectors.T
-    dense = edges.toarray()
-    assert np.abs(dense - products)[dense > 0].max() < 1e-6
+    assert np.abs(weights - products * UNIT)[weights > 0].max() < 0.5001
 
 
 @given(SEEDS)
-def test_another_order_of_faces_gives_the_same_graph_to_the_last_bit(seed: int) -> None:
+def test_another_order_of_faces_gives_the_same_graph(seed: int) -> None:
     vectors = embeddings([9, 30, 4, 1, 17], seed, spread=0.7)
     order = np.random.default_rng(seed).permutation(len(vectors))
-    edges = neighbour_graph(vectors, THRESHOLD).edges
-    shuffled = neighbour_graph(vectors[order], THRESHOLD).edges
-    assert _same(edges[order][:, order], shuffled)
+    assert np.array_equal(_matrix(_graph(vectors))[order][:, order], _matrix(_graph(vectors[order])))
 
 
-def test_the_size_of_the_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exact_limit", [0, 1000])
+def test_the_size_of_the_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch, exact_limit: int) -> None:
     vectors = embeddings([40, 3, 25, 1, 1, 30], spread=0.7)
-    whole = neighbour_graph(vectors, THRESHOLD).edges
+    whole = _matrix(_graph(vectors, exact_limit=exact_limit))
     monkeypatch.setattr(graph, "_BLOCK", 7)
-    assert _same(neighbour_graph(vectors, THRESHOLD).edges, whole)
+    monkeypatch.setattr(pairs, "_PRODUCT", 900)
+    assert np.array_equal(_matrix(_graph(vectors, exact_limit=exact_limit)), whole)
 
 
 def test_two_faces_of_one_photo_are_never_neighbours() -> None:
     vectors = np.repeat(embeddings([1]), 4, axis=0)
     photos = np.array([0, 0, 1, 1], np.int32)
-    edges = neighbour_graph(vectors, THRESHOLD, photos).edges
-    assert (edges.toarray() > 0).tolist() == [
+    assert (_matrix(_graph(vectors, photos)) > 0).tolist() == [
         [False, False, True, True],
         [False, False, True, True],
         [True, True, False, False],
@@ -83,28 +97,40 @@ def _long_tail(seed: int) -> NDArray[np.float32]:
 def test_inverted_lists_find_a_part_of_the_edges_that_the_sample_estimates(seed: int) -> None:
     vectors = _long_tail(seed)
     photos = (np.arange(len(vectors)) // 2).astype(np.int32)
-    exact = neighbour_graph(vectors, THRESHOLD, photos).edges
-    found = neighbour_graph(vectors, THRESHOLD, photos, seed=seed, exact_limit=0)
-    assert found.method == "inverted lists"
-    dense = found.edges.toarray()
-    assert np.array_equal(dense, np.where(dense > 0, exact.toarray(), 0))
-    recall = found.edges.nnz / exact.nnz
+    exact = _graph(vectors, photos)
+    found = _graph(vectors, photos, seed=seed, exact_limit=0)
+    assert (exact.method, found.method) == ("exact", "inverted lists")
+    weights = _matrix(found)
+    assert np.array_equal(weights, weights.T)
+    assert np.array_equal(weights, np.where(weights > 0, _matrix(exact), 0))
+    recall = found.edges.edge_count / exact.edges.edge_count
     assert recall > 0.97
     assert found.edge_recall == pytest.approx(recall, abs=0.02)
 
 
-def test_inverted_lists_give_the_same_graph_for_the_same_seed() -> None:
+@pytest.mark.parametrize("exact_limit", [0, 10_000])
+def test_the_same_seed_gives_the_same_bytes_on_one_core_and_on_all(
+    monkeypatch: pytest.MonkeyPatch, exact_limit: int
+) -> None:
     vectors = _long_tail(0)
-    one, other = (neighbour_graph(vectors, THRESHOLD, seed=5, exact_limit=0).edges for _ in range(2))
-    assert _same(one, other)
+    whole = _graph(vectors, seed=5, exact_limit=exact_limit)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    alone = _graph(vectors, seed=5, exact_limit=exact_limit)
+    assert _bytes(whole) == _bytes(alone)
+
+
+def test_more_edges_than_the_sample_made_room_for_are_kept_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = _long_tail(1)
+    whole = _matrix(_graph(vectors))
+    monkeypatch.setattr("services.reclusterer.edges._ROOM", 0)
+    assert np.array_equal(_matrix(_graph(vectors)), whole)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 @pytest.mark.parametrize("exact_limit", [0, 100])
 def test_hardly_any_faces_give_a_small_graph(n: int, exact_limit: int) -> None:
-    if n > exact_limit == 0 or exact_limit:
-        vectors = np.repeat(unit(np.ones((1, 8))), n, axis=0)
-        found = neighbour_graph(vectors, THRESHOLD, exact_limit=exact_limit)
-        assert found.edges.shape == (n, n)
-        assert found.edges.nnz == n * (n - 1)
-        assert found.edge_recall == 1.0
+    vectors = np.repeat(unit(np.ones((1, 8))), n, axis=0)
+    found = _graph(vectors, exact_limit=exact_limit)
+    assert found.edges.as_csr().shape == (n, n)
+    assert found.edges.edge_count == n * (n - 1) // 2
+    assert found.edge_recall == 1.0

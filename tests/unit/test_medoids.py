@@ -1,11 +1,13 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.reclusterer import medoids
-from services.reclusterer.medoids import medoid
+from services.reclusterer import medoids as module
+from services.reclusterer.medoids import medoid, medoids
 from tests.synthetic_faces import embeddings, unit
 
 
@@ -25,7 +27,7 @@ def test_the_medoid_has_the_least_sum_of_euclidean_distances(n: int, seed: int) 
 def test_a_cluster_larger_than_a_block_has_the_same_medoid(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = embeddings([50], spread=0.8)
     best = medoid(vectors)
-    monkeypatch.setattr(medoids, "_BLOCK", 7)
+    monkeypatch.setattr(module, "_BLOCK", 7)
     assert medoid(vectors) == best == int(np.argmin(_distance_sums(vectors)))
 
 
@@ -41,3 +43,19 @@ def test_it_is_the_sum_of_distances_and_not_of_their_squares_that_counts() -> No
 def test_of_equal_faces_the_first_is_the_medoid() -> None:
     vectors = np.repeat(embeddings([1]), 5, axis=0)
     assert medoid(vectors) == 0
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(0, 2**32 - 1), st.sampled_from([5, 2048]))
+def test_the_medoids_of_many_clusters_are_those_of_each(sizes: list[int], seed: int, block: int) -> None:
+    vectors = embeddings(sizes, seed, spread=0.8)
+    members = np.random.default_rng(seed).permutation(len(vectors))
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_BLOCK", block)
+        found = medoids(vectors, members, starts).tolist()
+        groups = [members[start:stop] for start, stop in pairwise(starts)]
+        assert found == [int(group[medoid(vectors[group])]) for group in groups]
+
+
+def test_no_clusters_have_no_medoids() -> None:
+    assert medoids(np.empty((0, 8), np.float32), np.empty(0, np.int64), np.zeros(1, np.int64)).tolist() == []

@@ -107,7 +107,7 @@ def store(**crops: NDArray[np.uint8]) -> MemoryObjectStore:
 
 def test_each_face_gets_its_sharpness_and_its_verdict() -> None:
     sharp, soft = noise(30), noise(0.5)
-    (result,) = screen([photo("sharp", "soft")], store(sharp=sharp, soft=soft), SETTINGS, BUCKETS)
+    result = screen(photo("sharp", "soft"), store(sharp=sharp, soft=soft), SETTINGS, BUCKETS)
     assert [face.verdict for face in result.faces] == [Verdict.ACCEPTED, Verdict.BLURRY]
     assert [face.sharpness for face in result.faces] == [variance_of_laplacian(sharp), variance_of_laplacian(soft)]
 
@@ -115,13 +115,13 @@ def test_each_face_gets_its_sharpness_and_its_verdict() -> None:
 def test_a_face_exactly_at_the_threshold_is_accepted() -> None:
     crop = noise(5)
     exact = QualitySettings(sharpness_threshold=variance_of_laplacian(crop))
-    (result,) = screen([photo("a")], store(a=crop), exact, BUCKETS)
+    result = screen(photo("a"), store(a=crop), exact, BUCKETS)
     assert result.faces[0].verdict is Verdict.ACCEPTED
 
 
 def test_what_the_detector_said_is_kept() -> None:
     before = photo("a")
-    (after,) = screen([before], store(a=noise(30)), SETTINGS, BUCKETS)
+    after = screen(before, store(a=noise(30)), SETTINGS, BUCKETS)
     assert after.photo == before.photo
     assert DetectedFace(**dict(after.faces[0])) == before.faces[0]
 
@@ -130,20 +130,20 @@ def test_a_face_whose_crop_is_gone_or_damaged_is_rejected_and_the_others_are_jud
     objects = store(a=noise(30))
     objects.put("faces", "crops/torn.png", b"\x89PNG\r\n\x1a\n torn", "image/png")
     objects.put("faces", "crops/empty.png", b"", "image/png")
-    (result,) = screen([photo("gone", "torn", "empty", "a")], objects, SETTINGS, BUCKETS)
+    result = screen(photo("gone", "torn", "empty", "a"), objects, SETTINGS, BUCKETS)
     assert [face.verdict for face in result.faces] == [Verdict.CROP_MISSING] * 3 + [Verdict.ACCEPTED]
-    (refused,) = screen([photo("a")], FailingStore(ObjectRefused("no")), SETTINGS, BUCKETS)
+    refused = screen(photo("a"), FailingStore(ObjectRefused("no")), SETTINGS, BUCKETS)
     assert refused.faces[0].verdict is Verdict.CROP_MISSING
 
 
 def test_a_store_that_does_not_answer_stops_the_batch() -> None:
     with pytest.raises(Transient):
-        screen([photo("a")], FailingStore(Transient("no answer")), SETTINGS, BUCKETS)
+        screen(photo("a"), FailingStore(Transient("no answer")), SETTINGS, BUCKETS)
 
 
 def test_unreadable_and_removed_photographs_flow_through_unchanged() -> None:
     before = [photo(outcome=Outcome.UNREADABLE, reason="truncated JPEG"), photo(outcome=Outcome.REMOVED), photo()]
-    after = screen(before, store(), SETTINGS, BUCKETS)
+    after = [screen(one, store(), SETTINGS, BUCKETS) for one in before]
     assert [(one.photo, one.outcome, one.reason, one.faces) for one in after] == [
         (one.photo, one.outcome, one.reason, ()) for one in before
     ]

@@ -74,6 +74,26 @@ def test_the_same_faces_and_seed_give_the_same_clustering(seed: int) -> None:
     assert one.medoids.tolist() == other.medoids.tolist()
 
 
+@given(SEEDS, SIZES)
+def test_the_same_faces_seed_and_earlier_clusters_give_the_same_bytes(seed: int, sizes: list[int]) -> None:
+    vectors = embeddings(sizes, seed, spread=0.8)
+    random = np.random.default_rng(seed)
+    keys = random.permutation(len(vectors)).astype(np.uint64)
+    previous = random.integers(UNKNOWN, 3, len(vectors)).astype(np.int32)
+    photos = np.arange(len(vectors), dtype=np.int32)
+    one, other = (cluster_faces(vectors, photos, SETTINGS, keys=keys, previous=previous) for _ in range(2))
+    for name in ("labels", "medoids", "means", "similarities"):
+        assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
+
+
+@given(SEEDS, st.integers(0, 30))
+def test_clusters_to_begin_with_that_are_right_change_nothing(seed: int, n: int) -> None:
+    vectors = embeddings([9, 4, 17, 2, n], seed)
+    found = _clustered(vectors)
+    again = cluster_faces(vectors, np.arange(len(vectors), dtype=np.int32), SETTINGS, previous=found.labels)
+    assert again.labels.tolist() == found.labels.tolist()
+
+
 def test_no_faces_are_no_people() -> None:
     found = _clustered(np.empty((0, 8), np.float32))
     assert (found.labels.tolist(), found.medoids.tolist(), found.edges) == ([], [], 0)

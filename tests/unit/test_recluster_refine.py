@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.reclusterer.chinese_whispers import UNKNOWN
+from services.reclusterer.inverted_lists import make_lists
+from services.reclusterer.parallel import in_threads
 from services.reclusterer.refine import refined
 from services.reclusterer.settings import ReclustererSettings
 from tests.synthetic_faces import embeddings, unit
@@ -22,8 +24,13 @@ def _groups(labels: NDArray[np.int32]) -> list[list[int]]:
     return sorted(np.flatnonzero(labels == label).tolist() for label in set(labels.tolist()) - {UNKNOWN})
 
 
-def _refined(vectors: NDArray[np.float32], *labels: int) -> list[list[int]]:
-    return _groups(refined(np.array(labels, np.int32), vectors, SETTINGS))
+def _alone(vectors: NDArray[np.float32]) -> NDArray[np.int32]:
+    return np.arange(len(vectors), dtype=np.int32)
+
+
+def _refined(vectors: NDArray[np.float32], *labels: int, photos: list[int] | None = None) -> list[list[int]]:
+    of_faces = _alone(vectors) if photos is None else np.array(photos, np.int32)
+    return _groups(refined(np.array(labels, np.int32), vectors, of_faces, SETTINGS))
 
 
 def test_a_face_that_is_unlike_most_members_leaves_its_cluster() -> None:
@@ -58,11 +65,32 @@ def test_faces_in_company_do_not_move_to_another_cluster() -> None:
     assert _refined(_at(0, 1, 2, 30, 31, 32), 0, 0, 0, 5, 5, 5) == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_of_two_faces_of_a_photo_that_want_to_join_a_cluster_the_nearer_one_does() -> None:
+    vectors = _at(0, 2, 4, 40, 30)
+    assert _refined(vectors, 0, 0, 0, UNKNOWN, UNKNOWN, photos=[0, 1, 2, 3, 3]) == [[0, 1, 2, 4]]
+
+
+def test_a_face_takes_the_place_of_a_member_of_its_photo_that_is_farther_away() -> None:
+    vectors = _at(0, 2, 4, 30, 8, 40)
+    assert _refined(vectors, 0, 0, 0, 0, UNKNOWN, UNKNOWN, photos=[0, 1, 2, 3, 3, 3]) == [[0, 1, 2, 4]]
+
+
+def test_with_inverted_lists_nearly_all_faces_find_the_same_company() -> None:
+    vectors = embeddings([30, 12, 7, 50, 3, 20] * 5, 4, spread=0.8, dimension=64)
+    people = np.repeat(np.arange(30, dtype=np.int32), [30, 12, 7, 50, 3, 20] * 5)
+    labels = np.where(np.random.default_rng(0).random(len(people)) < 0.2, UNKNOWN, people).astype(np.int32)
+    lists = make_lists(vectors, np.random.default_rng(1).permutation(len(vectors)), in_threads)
+    whole = refined(labels, vectors, _alone(vectors), SETTINGS)
+    listed = refined(labels, vectors, _alone(vectors), SETTINGS, lists)
+    assert (whole != labels).sum() > 50
+    assert (whole == listed).mean() > 0.99
+
+
 @given(SEEDS, st.lists(st.integers(1, 9), min_size=1, max_size=6))
 def test_clusters_of_similar_faces_that_are_apart_stay_as_they_are(seed: int, sizes: list[int]) -> None:
     vectors = embeddings(sizes, seed, dimension=128)
     people = np.repeat(np.arange(len(sizes), dtype=np.int32) * 10, sizes)
-    assert _groups(refined(people, vectors, SETTINGS)) == _groups(people)
+    assert _groups(refined(people, vectors, _alone(vectors), SETTINGS)) == _groups(people)
 
 
 @given(SEEDS, st.integers(1, 30))
@@ -72,11 +100,11 @@ def test_whoever_stays_has_at_least_the_wanted_mean_similarity(seed: int, n: int
     products = vectors.astype(np.float64) @ vectors.T
     means = (products.sum(axis=1) - products.diagonal()) / n
     settings = SETTINGS.model_copy(update={"join_threshold": 1.0})
-    stays = refined(labels, vectors, settings) != UNKNOWN
+    stays = refined(labels, vectors, _alone(vectors), settings) != UNKNOWN
     assert (means[stays] > 0.5 - 1e-5).all()
     assert (means[~stays] < 0.5 + 1e-5).all()
 
 
 def test_no_faces_and_only_unknown_faces_are_left_alone() -> None:
-    assert refined(np.empty(0, np.int32), np.empty((0, 8), np.float32), SETTINGS).tolist() == []
+    assert refined(np.empty(0, np.int32), np.empty((0, 8), np.float32), np.empty(0, np.int32), SETTINGS).tolist() == []
     assert _refined(_at(0, 1, 2), UNKNOWN, UNKNOWN, UNKNOWN) == []

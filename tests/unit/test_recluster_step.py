@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -6,16 +6,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.step import recluster
+from services.reclusterer.settings import JobSettings, ReclustererSettings
 from shared.adapters.memory import MemoryRepository
-from shared.errors import Transient
 from shared.events import Cause
 from shared.ids import cluster_id
-from shared.records import Cluster, Generation, GenerationState
+from shared.records import Generation, GenerationState
+from tests.regrouping import World
 from tests.synthetic_faces import MODEL, embeddings, face_record
 
 SETTINGS = ReclustererSettings(min_cluster_size=3)
+
+
+def recluster(repository: MemoryRepository, settings: ReclustererSettings = SETTINGS) -> Generation:
+    """Regroup as for the result of a folder; return the generation that is then active."""
+    anything = JobSettings(least_change_faces=0, least_change_share=0)
+    done = World(repository, clustering=settings, job=anything).regroup(MODEL, writer=None).generation
+    assert done
+    return done
 
 
 def _repository(vectors: NDArray[np.float32], order: Sequence[int] | None = None) -> MemoryRepository:
@@ -40,21 +47,22 @@ def _faces(start: int, stop: int) -> set[str]:
 
 def test_the_first_generation_has_the_people_and_becomes_active() -> None:
     repository = _repository(embeddings([5, 1, 4]))
-    generation = recluster(repository, MODEL, SETTINGS)
+    generation = recluster(repository)
     assert repository.active_generation() == generation
-    assert (generation.number, generation.state, generation.announced) == (1, GenerationState.ACTIVE, False)
+    assert (generation.number, generation.state, generation.announced) == (1, GenerationState.ACTIVE, True)
     assert _people(repository, generation) == [_faces(0, 5), _faces(6, 10)]
     assert generation.counts == {
-        "faces": 10, "photos": 10, "edges": 16, "edge_recall": 1.0, "clusters": 2, "assigned": 9
+        "faces": 10, "photos": 10, "edges": 16, "edge_recall": 1.0, "clusters": 2, "assigned": 9,
+        "largest": 5, "assigned_before": 0,
     }  # fmt: skip
-    assert set(generation.timings) == {"read", "graph", "whispers", "refine", "medoids", "match", "write"}
+    assert {"snapshot", "graph", "whispers", "refine", "medoids", "match", "write", "swap"} <= set(generation.timings)
     assert generation.parameters["min_cluster_size"] == 3
 
 
 def test_every_accepted_face_has_a_membership_with_its_similarity_to_the_medoid() -> None:
     vectors = embeddings([5, 1, 4])
     repository = _repository(vectors)
-    generation = recluster(repository, MODEL, SETTINGS)
+    generation = recluster(repository)
     medoid_of = {cluster.cluster_id: cluster.medoid for cluster in repository.clusters(generation.number)}
     memberships = list(repository.memberships(generation.number))
     assert [membership.face_id for membership in memberships] == sorted(_faces(0, 10))
@@ -68,7 +76,7 @@ def test_every_accepted_face_has_a_membership_with_its_similarity_to_the_medoid(
 
 def test_a_cluster_is_named_after_its_generation_and_medoid() -> None:
     repository = _repository(embeddings([5, 4]))
-    recluster(repository, MODEL, SETTINGS)
+    recluster(repository)
     for cluster in repository.clusters(1):
         assert cluster.cluster_id == cluster_id(1, cluster.medoid_face_id)
         assert cluster.medoid.tolist() == next(
@@ -83,7 +91,7 @@ def test_a_cluster_is_named_after_its_generation_and_medoid() -> None:
 def test_blurry_faces_and_those_of_another_model_take_no_part() -> None:
     repository = _repository(embeddings([5]))
     repository.save_faces([face_record("9998", None), replace(face_record("9999", embeddings([1])[0]), model_id="x")])
-    generation = recluster(repository, MODEL, SETTINGS)
+    generation = recluster(repository)
     assert {membership.face_id for membership in repository.memberships(generation.number)} == _faces(0, 5)
 
 
@@ -92,23 +100,23 @@ def test_the_order_in_which_faces_arrived_changes_nothing() -> None:
     generations = []
     for order in (range(38), range(37, -1, -1), np.random.default_rng(0).permutation(38).tolist()):
         repository = _repository(vectors, order)
-        generation = recluster(repository, MODEL, SETTINGS)
+        generation = recluster(repository)
         generations.append((generation.snapshot, list(repository.memberships(1))))
     assert generations[1:] == generations[:-1]
 
 
 def test_nothing_new_means_nothing_to_do() -> None:
     repository = _repository(embeddings([5, 4]))
-    first = recluster(repository, MODEL, SETTINGS)
-    assert recluster(repository, MODEL, SETTINGS) == first
+    first = recluster(repository)
+    assert recluster(repository) == first
     assert repository.last_generation_number() == 1
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"edge_threshold": 0.71}, {"min_cluster_size": 4}, {"iterations": 9}])
 def test_other_settings_make_a_new_generation_of_the_same_people(change: dict[str, Any]) -> None:
     repository = _repository(embeddings([5, 4]))
-    recluster(repository, MODEL, SETTINGS)
-    second = recluster(repository, MODEL, SETTINGS.model_copy(update=change))
+    recluster(repository)
+    second = recluster(repository, SETTINGS.model_copy(update=change))
     assert repository.active_generation() == second
     assert second.number == 2
     retired = repository.generation(1)
@@ -120,10 +128,10 @@ def test_other_settings_make_a_new_generation_of_the_same_people(change: dict[st
 def test_people_keep_their_identifier_while_they_grow_and_others_come() -> None:
     vectors = embeddings([8, 6, 7])
     repository = _repository(vectors, [*range(5), *range(8, 12)])
-    recluster(repository, MODEL, SETTINGS)
+    recluster(repository)
     before = {cluster.medoid_face_id < "0008": cluster.cluster_id for cluster in repository.clusters(1)}
     repository.save_faces([face_record(f"{number:04}", vector) for number, vector in enumerate(vectors)])
-    recluster(repository, MODEL, SETTINGS)
+    recluster(repository)
     after = {cluster.cluster_id: cluster for cluster in repository.clusters(2)}
     assert len(after) == 3
     for old in before.values():
@@ -136,7 +144,7 @@ def test_people_keep_their_identifier_while_they_grow_and_others_come() -> None:
 def test_faces_assigned_since_the_last_generation_count_for_the_identifier() -> None:
     vectors = embeddings([9])
     repository = _repository(vectors[:3])
-    generation = recluster(repository, MODEL, SETTINGS)
+    generation = recluster(repository)
     (old,) = repository.clusters(1)
     repository.save_faces([face_record(f"{number:04}", vectors[number]) for number in range(3, 9)])
     arrived = [
@@ -146,85 +154,13 @@ def test_faces_assigned_since_the_last_generation_count_for_the_identifier() -> 
     for number in range(3):
         repository.remove_images([f"image of {number:04}"])
     assert generation == repository.active_generation()
-    recluster(repository, MODEL, SETTINGS)
+    recluster(repository)
     assert [cluster.cluster_id for cluster in repository.clusters(2)] == [old.cluster_id]
 
 
 def test_a_repository_without_faces_gets_a_generation_without_people() -> None:
     repository = MemoryRepository()
-    generation = recluster(repository, MODEL, SETTINGS)
+    generation = recluster(repository)
     assert repository.active_generation() == generation
     assert (list(repository.clusters(1)), list(repository.memberships(1))) == ([], [])
     assert generation.counts["clusters"] == 0
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-WRITES = ("save_generation", "save_clusters", "save_memberships", "activate")
-
-
-def _dying(repository: MemoryRepository, call: int, *, before: bool) -> MemoryRepository:
-    """Let the process die before or after its n-th write."""
-    calls = 0
-
-    def wrap(method: Callable[..., object]) -> Callable[..., object]:
-        def wrapped(*arguments: object) -> object:
-            nonlocal calls
-            calls += 1
-            if before and calls == call:
-                raise Killed
-            result = method(*arguments)
-            if calls == call:
-                raise Killed
-            return result
-
-        return wrapped
-
-    for name in WRITES:
-        setattr(repository, name, wrap(getattr(repository, name)))
-    return repository
-
-
-@pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("call", range(1, 8))
-def test_killed_at_any_write_the_next_call_ends_with_the_same_people_and_nothing_left_over(
-    call: int, *, before: bool
-) -> None:
-    vectors = embeddings([5, 1, 4])
-    repository = _repository(vectors, range(6))
-    recluster(repository, MODEL, SETTINGS)
-    repository.save_faces([face_record(f"{number:04}", vector) for number, vector in enumerate(vectors)])
-    with pytest.raises(Killed):
-        recluster(_dying(repository, call, before=before), MODEL, SETTINGS)
-    for name in WRITES:
-        delattr(repository, name)
-    generation = recluster(repository, MODEL, SETTINGS)
-    assert repository.active_generation() == replace(generation, state=GenerationState.ACTIVE)
-    assert _people(repository, generation) == [_faces(0, 5), _faces(6, 10)]
-    states = [repository.generation(number) for number in range(1, repository.last_generation_number() + 1)]
-    assert [state.number for state in states if state and state.state is GenerationState.BUILDING] == []
-
-
-class Rival(MemoryRepository):
-    """A repository in which another process activates a generation of its own at the last moment."""
-
-    def activate(self, number: int, expected: int | None) -> bool:
-        self.save_generation(Generation(99, GenerationState.ACTIVE, MODEL, "other", {}))
-        assert super().activate(99, expected)
-        return super().activate(number, expected)
-
-
-def test_a_generation_that_came_too_late_is_removed_and_said_so() -> None:
-    repository = Rival()
-    repository.save_faces([face_record(f"{number:04}", vector) for number, vector in enumerate(embeddings([5]))])
-    with pytest.raises(Transient, match="another process"):
-        recluster(repository, MODEL, SETTINGS)
-    active = repository.active_generation()
-    assert active
-    assert active.number == 99
-    assert repository.generation(1) is None
-    assert list(repository.memberships(1)) == []
-    clusters: Sequence[Cluster] = repository.clusters(1)
-    assert list(clusters) == []

@@ -1,17 +1,18 @@
 """`facestream reconcile`: the law that after it the stream has heard of every difference, and of nothing else."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs.notices import removed
 from cli.jobs.reconciling import Report, reconcile
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
 from shared.bucket_notification import bucket_events
 from shared.events import BucketEvent, Outcome
 from shared.ids import image_id, object_id
+from shared.notices import removed
 from shared.ports import ConsumedRecord, ObjectInfo, ProducedRecord
 from shared.records import ImageRecord
 
@@ -133,3 +134,14 @@ def test_a_removal_is_later_than_the_image_and_earlier_than_any_upload_after_it(
     heard = Heard()
     heard.write([removed(image("a.jpg", b"one", sequencer="18EAF5534A9973FF"), _NOW)])
     assert heard.events[0].sequencer == "18EAF5534A997400"
+
+
+def test_an_object_that_is_back_without_an_upload_is_announced_later_than_its_removal() -> None:
+    objects = MemoryObjectStore()
+    objects.put("photos", "a.jpg", b"one", "image/jpeg")
+    mark = image("a.jpg", b"", Outcome.REMOVED, sequencer="18EAF5534A9973FF")
+    mark = replace(mark, uploaded_at=_NOW + timedelta(hours=1))
+    _, (event,) = reconciled(objects, [mark])
+    assert not event.removed
+    assert event.sequencer == "18EAF5534A997400"
+    assert event.occurred_at > mark.uploaded_at

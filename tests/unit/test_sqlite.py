@@ -14,6 +14,7 @@ import pytest
 from shared.adapters import sqlite
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput, Transient
+from shared.records import GenerationState
 from tests.contract.examples import cluster, face, generation, image, membership
 
 
@@ -41,7 +42,7 @@ def test_a_database_of_another_kind_is_wrong_input_and_stays_as_it_is(
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(statements)
     before = path.read_bytes()
-    with pytest.raises(InvalidInput, match=f"expected a facestream database of version 1, found {found}"):
+    with pytest.raises(InvalidInput, match=f"expected a facestream database of version 2, found {found}"):
         SqliteRepository(path)
     assert path.read_bytes() == before
 
@@ -58,6 +59,35 @@ def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
         repository.save_images([image("1")])
     with SqliteRepository(tmp_path / "x.db") as repository:
         assert list(repository.images()) == [image("1")]
+
+
+_FIRST_VERSION = """
+CREATE TABLE images (image_id TEXT PRIMARY KEY);
+CREATE TABLE generations (
+    number INTEGER PRIMARY KEY, state TEXT NOT NULL, model_id TEXT NOT NULL, snapshot TEXT NOT NULL,
+    parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL
+);
+INSERT INTO generations VALUES (1, 'active', 'one', 'snapshot', '{"edge": 0.7, "seed": 1}', '{}', '{}', 0);
+CREATE TABLE control (name TEXT PRIMARY KEY, value INTEGER);
+INSERT INTO control VALUES ('active', 1), ('last number', 1);
+PRAGMA application_id = 1717658469;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_FIRST_VERSION)
+    for _ in range(2):
+        with SqliteRepository(path) as repository:
+            assert repository.active_generation() == replace(generation(1), state=GenerationState.ACTIVE)
+            assert repository.lease() is None
+    with SqliteRepository(path) as repository:
+        assert repository.next_generation_number() == 2
+        repository.save_generation(generation(2))
+        assert repository.activate(2, 1)
+        assert repository.active_generation() == generation(2)
 
 
 def test_a_full_disk_is_told_and_what_was_saved_before_is_kept(tmp_path: Path) -> None:

@@ -1,16 +1,19 @@
 """Records and events: what the headers say, what a bad value is answered with, what the bucket tells."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 import pytest
 
 from shared.bucket_notification import bucket_events
-from shared.errors import Poison
+from shared.errors import Poison, Transient
 from shared.events import BucketEvent, FacesDetected, FacesEmbedded, FacesScreened, Outcome, Photo
-from shared.ports import ConsumedRecord
-from shared.streaming import About, decoded, encoded, one, photo_step
+from shared.ports import ConsumedRecord, ProducedRecord
+from shared.streaming import About, PhotoStep, decoded, encoded, one
 from shared.topics import FACES_ASSIGNED, FACES_SCREENED, MAX_MESSAGE_BYTES, TOPICS
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -20,16 +23,111 @@ _PHOTO = Photo(
 _DETECTED = FacesDetected(photo=_PHOTO, outcome=Outcome.DETECTED)
 
 
-def record(value: bytes | None, headers: dict[str, bytes] | None = None) -> ConsumedRecord:
-    return ConsumedRecord("in", 1, 7, b"k", value, headers or {}, _TIME)
+def record(value: bytes | None, headers: dict[str, bytes] | None = None, offset: int = 7) -> ConsumedRecord:
+    return ConsumedRecord("in", 1, offset, b"k", value, headers or {}, _TIME)
 
 
-def screened(photos: Any) -> list[FacesScreened]:
-    return [FacesScreened(photo=photo.photo, outcome=photo.outcome) for photo in photos]
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
 
 
-def test_a_photograph_goes_on_under_the_name_of_its_object_with_the_headers_of_cloudevents() -> None:
-    step = photo_step("quality", one(FacesDetected), screened, FACES_SCREENED)
+def screened(photo: FacesDetected) -> FacesScreened:
+    return FacesScreened(photo=photo.photo, outcome=photo.outcome)
+
+
+def screening(threads: Executor, alone: Callable[[FacesDetected], FacesScreened] = screened) -> Callable[..., Any]:
+    return PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, threads)
+
+
+def detected(offset: int, key: str = "a.jpg") -> ConsumedRecord:
+    photo = _PHOTO.model_copy(update={"key": key})
+    return record(_DETECTED.model_copy(update={"photo": photo}).model_dump_json().encode(), offset=offset)
+
+
+def keys(records: Sequence[ProducedRecord]) -> list[str]:
+    return [FacesScreened.model_validate_json(record.value or b"").photo.key for record in records]
+
+
+def test_what_was_begun_ahead_is_done_once_and_comes_in_the_order_of_the_records(threads: Executor) -> None:
+    calls: list[str] = []
+    last = Event()
+
+    def alone(photo: FacesDetected) -> FacesScreened:
+        last.wait(60) if photo.photo.key == "0" else last.set()
+        calls.append(photo.photo.key)
+        return screened(photo)
+
+    step = PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, threads)
+    records = [detected(number, str(number)) for number in range(5)]
+    step.ahead(records[:2])
+    assert last.wait(60), "begun before the step is called"
+    step.ahead(records[:3])
+    assert keys(step(records[:3])) == ["0", "1", "2"]
+    assert keys(step(records[3:])) == ["3", "4"], "what was not announced is done all the same"
+    assert sorted(calls) == ["0", "1", "2", "3", "4"]
+
+
+def test_what_is_no_longer_held_is_not_begun() -> None:
+    calls: list[str] = []
+    going_on, begun = Event(), Event()
+
+    def alone(photo: FacesDetected) -> FacesScreened:
+        calls.append(photo.photo.key)
+        begun.set()
+        going_on.wait(60)
+        return screened(photo)
+
+    with ThreadPoolExecutor(1) as thread:
+        step = PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, thread)
+        records = [detected(number, str(number)) for number in range(4)]
+        step.ahead(records[:3])
+        assert begun.wait(60)
+        step.ahead([])
+        going_on.set()
+        assert keys(step(records[3:])) == ["3"]
+    assert calls == ["0", "3"]
+
+
+def test_a_record_that_cannot_be_read_is_poison_in_its_turn_and_costs_the_others_nothing(threads: Executor) -> None:
+    calls: list[str] = []
+
+    def alone(photo: FacesDetected) -> FacesScreened:
+        calls.append(photo.photo.key)
+        return screened(photo)
+
+    step = PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, threads)
+    records = [detected(0, "0"), record(b"{", offset=1), detected(2, "2")]
+    step.ahead(records)
+    with pytest.raises(Poison):
+        step(records)
+    assert [keys(step([records[0]])), keys(step([records[2]]))] == [["0"], ["2"]]
+    assert sorted(calls) == ["0", "2"], "not done again"
+
+
+def test_what_fails_ahead_fails_in_its_turn_and_not_for_ever(threads: Executor) -> None:
+    failures = iter([True])
+
+    def alone(photo: FacesDetected) -> FacesScreened:
+        if next(failures, False):
+            msg = "the store is away"
+            raise Transient(msg)
+        return screened(photo)
+
+    step = PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, threads)
+    step.ahead([detected(0)])
+    with pytest.raises(Transient, match="away"):
+        step([detected(0)])
+    step.ahead([])
+    step.ahead([detected(0)])
+    assert keys(step([detected(0)])) == ["a.jpg"]
+
+
+def test_a_photograph_goes_on_under_the_name_of_its_object_with_the_headers_of_cloudevents(
+    threads: Executor,
+) -> None:
+    step = screening(threads)
     (given,) = step([record(_DETECTED.model_dump_json().encode(), {"traceparent": b"00-a-b-01", "other": b"x"})])
     assert (given.topic, given.key) == ("faces.screened", b"o")
     headers = dict(given.headers)
@@ -45,8 +143,8 @@ def test_a_photograph_goes_on_under_the_name_of_its_object_with_the_headers_of_c
     assert decoded(ConsumedRecord("t", 0, 0, b"", given.value, {}, _TIME), FacesScreened).photo == _PHOTO
 
 
-def test_a_replay_gives_the_same_bytes_and_a_later_state_of_the_object_another_name() -> None:
-    step = photo_step("quality", one(FacesDetected), screened, FACES_SCREENED)
+def test_a_replay_gives_the_same_bytes_and_a_later_state_of_the_object_another_name(threads: Executor) -> None:
+    step = screening(threads)
     first, again = (step([record(_DETECTED.model_dump_json().encode())]) for _ in range(2))
     assert first == again
     later = _DETECTED.model_copy(update={"photo": _PHOTO.model_copy(update={"sequencer": "1B"})})
@@ -117,12 +215,12 @@ def test_what_leaves_the_picture_as_it_is_is_no_event(name: str) -> None:
     assert bucket_events(record(notification(name))) == []
 
 
-def test_one_notification_may_tell_of_several_objects() -> None:
+def test_one_notification_may_tell_of_several_objects(threads: Executor) -> None:
     body = json.loads(notification())
     body["Records"] *= 3
-    step = photo_step("detector", bucket_events, lambda events: [_DETECTED for _ in events], FACES_SCREENED)
+    step = PhotoStep("detector", bucket_events, lambda _: _DETECTED, list, FACES_SCREENED, threads)
     assert len(bucket_events(record(json.dumps(body).encode()))) == 3
-    assert len(step([record(json.dumps(body).encode()), record(notification())])) == 4
+    assert len(step([record(json.dumps(body).encode()), record(notification(), offset=8)])) == 4
 
 
 @pytest.mark.parametrize("value", [b"{}", b'{"Records": [{}]}', notification(sequencer="not hex"), b"null"])

@@ -28,7 +28,7 @@ class MemoryStream:
     closed: bool = False
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
-        assert wait > 0
+        assert wait >= 0
         taken = self.values[self.position : self.position + limit]
         start = self.position
         self.position += len(taken)
@@ -50,6 +50,9 @@ class MemoryStream:
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
         self.position = consumed[0].offset
+
+    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+        return consumed
 
     def idle(self, seconds: float) -> None:
         assert seconds > 0

@@ -1,0 +1,236 @@
+"""The assigner among 10,000 people, exactly once on real servers; and each of its parts alone, in the same run."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import SecretStr
+
+from bench.arrivals import people, photographs, publish
+from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
+from bench.tables import Table
+from services.assigner.streaming import Assigner
+from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.matching import AssignerSettings
+from shared.ports import ConsumedRecord, FaceRepository, ProducedRecord
+from shared.records import FaceRecord, ImageRecord, Membership
+from shared.settings import BucketSettings
+from shared.streaming import About, encoded
+from shared.topics import FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED
+from shared.vector_search import NearestRows
+from shared.worker import WorkerSettings
+from tests.stack import KafkaServer, Missing, MongoServer, new_run
+
+_TITLE = "assigner: exactly once among 10,000 people"
+_PEOPLE = 10_000
+_PHOTOS = 16_000
+_PHOTOS_MONGO = 4_000
+_ROUNDS = 3
+_BATCH = WorkerSettings(batch=500)  # the service's own
+_CANDIDATES = 3  # people that the assigner fetches per face
+
+
+def measure() -> Table:
+    """Fill `faces.embedded`, let the assigner read all of it, and then its parts, several times in turn."""
+    try:
+        with new_run() as folder, kafka_with_topics(folder) as kafka, quiet():
+            return _measured(kafka, folder)
+    except Missing as missing:
+        return not_there(_TITLE, missing)
+
+
+class _Recorded(MemoryRepository):
+    """Notes what is saved, call by call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saved: list[tuple[str, Sequence[ImageRecord] | Sequence[FaceRecord] | Sequence[Membership]]] = []
+
+    def save_images(self, images: Sequence[ImageRecord]) -> None:
+        self.saved.append(("save_images", images))
+        super().save_images(images)
+
+    def save_faces(self, faces: Sequence[FaceRecord]) -> None:
+        self.saved.append(("save_faces", faces))
+        super().save_faces(faces)
+
+    def save_memberships(self, memberships: Sequence[Membership]) -> None:
+        self.saved.append(("save_memberships", memberships))
+        super().save_memberships(memberships)
+
+    def save_again(self, repository: FaceRepository) -> None:
+        """Save the same in the same portions."""
+        for call, records in self.saved:
+            getattr(repository, call)(records)
+
+
+class _Whole(NamedTuple):
+    """One run of the assigner: faces assigned, seconds, and by object id what it said."""
+
+    faces: int
+    seconds: float
+    said: dict[bytes, list[ProducedRecord]]
+
+    @property
+    def rate(self) -> float:
+        return self.faces / self.seconds
+
+
+def _measured(kafka: KafkaServer, folder: Path) -> Table:
+    medoids = people(_PEOPLE)
+    trace = {"traceparent": b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    fill(
+        kafka,
+        (
+            encoded(
+                FACES_EMBEDDED,
+                event.photo.object_id,
+                event,
+                About("embedder", event.photo.image_id, event.photo.uploaded_at, event.photo.sequencer or ""),
+                trace,
+            )
+            for event in photographs(_PHOTOS, medoids)
+        ),
+    )
+    rates: dict[str, list[float]] = {}
+
+    def note(name: str, faces: int, seconds: float) -> None:
+        rates.setdefault(name, []).append(faces / seconds)
+
+    for number in range(_ROUNDS):
+        recorded = _Recorded()
+        publish(recorded, medoids)
+        whole = _assigner(kafka, f"memory{number}", recorded, _PHOTOS)
+        note("memory", whole.faces, whole.seconds)
+        note("search", whole.faces, _search(medoids, recorded))
+        note("copy", whole.faces, _copy(kafka, f"copy{number}", whole, _PHOTOS).seconds)
+        note("upserts", whole.faces, _upserts(MemoryRepository(), recorded))
+    notes = [
+        f"{_PHOTOS:,} photographs with {whole.faces:,} accepted faces, 1 to 4 on each",
+        f"batches of {_BATCH.batch} photographs; medians of {_ROUNDS} rounds",
+        "copy: the loop of the service, that reads the same records and writes those that the assigner wrote",
+        "share: of the slowest part alone, the assigner's rate",
+    ]
+    try:
+        server = MongoServer(folder / "mongo").start()
+    except Missing as missing:
+        notes.append(f"MongoDB's protocol: not measured; {missing}")
+    else:
+        for number in range(_ROUNDS):
+            _with_mongo(kafka, server, number, medoids, rates)
+        notes.append(
+            f"MongoDB's protocol: {_PHOTOS_MONGO:,} photographs, a server over SQLite, far from MongoDB's speed"
+        )
+        server.stop()
+    return Table(_TITLE, ("what", "faces a second", "share, %"), _rows(rates), notes)
+
+
+def _rows(rates: dict[str, list[float]]) -> list[tuple[str, float, str | float]]:
+    found = {name: median(several) for name, several in rates.items()}
+    rows: list[tuple[str, float, str | float]] = [
+        (
+            "the assigner, records kept in memory",
+            found["memory"],
+            _share("memory", ("search", "copy", "upserts"), rates),
+        ),
+        ("  search alone (FAISS)", found["search"], ""),
+        ("  copy on Kafka alone", found["copy"], ""),
+        ("  upserts in memory alone", found["upserts"], ""),
+    ]
+    if "mongo" in found:
+        rows += [
+            ("the assigner, MongoDB's protocol", found["mongo"], _share("mongo", ("upserts in Mongo",), rates)),
+            ("  upserts in MongoDB's protocol alone", found["upserts in Mongo"], ""),
+        ]
+    return rows
+
+
+def _share(whole: str, parts: Sequence[str], rates: dict[str, list[float]]) -> float:
+    """Return the median, over the rounds, of the rate by that of the slowest part in the same round, in percent."""
+    rounds = zip(rates[whole], *(rates[part] for part in parts), strict=True)
+    share: float = median(100 * rate / min(of_parts) for rate, *of_parts in rounds)
+    return share
+
+
+def _with_mongo(
+    kafka: KafkaServer, server: MongoServer, number: int, medoids: NDArray[np.float32], rates: dict[str, list[float]]
+) -> None:
+    recorded = _Recorded()
+    publish(recorded, medoids)
+    _assigner(kafka, f"recorded{number}", recorded, _PHOTOS_MONGO)
+    with _mongo(server, f"whole{number}") as repository:
+        publish(repository, medoids)
+        whole = _assigner(kafka, f"mongo{number}", repository, _PHOTOS_MONGO)
+    rates.setdefault("mongo", []).append(whole.rate)
+    with _mongo(server, f"alone{number}") as repository:
+        rates.setdefault("upserts in Mongo", []).append(whole.faces / _upserts(repository, recorded))
+
+
+def _mongo(server: MongoServer, database: str) -> MongoRepository:
+    repository = MongoRepository(MongoSettings(uri=SecretStr(server.uri), database=database))
+    repository.create_indexes()
+    return repository
+
+
+def _assigner(kafka: KafkaServer, name: str, repository: FaceRepository, photos: int) -> _Whole:
+    assigner = Assigner(repository, MemoryObjectStore(), AssignerSettings(), BucketSettings())
+    said: dict[bytes, list[ProducedRecord]] = {}
+    batches: list[Sequence[ProducedRecord]] = []
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        produced = assigner.step(records)
+        batches.append(produced)
+        return produced
+
+    ran = run_until(
+        photos,
+        kafka,
+        name,
+        FACES_EMBEDDED.name,
+        step,
+        settings=_BATCH,
+        prepare=lambda: assigner.prepare(lambda _: True),
+        committed=assigner.committed,
+        ahead=assigner.ahead,
+    )
+    faces = 0
+    for batch in batches:
+        of_photo: list[ProducedRecord] = []
+        for record in batch:
+            faces += record.topic == FACES_ASSIGNED.name
+            of_photo.append(record)
+            if record.topic == IMAGES_PROCESSED.name:  # a photograph's last
+                said[record.key] = of_photo
+                of_photo = []
+    return _Whole(faces, ran.seconds, said)
+
+
+def _copy(kafka: KafkaServer, name: str, whole: _Whole, photos: int) -> Ran:
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        return [said for record in records for said in whole.said[record.key or b""]]
+
+    return run_until(photos, kafka, name, FACES_EMBEDDED.name, step, settings=_BATCH)
+
+
+def _search(medoids: NDArray[np.float32], recorded: _Recorded) -> float:
+    batches = [
+        np.stack([record.vector for record in records if isinstance(record, FaceRecord) and record.vector is not None])
+        for call, records in recorded.saved
+        if call == "save_faces"
+    ]
+    index = NearestRows(medoids)
+    started = time.perf_counter()
+    for batch in batches:
+        index.search(batch, _CANDIDATES)
+    return time.perf_counter() - started
+
+
+def _upserts(repository: FaceRepository, recorded: _Recorded) -> float:
+    started = time.perf_counter()
+    recorded.save_again(repository)
+    return time.perf_counter() - started

@@ -1,0 +1,140 @@
+"""Time, memory and quality of clustering synthetic faces, up to a million."""
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from bench.cluster_quality import Labels, b_cubed, pairwise
+from bench.synthetic import long_tail
+from bench.tables import Table
+from services.reclusterer import reference
+from services.reclusterer.clustering import Clustering, cluster_faces, memory_bound
+from services.reclusterer.dask_search import spread_over
+from services.reclusterer.graph import EXACT_LIMIT
+from services.reclusterer.settings import ReclustererSettings
+
+_SIZES = (10_000, 100_000, 1_000_000)
+_BASELINE_SIZES = (1_000, 2_000)  # it takes the square of the number: 4,000 faces would be a minute
+_COMPARED = 100_000
+_SEEDS = 3
+_WARM_UP = 2_000
+# For the quality of the clusters themselves, none is dropped for being small.
+_ALL = ReclustererSettings(min_cluster_size=2)
+_PHASES = ("graph", "whispers", "refine", "medoids")
+
+
+class _Run(NamedTuple):
+    seconds: float
+    mebibytes: float
+    found: Clustering
+
+
+def speed() -> Table:
+    """Cluster growing numbers of faces, beside the plain networkx script that everybody begins with."""
+    rows: list[Sequence[str | float]] = []
+    for n in _BASELINE_SIZES:
+        vectors, people = long_tail(n)
+        started = time.perf_counter()
+        labels = _networkx_script(vectors, _ALL)
+        seconds = time.perf_counter() - started
+        rows.append(("networkx", n, f"{seconds:.2f}", *[""] * 7, pairwise(labels, people).f, b_cubed(labels, people).f))
+    for n in _SIZES:
+        run = _apart(n, 0)
+        people = long_tail(n)[1]
+        phases = [f"{run.found.timings[phase]:.2f}" for phase in _PHASES]
+        bound = memory_bound(n, run.found.edges) / 2**20
+        shown = (
+            f"{run.seconds:.2f}",
+            *phases,
+            f"{run.mebibytes:,.0f}",
+            f"{bound:,.0f}",
+            f"{run.found.edge_recall:.4f}",
+        )
+        quality = (pairwise(run.found.labels, people).f, b_cubed(run.found.labels, people).f)
+        rows.append(("reclusterer", n, *shown, *quality))
+    return Table(
+        "clustering: time",
+        ("what", "faces", "seconds", *_PHASES, "peak MiB", "bound MiB", "edge recall", "pairwise F", "BCubed F"),
+        rows,
+        [
+            "people with a long tail of photographs, spread as those of Labeled Faces in the Wild; made before",
+            "from vectors to people with medoids, pairs count; the peak is that of the process, vectors included",
+        ],
+    )
+
+
+def beside_exact() -> Table:
+    """Compare inverted lists, in threads and on Dask, with the exact graph."""
+    rows: list[Sequence[str | float]] = []
+    for seed in range(_SEEDS):
+        _, people = long_tail(_COMPARED, seed)
+        runs = {
+            "exact graph": _apart(_COMPARED, seed, exact_limit=_COMPARED),
+            "inverted lists": _apart(_COMPARED, seed),
+        }
+        if seed == 0:
+            with _local_dask() as scheduler:
+                runs["inverted lists on Dask"] = _apart(_COMPARED, seed, scheduler=scheduler)
+        same = runs["inverted lists"].found.labels.tobytes()
+        for what, run in runs.items():
+            f = (pairwise(run.found.labels, people).f, b_cubed(run.found.labels, people).f)
+            equal = "yes" if run.found.labels.tobytes() == same else "no"
+            rows.append((what, seed, f"{run.seconds:.2f}", f"{run.found.edge_recall:.4f}", *f, equal))
+    columns = ("what", "seed", "seconds", "edge recall", "pairwise F", "BCubed F", "clusters as of the lists")
+    return Table(
+        f"clustering: {_COMPARED:,} faces beside the exact graph", columns, rows, ["on Dask: two workers, one machine"]
+    )
+
+
+def _networkx_script(vectors: NDArray[np.float32], settings: ReclustererSettings) -> Labels:
+    """Compare every face with every other in a loop, and whisper over a networkx graph."""
+    n = len(vectors)
+    graph: nx.Graph[int] = nx.Graph()
+    graph.add_nodes_from(range(n))
+    for a in range(n):
+        for b in range(a + 1, n):
+            similarity = float(np.dot(vectors[a], vectors[b]))
+            if similarity > settings.edge_threshold:
+                graph.add_edge(a, b, weight=similarity)
+    alone = np.arange(n, dtype=np.int32)
+    edges = csr_array(nx.to_scipy_sparse_array(graph))
+    return reference.chinese_whispers(
+        edges, settings.iterations, settings.seed, keys=alone.astype(np.uint64), photos=alone, first=alone
+    )
+
+
+def _apart(n: int, seed: int, *, exact_limit: int = EXACT_LIMIT, scheduler: str | None = None) -> _Run:
+    """Cluster in a process of its own, since the peak of a process never goes down."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(_timed, n, seed, exact_limit, scheduler).result()
+
+
+def _timed(n: int, seed: int, exact_limit: int, scheduler: str | None) -> _Run:
+    vectors, _ = long_tail(n, seed)
+    alone = np.arange(n, dtype=np.int32)
+    with spread_over(scheduler) as spread:
+        for limit in (0, _WARM_UP):  # compile, and start what is to be started
+            cluster_faces(vectors[:_WARM_UP], alone[:_WARM_UP], _ALL, exact_limit=limit, spread=spread)
+        started = time.perf_counter()
+        found = cluster_faces(vectors, alone, _ALL, exact_limit=exact_limit, spread=spread)
+        seconds = time.perf_counter() - started
+    return _Run(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, found)
+
+
+@contextmanager
+def _local_dask() -> Iterator[str]:
+    distributed: Any = import_module("distributed")  # heavy, and only here
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        yield cluster.scheduler_address

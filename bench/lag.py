@@ -1,0 +1,103 @@
+"""A member of a group that is a million records behind: how fast it catches up, and whether its memory grows."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import count
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import psutil
+
+from bench.arrivals import people, photographs
+from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
+from bench.tables import Table
+from shared.events import DetectedFace, FacesDetected
+from shared.ports import ConsumedRecord, ProducedRecord
+from shared.streaming import About, decoded, encoded
+from shared.topics import FACES_DETECTED, FACES_SCREENED
+from shared.worker import WorkerSettings
+from tests.stack import KafkaServer, Missing, new_run
+
+_TITLE = "a member that is a million records behind"
+_RECORDS = 1_000_000
+_SAMPLES = 1_000  # different photographs; the others are these under other keys
+_MIB = 2**20
+
+
+class _Caught(NamedTuple):
+    """How a member caught up; the memory of its process in MiB, resident: without Kafka, and after each batch."""
+
+    ran: Ran
+    before: float
+    memory: list[tuple[int, float]]
+
+
+def measure() -> Table:
+    """Write a million records, and let one member in a process of its own read them and write each again."""
+    try:
+        with new_run() as folder, kafka_with_topics(folder) as kafka:
+            sizes: list[int] = []
+            fill(kafka, _records(sizes))
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:
+                caught = process.submit(_catch_up, kafka).result()
+    except Missing as missing:
+        return not_there(_TITLE, missing)
+    quarters = [
+        max(memory for records, memory in caught.memory if start < 4 * records / _RECORDS <= start + 1)
+        for start in range(4)
+    ]
+    rows = [
+        ("records", caught.ran.records),
+        ("bytes of a record's value", round(sum(sizes) / len(sizes))),
+        ("records a second", caught.ran.records / caught.ran.seconds),
+        ("seconds", caught.ran.seconds),
+        ("MiB of memory, before it joins", caught.before),
+        *((f"MiB of memory, the most in quarter {number}", most) for number, most in enumerate(quarters, 1)),
+    ]
+    notes = [
+        "each record is decoded and written again to the next topic, in transactions; the process's resident memory",
+        "what is fetched ahead is bounded: queued.max.messages.kbytes is 32 MiB",
+    ]
+    return Table(_TITLE, ("what", "value"), rows, notes)
+
+
+def _records(sizes: list[int]) -> Iterator[ProducedRecord]:
+    """Yield what the detector says, of one face on each photograph; notes the sizes of the different ones."""
+    samples = []
+    for event in photographs(_SAMPLES, people(2)):
+        faces = tuple(DetectedFace.model_validate(face.model_dump()) for face in event.faces[:1])
+        photo = event.photo
+        found = FacesDetected(photo=photo, outcome=event.outcome, faces=faces)
+        about = About("detector", photo.image_id, photo.uploaded_at, photo.sequencer or "")
+        samples.append(encoded(FACES_DETECTED, photo.object_id, found, about))
+    sizes += [len(sample.value or b"") for sample in samples]
+    for number in count():
+        if number == _RECORDS:
+            return
+        sample = samples[number % _SAMPLES]
+        yield ProducedRecord(sample.topic, b"%032x" % number, sample.value, sample.headers)
+
+
+def _catch_up(kafka: KafkaServer) -> _Caught:
+    process = psutil.Process()
+
+    def memory() -> float:
+        return float(process.memory_info().rss / _MIB)
+
+    before, seen, done = memory(), [(0, memory())], [0]
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        for record in records:
+            decoded(record, FacesDetected)
+        return [
+            ProducedRecord(FACES_SCREENED.name, record.key or b"", record.value, record.headers) for record in records
+        ]
+
+    def committed(records: Sequence[ConsumedRecord]) -> None:
+        done[0] += len(records)
+        seen.append((done[0], memory()))
+
+    with quiet():
+        settings = WorkerSettings(batch=500)
+        ran = run_until(_RECORDS, kafka, "lagging", FACES_DETECTED.name, step, settings=settings, committed=committed)
+    return _Caught(ran, before, seen)

@@ -1,0 +1,96 @@
+"""`facestream generations`: regroupings, and the way to another one. Imports are inside, as in `photo_commands.py`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The regroupings: look at them, go to another one, keep one.", no_args_is_help=True)
+
+_LONG_LINE = 2000  # characters
+_Result = Annotated[
+    Path | None, typer.Option("--result", metavar="DIR", help="The result of `facestream run`; else the stream.")
+]
+_Number = Annotated[int, typer.Argument(metavar="N", min=1, help="Number of a generation.")]
+
+
+@app.command("list")
+def list_generations(*, result: _Result = None) -> None:
+    """Print the generations that are kept."""
+    from rich.console import Console  # noqa: PLC0415  see above
+
+    from cli.jobs.generations import table  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
+
+    with opened(result) as repository:
+        Console(highlight=False, width=None if sys.stdout.isatty() else _LONG_LINE).print(table(repository))
+
+
+@app.command()
+def show(number: _Number, *, result: _Result = None) -> None:
+    """Print what is known of a generation: state, counts, settings, times."""
+    from cli.jobs.generations import described  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
+
+    with opened(result) as repository:
+        for line in described(repository, number):
+            typer.echo(line)
+
+
+@app.command()
+def diff(before: _Number, after: _Number, *, result: _Result = None) -> None:
+    """Print what differs between two generations: faces, and people that are not as they were."""
+    from cli.jobs.generations import difference  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
+
+    with opened(result) as repository:
+        for line in difference(repository, before, after):
+            typer.echo(line)
+
+
+@app.command()
+def rollback(number: _Number) -> None:
+    """Go back to an earlier generation.
+
+    Faces that came since get their place in it, and downstream hears of every face whose person is another one.
+    """
+    _go_to(number, "retired")
+
+
+@app.command()
+def publish(number: _Number) -> None:
+    """Publish a generation that was held back."""
+    _go_to(number, "held")
+
+
+@app.command()
+def pin(number: _Number) -> None:
+    """Keep a generation. While the active one is pinned, the reclusterer makes and publishes none."""
+    from cli.jobs.generations import pin as pinned  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
+
+    with opened(None) as repository:
+        typer.echo(pinned(repository, number))
+
+
+@app.command()
+def unpin(number: _Number) -> None:
+    """Undo `pin`."""
+    from cli.jobs.generations import unpin as unpinned  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
+
+    with opened(None) as repository:
+        typer.echo(unpinned(repository, number))
+
+
+def _go_to(number: int, state: str) -> None:
+    from cli.jobs.generations import go_to  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
+    from shared.records import GenerationState  # noqa: PLC0415  see above
+    from shared.settings import check_environment  # noqa: PLC0415  see above
+
+    check_environment()
+    with opened(None) as repository:
+        generation = go_to(repository, number, GenerationState(state))
+    typer.echo(f"generation {generation.number} is active, in the place of {generation.previous}, and announced")

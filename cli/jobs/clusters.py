@@ -1,0 +1,71 @@
+"""`facestream clusters`: who there is, who is on which photographs, and what became of a person."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from more_itertools import chunked
+from rich.table import Table
+
+from cli.jobs.repositories import active
+from cli.jobs.watching import printable
+from services.reclusterer.announcing import changes
+from services.reclusterer.presence import present
+from shared.errors import InvalidInput
+from shared.ports import FaceRepository
+from shared.records import GenerationState
+
+_BLOCK = 500  # faces that are looked up at once
+
+
+def table(repository: FaceRepository) -> Table:
+    """Return the people of the active generation as a table, the largest first."""
+    number = active(repository).number
+    sizes = Counter(membership.cluster_id for membership in repository.memberships(number))
+    lines = Table(box=None, pad_edge=False)
+    for name in ("cluster", "faces", "medoid"):
+        lines.add_column(name, no_wrap=True, justify="right" if name == "faces" else "left")
+    ordered = sorted(repository.clusters(number), key=lambda cluster: (-sizes[cluster.cluster_id], cluster.cluster_id))
+    for cluster in ordered:
+        lines.add_row(cluster.cluster_id, str(sizes[cluster.cluster_id]), cluster.medoid_face_id)
+    return lines
+
+
+def described(repository: FaceRepository, beginning: str) -> Iterator[str]:
+    """Yield lines that describe a person of the active generation: its faces, with their photographs."""
+    number = active(repository).number
+    found = [cluster for cluster in repository.clusters(number) if cluster.cluster_id.startswith(beginning)]
+    if len(found) != 1:
+        msg = f"{beginning}: expected the beginning of one cluster id of generation {number}, found {len(found)} such"
+        raise InvalidInput(msg)
+    (cluster,) = found
+    members = {item.face_id: item for item in repository.memberships(number) if item.cluster_id == cluster.cluster_id}
+    yield f"cluster {cluster.cluster_id} of generation {number}: {len(members)} faces"
+    yield f"medoid: {cluster.medoid_face_id}"
+    yield f"parents: {', '.join(cluster.parents) or 'none'}"
+    for face_ids in chunked(members, _BLOCK):
+        for face_id, (_, image) in sorted(present(repository, face_ids).items()):
+            similarity = members[face_id].similarity
+            how = "     -" if similarity is None else f"{similarity:6.3f}"
+            yield f"{face_id}  {how}  {printable(f'{image.bucket}/{image.key}')}"
+
+
+def history(repository: FaceRepository, beginning: str) -> Iterator[str]:
+    """Yield a line for each generation that is kept and that knows of a person, the oldest first."""
+    whole = {GenerationState.ACTIVE, GenerationState.RETIRED}
+    numbers = [generation.number for generation in repository.generations() if generation.state in whole]
+    lines = [
+        f"generation {number}: {cluster.cluster_id}  {cluster.size} faces"
+        for number in numbers[:1]
+        for cluster in repository.clusters(number)
+        if cluster.cluster_id.startswith(beginning)
+    ]
+    for before, after in pairwise(numbers):
+        for fate in changes(repository, before, after):
+            if fate.cluster_id.startswith(beginning) or (fate.other and fate.other.startswith(beginning)):
+                other = f" {fate.other}" if fate.other else ""
+                lines.append(f"generation {after}: {fate.cluster_id}  {fate.change}{other}  {fate.size} faces")
+    if not lines:
+        msg = f"{beginning}: expected the beginning of a cluster id of generations {numbers}, found none"
+        raise InvalidInput(msg)
+    yield from lines

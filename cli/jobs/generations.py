@@ -1,0 +1,116 @@
+"""`facestream generations`: which there are, what differs, and the way to another one."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+
+from rich.table import Table
+
+from cli.jobs.repositories import active, numbered
+from services.reclusterer.announcing import both, changes
+from services.reclusterer.lease import heartbeat, taken
+from services.reclusterer.publishing import Publisher
+from services.reclusterer.settings import JobSettings
+from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
+from shared.errors import InvalidInput
+from shared.events import Change
+from shared.matching import AssignerSettings
+from shared.ports import FaceRepository
+from shared.records import Generation, GenerationState
+
+
+def table(repository: FaceRepository) -> Table:
+    """Return all generations as a table."""
+    lines = Table(box=None, pad_edge=False)
+    for name in ("generation", "state", "made", "faces", "people", "assigned", "reason"):
+        lines.add_column(name, justify="right" if name in {"generation", "faces", "people", "assigned"} else "left")
+    pinned = repository.pinned()
+    for generation in repository.generations():
+        counts = (str(generation.counts.get(name, "")) for name in ("faces", "clusters", "assigned"))
+        cells = (str(generation.number), _state(generation, pinned), _time(generation.created_at), *counts)
+        lines.add_row(*cells, generation.reason)
+    return lines
+
+
+def described(repository: FaceRepository, number: int) -> Iterator[str]:
+    """Yield lines that describe a generation."""
+    generation = numbered(repository, number)
+    yield f"generation {number}: {_state(generation, repository.pinned())}"
+    yield f"made: {_time(generation.created_at)}"
+    yield f"published: {_time(generation.published_at)}, in the place of {generation.previous or 'none'}"
+    yield f"announced: {'yes' if generation.announced else 'no'}"
+    if generation.reason:
+        yield f"held back: {generation.reason}"
+    yield f"model: {generation.model_id}"
+    yield from (f"{name}: {value}" for name, value in generation.counts.items())
+    yield from (f"{name}: {value}" for name, value in generation.parameters.items())
+    yield from (f"{name}: {seconds:.2f} s" for name, seconds in generation.timings.items())
+
+
+def difference(repository: FaceRepository, before: int, after: int) -> Iterator[str]:
+    """Yield lines that say what differs between two generations: faces, then people that are not as they were."""
+    for number in (before, after):
+        numbered(repository, number)
+    moved = left = found = 0
+    for old, new in both(repository, before, after):
+        was, now = old and old.cluster_id, new and new.cluster_id
+        moved += bool(was and now and was != now)
+        left += bool(was and not now)
+        found += bool(now and not was)
+    yield f"faces: {moved} have another person, {left} are unknown now, {found} were unknown before"
+    for fate in changes(repository, before, after):
+        if fate.change is not Change.KEPT:
+            yield f"{fate.cluster_id}  {fate.change}{f' {fate.other}' if fate.other else ''}  {fate.size} faces"
+
+
+def go_to(repository: FaceRepository, number: int, wanted: GenerationState) -> Generation:
+    """Make a retired or a held generation the active one, tell the world, and return it.
+
+    Takes the lease as the job does, and so raises `Busy` while that is at work; `InvalidInput`, `Fatal`, `Transient`.
+    """
+    settings, kafka = JobSettings(), KafkaSettings()
+    with ExitStack() as stack:
+        hold = stack.enter_context(taken(repository, f"operator {socket.gethostname()}/{os.getpid()}", settings))
+        stack.enter_context(heartbeat(hold, settings.lease / 4))
+        writer = KafkaWriter(kafka, RECLUSTERER)
+        hold.check()
+        publisher = Publisher(repository, hold, writer, AssignerSettings(), settings)
+        publisher.resume()
+        target = numbered(repository, number)
+        if target.state is not wanted:
+            msg = f"generation {number}: expected one that is {wanted}, it is {target.state}"
+            raise InvalidInput(msg)
+        return publisher.publish(target)
+
+
+def pin(repository: FaceRepository, number: int) -> str:
+    """Keep a generation; return what that means."""
+    generation = numbered(repository, number)
+    if generation.state is GenerationState.BUILDING:
+        msg = f"generation {number}: expected one that is whole, this one is being made"
+        raise InvalidInput(msg)
+    repository.pin(number)
+    if number == active(repository).number:
+        return f"generation {number} is pinned and active: no other one is published until it is unpinned"
+    return f"generation {number} is pinned: it is kept until it is unpinned"
+
+
+def unpin(repository: FaceRepository, number: int) -> str:
+    """Undo `pin`; return what that means."""
+    if number not in repository.pinned():
+        pinned = ", ".join(map(str, sorted(repository.pinned()))) or "none"
+        msg = f"generation {number}: expected a pinned one ({pinned})"
+        raise InvalidInput(msg)
+    repository.unpin(number)
+    return f"generation {number} is no longer pinned"
+
+
+def _state(generation: Generation, pinned: frozenset[int]) -> str:
+    return generation.state + (", pinned" if generation.number in pinned else "")
+
+
+def _time(moment: datetime | None) -> str:
+    return "-" if moment is None else moment.astimezone().isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,46 @@
+"""`python -m services.reclusterer --once | --every 7d`: all faces regrouped into people, now or on a schedule."""
+
+import argparse
+import os
+from contextlib import suppress
+
+from services.reclusterer.job import Job, Stopped
+from services.reclusterer.settings import JobSettings, ReclustererSettings
+from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
+from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.matching import AssignerSettings
+from shared.periods import period_of
+from shared.service import service
+
+_LONGEST_PHASE = 6 * 3600.0  # seconds; a million faces take a minute
+
+
+def main() -> None:
+    """Regroup until done, or until told to stop."""
+    arguments = argparse.ArgumentParser(prog="python -m services.reclusterer", description=__doc__)
+    when = arguments.add_mutually_exclusive_group(required=True)
+    when.add_argument("--once", action="store_true", help="regroup once and end")
+    when.add_argument("--every", metavar="TIME", type=period_of, help="regroup every so often: 7d, 12h, 30m, 45s")
+    chosen = arguments.parse_args()
+    with service("reclusterer") as it, MongoRepository(MongoSettings()) as repository, suppress(Stopped):
+        it.health.longest_silence = _LONGEST_PHASE
+        kafka = KafkaSettings()
+        job = Job(
+            repository,
+            lambda: KafkaWriter(kafka, RECLUSTERER),
+            f"{it.instance}/{os.getpid()}",
+            ReclustererSettings(),
+            AssignerSettings(),
+            JobSettings(),
+            it.health,
+            it.stop,
+        )
+        if chosen.once:
+            job.once()
+        else:
+            job.every(chosen.every)
+
+
+if __name__ == "__main__":
+    main()

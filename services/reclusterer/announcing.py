@@ -1,0 +1,153 @@
+"""Telling the world what a generation changes: `faces.assigned` and `clusters.changed`.
+
+What downstream last heard of a face is its membership in the generation before, whoever put it there, the reclusterer
+or the assigner. So a face is announced if it has a membership in both generations and another person in the new one.
+A face without one in the generation before arrived after the swap, and the assigner has told of it.
+
+No event of a face that is gone, in whatever order things happen. On one key the assigner may write a tombstone, or an
+assignment, while the job announces. Each block is one transaction: its records are appended first; then the job looks
+whether every face is still there and still has the person that the record says; only then it commits, and otherwise it
+aborts and does the block again without what changed. If the face was there when the job looked, its photograph was
+not marked as removed by then. The assigner marks it before it writes the tombstone, so the tombstone is appended
+after the look, behind the record of the job, and whoever reads the key to its end reads the tombstone last. If the
+face was not there, the record was aborted and nobody ever reads it. The same holds for a membership, which the assigner
+writes before the event. A job that dies before the commit leaves an open transaction, which the broker aborts.
+
+Announcing again says the same, with the same event ids. Who reads a block twice has read it once more.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from more_itertools import chunked
+
+from services.reclusterer.lineage import Fate, fates
+from services.reclusterer.presence import present
+from shared import metrics
+from shared.events import Cause, ClusterChanged, FaceAssigned
+from shared.ports import FaceRepository, ProducedRecord, RecordWriter
+from shared.records import FaceRecord, Generation, ImageRecord, Membership
+from shared.streaming import About, encoded
+from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
+
+_SERVICE = "reclusterer"
+_BLOCK = 500  # records in one transaction
+
+
+def announce(repository: FaceRepository, generation: Generation, writer: RecordWriter) -> tuple[int, int]:
+    """Tell of all that differs from `generation.previous`; return how many faces and clusters were told of.
+
+    Can be repeated. Raises `Transient` where a server does not answer, `Fatal` where another process announces.
+    """
+    faces = sum(
+        _announce_faces(repository, generation, writer, block)
+        for block in chunked(_moved(repository, generation), _BLOCK)
+    )
+    clusters = 0
+    for block in chunked(changes(repository, generation.previous, generation.number), _BLOCK):
+        _announce_clusters(repository, generation, writer, block)
+        clusters += len(block)
+    return faces, clusters
+
+
+def changes(repository: FaceRepository, before: int, after: int) -> list[Fate]:
+    """Return what became of each cluster from one generation to another, in ascending order of cluster id."""
+    sizes_before: Counter[str] = Counter({cluster.cluster_id: 0 for cluster in repository.clusters(before)})
+    sizes_after: Counter[str] = Counter({cluster.cluster_id: 0 for cluster in repository.clusters(after)})
+    shared: Counter[tuple[str, str]] = Counter()
+    for old, new in both(repository, before, after):
+        if old and old.cluster_id:
+            sizes_before[old.cluster_id] += 1
+        if new and new.cluster_id:
+            sizes_after[new.cluster_id] += 1
+        if old and new and old.cluster_id and new.cluster_id:
+            shared[old.cluster_id, new.cluster_id] += 1
+    return fates(sizes_before, sizes_after, shared)
+
+
+def both(repository: FaceRepository, before: int, after: int) -> Iterator[tuple[Membership | None, Membership | None]]:
+    """Yield the memberships of every face in two generations, in ascending order of face id; None where it has none."""
+    olds, news = repository.memberships(before), repository.memberships(after)
+    old, new = next(olds, None), next(news, None)
+    while old or new:
+        if new is None or (old and old.face_id < new.face_id):
+            yield old, None
+            old = next(olds, None)
+        elif old is None or new.face_id < old.face_id:
+            yield None, new
+            new = next(news, None)
+        else:
+            yield old, new
+            old, new = next(olds, None), next(news, None)
+
+
+def _moved(repository: FaceRepository, generation: Generation) -> Iterator[str]:
+    for old, new in both(repository, generation.previous, generation.number):
+        if old and new and old.cluster_id != new.cluster_id:
+            yield new.face_id
+
+
+def _announce_faces(
+    repository: FaceRepository, generation: Generation, writer: RecordWriter, face_ids: Sequence[str]
+) -> int:
+    while True:
+        faces, members = present(repository, face_ids), repository.memberships_of(generation.number, face_ids)
+        said = [face_id for face_id in face_ids if face_id in faces and face_id in members]
+        records = [_face_record(generation, *faces[face_id], members[face_id]) for face_id in said]
+
+        def still(said: Sequence[str] = said, members: Mapping[str, Membership] = members) -> bool:
+            now = repository.memberships_of(generation.number, said)
+            return present(repository, said).keys() == set(said) and all(now.get(it) == members[it] for it in said)
+
+        if not records or writer.write_if(records, still):
+            return len(records)
+
+
+def _face_record(
+    generation: Generation, face: FaceRecord, image: ImageRecord, membership: Membership
+) -> ProducedRecord:
+    event = FaceAssigned(
+        face_id=face.face_id,
+        image_id=face.image_id,
+        object_id=face.object_id,
+        bucket=image.bucket,
+        key=image.key,
+        box=face.box,
+        crop_key=face.crop_key,
+        cluster_id=membership.cluster_id,
+        similarity=membership.similarity,
+        generation=generation.number,
+        cause=Cause.RECLUSTERED,
+    )
+    return encoded(FACES_ASSIGNED, face.face_id, event, _about(generation, face.face_id))
+
+
+def _announce_clusters(
+    repository: FaceRepository, generation: Generation, writer: RecordWriter, block: Sequence[Fate]
+) -> None:
+    medoid_of = {cluster.cluster_id: cluster.medoid_face_id for cluster in repository.clusters(generation.number)}
+    medoids = [medoid_of[fate.cluster_id] for fate in block if fate.cluster_id in medoid_of]
+    there = present(repository, medoids)
+
+    def record(fate: Fate) -> ProducedRecord:
+        medoid = medoid_of.get(fate.cluster_id)
+        event = ClusterChanged(
+            cluster_id=fate.cluster_id,
+            change=fate.change,
+            other_cluster_id=fate.other,
+            medoid_face_id=medoid if medoid in there else None,
+            size=fate.size,
+            generation=generation.number,
+        )
+        return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id))
+
+    writer.write_if([record(fate) for fate in block], lambda: True)
+    for fate in block:
+        metrics.CLUSTERS_CHANGED.labels(fate.change).inc()
+
+
+def _about(generation: Generation, subject: str) -> About:
+    when = generation.published_at or datetime.fromtimestamp(0, UTC)
+    # A generation may be published several times: each has ids of its own, and keeps them when it is repeated.
+    return About(_SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()}", generation.number)

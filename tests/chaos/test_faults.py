@@ -1,0 +1,94 @@
+"""Faults in the running stream: nothing is lost, nothing is said twice, and every process comes back by itself.
+
+The short form; `python -m tests.chaos` is the long one. The tests share one stream, and run in this order.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.chaos import faults
+from tests.chaos.drill import Cost, Drill, new_drill
+from tests.chaos.verdict import findings
+from tests.stack.fixtures import needed
+
+pytestmark = pytest.mark.slow
+
+_SESSION = 3.0  # seconds; a deployment has more
+
+
+@pytest.fixture(scope="module")
+def drill(servers: Path) -> Iterator[Drill]:
+    with needed(), new_drill(servers / uuid4().hex[:8], 180, seed=1, session_timeout=_SESSION) as drill:
+        yield drill
+
+
+def cost(drill: Drill, kind: str) -> Cost:
+    """What a kind of fault has cost: no photograph, no repetition."""
+    found = drill.costs[kind]
+    assert not found.lost
+    assert not found.repeated, drill.witness.repeated()
+    return found
+
+
+def unharmed(drill: Drill, kind: str) -> None:
+    """A fault that no process may end for."""
+    assert not list(map(str, cost(drill, kind).exits))
+
+
+def test_killed_processes_cost_nothing(drill: Drill) -> None:
+    faults.killed(drill, 12)
+    unharmed(drill, "a process killed (SIGKILL)")
+
+
+def test_processes_told_to_stop_finish_their_batch(drill: Drill) -> None:
+    faults.told_to_stop(drill)
+    cost(drill, "a process told to stop (SIGTERM)")
+
+
+def test_a_broker_that_is_restarted_costs_nothing(drill: Drill) -> None:
+    faults.broker_restarted(drill)
+    unharmed(drill, "the broker restarted")
+
+
+@pytest.mark.parametrize("server", ["kafka", "minio", "mongo"])
+def test_a_server_that_is_away_costs_nothing(drill: Drill, server: str) -> None:
+    faults.away(drill, server, 5)
+    unharmed(drill, f"5 s without {server}")
+
+
+def test_of_two_processes_of_one_name_the_older_one_ends_and_nothing_is_said_twice(drill: Drill) -> None:
+    faults.fenced(drill)
+    cost(drill, "one name, two processes")
+
+
+def test_a_process_that_wakes_up_after_its_session_writes_nothing_twice(drill: Drill) -> None:
+    faults.frozen(drill, "assigner-1", _SESSION)
+    cost(drill, "assigner frozen past its session")
+
+
+def test_poison_in_every_topic_goes_to_the_dead_letters(drill: Drill) -> None:
+    faults.poisoned(drill)
+    unharmed(drill, "a poison message in every topic")
+
+
+def test_an_object_that_is_removed_before_it_was_read_ends_as_removed(drill: Drill) -> None:
+    faults.removed_before_it_was_read(drill)
+    unharmed(drill, "an object removed before it was read")
+
+
+@pytest.mark.parametrize("service", ["quality", "embedder"])
+def test_a_face_whose_crop_is_missing_is_rejected(drill: Drill, service: str) -> None:
+    faults.crop_missing(drill, service)
+    unharmed(drill, f"a crop missing for the {service}")
+
+
+def test_a_full_object_store_is_waited_for(drill: Drill) -> None:
+    faults.store_full(drill)
+    unharmed(drill, "the object store full")
+
+
+def test_in_the_end_the_stream_says_what_the_standalone_runner_says(drill: Drill) -> None:
+    assert not findings(drill)

@@ -1,0 +1,179 @@
+"""What every `FaceRepository` does about who may make generations, which one is active and which ones stay."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.events import Verdict
+from shared.ports import FaceRepository
+from shared.records import FaceRecord, Lease
+from tests.contract.conftest import Repositories
+from tests.contract.examples import FACES, face, generation, membership, plain
+
+_WHEN = datetime(2026, 11, 24, 9, 30, 0, 123456, tzinfo=UTC)
+FIRST = Lease(1, "one", 0, 60.0, _WHEN)
+
+
+def test_generations_come_in_the_order_of_their_numbers(repository: FaceRepository) -> None:
+    for number in (10, 2, 1):
+        repository.save_generation(generation(number))
+    assert [item.number for item in repository.generations()] == [1, 2, 10]
+
+
+def test_a_number_is_given_once(repository: FaceRepository) -> None:
+    assert repository.next_generation_number() == 1
+    repository.save_generation(generation(5))
+    assert [repository.next_generation_number() for _ in range(2)] == [6, 7]
+    assert repository.active_generation() is None
+    assert repository.generations() == [generation(5)]
+
+
+def test_of_many_who_ask_at_once_everyone_gets_another_number(repositories: Repositories) -> None:
+    with repositories.new() as repository:
+        found: list[int] = []
+
+        def ask() -> None:
+            with repositories.beside(repository) as mine:
+                found.extend(mine.next_generation_number() for _ in range(5))
+
+        _at_once(ask, 6)
+        assert sorted(found) == list(range(1, 31))
+
+
+def _at_once(work: object, count: int) -> None:
+    assert callable(work)
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_nobody_has_the_lease_before_the_first(repository: FaceRepository) -> None:
+    assert repository.lease() is None
+
+
+def test_a_lease_comes_back_as_it_was_written(repository: FaceRepository) -> None:
+    assert repository.replace_lease(None, FIRST)
+    assert repository.lease() == FIRST
+    free = replace(FIRST, holder=None, renewals=1, seconds=0.5)
+    assert repository.replace_lease(FIRST, free)
+    assert repository.lease() == free
+
+
+@pytest.mark.parametrize(
+    "expected", [None, replace(FIRST, number=2), replace(FIRST, renewals=0)], ids=["none", "number", "renewals"]
+)
+def test_a_lease_that_is_not_the_expected_one_stays(repository: FaceRepository, expected: Lease | None) -> None:
+    now = replace(FIRST, renewals=7)
+    assert repository.replace_lease(None, now)
+    assert not repository.replace_lease(expected, replace(FIRST, number=9, holder="other"))
+    assert repository.lease() == now
+    repository.save_generation(generation(1))
+    assert repository.activate(1, None, 1), "what was refused fences nobody off"
+
+
+def test_a_lease_is_not_the_expected_one_before_the_first(repository: FaceRepository) -> None:
+    assert not repository.replace_lease(FIRST, replace(FIRST, number=2))
+    assert repository.lease() is None
+
+
+def test_of_many_who_take_the_lease_at_once_one_gets_it(repositories: Repositories) -> None:
+    with repositories.new() as repository:
+        won = []
+
+        def take() -> None:
+            with repositories.beside(repository) as mine:
+                name = threading.current_thread().name
+                if mine.replace_lease(None, replace(FIRST, holder=name)):
+                    won.append(name)
+
+        _at_once(take, 8)
+        lease = repository.lease()
+        assert lease
+        assert won == [lease.holder]
+
+
+def test_who_had_the_lease_before_cannot_swap(repository: FaceRepository) -> None:
+    repository.save_generation(generation(1))
+    repository.replace_lease(None, FIRST)
+    repository.replace_lease(FIRST, replace(FIRST, number=2, holder="other"))
+    assert not repository.activate(1, None, 1)
+    assert not repository.activate(1, None)
+    assert repository.active_generation() is None
+    assert repository.activate(1, None, 2)
+    assert repository.active_generation() == generation(1)
+
+
+def test_a_pinned_generation_is_not_removed_until_it_is_unpinned(repository: FaceRepository) -> None:
+    repository.save_generation(generation(1))
+    repository.pin(1)
+    with pytest.raises(ValueError, match="generation 1"):
+        repository.remove_generation(1)
+    assert repository.generation(1) == generation(1)
+    repository.unpin(1)
+    repository.remove_generation(1)
+    assert repository.generation(1) is None
+
+
+def test_nothing_takes_the_place_of_a_pinned_generation(repository: FaceRepository) -> None:
+    for number in (1, 2):
+        repository.save_generation(generation(number))
+    repository.activate(1, None)
+    repository.pin(1)
+    repository.pin(2)
+    assert repository.pinned() == {1, 2}
+    assert not repository.activate(2, 1)
+    repository.unpin(1)
+    assert repository.activate(2, 1)
+    assert repository.pinned() == {2}
+
+
+def test_pinning_twice_and_unpinning_what_is_not_pinned_are_no_errors(repository: FaceRepository) -> None:
+    assert repository.pinned() == frozenset()
+    repository.unpin(1)
+    repository.pin(1)
+    repository.pin(1)
+    assert repository.pinned() == {1}
+
+
+@given(saved=st.lists(FACES, max_size=10))
+def test_the_ids_and_models_of_accepted_faces_are_known(
+    repositories: Repositories, saved: Sequence[FaceRecord]
+) -> None:
+    with repositories.new() as repository:
+        repository.save_faces(saved)
+        last = sorted({item.face_id: item for item in saved}.items())
+        accepted = [item for _, item in last if item.verdict is Verdict.ACCEPTED]
+        assert list(repository.accepted_ids()) == [(item.face_id, item.image_id) for item in accepted]
+        models = {item.model_id for item in accepted if item.vector is not None and item.model_id is not None}
+        assert repository.models() == sorted(models)
+
+
+def test_more_ids_than_one_page_stream_by_complete(repository: FaceRepository) -> None:
+    ids = [f"{number:05x}" for number in range(12_345)]
+    repository.save_faces([face(its_id, "1") for its_id in reversed(ids)])
+    assert [face_id for face_id, _ in repository.accepted_ids()] == ids
+
+
+def test_faces_are_found_by_their_ids(repository: FaceRepository) -> None:
+    repository.save_faces([face("a", "1"), face("b", "2", Verdict.BLURRY), face("c", "3")])
+    found = repository.faces_named(["b", "none", "a"])
+    assert {face_id: plain(item) for face_id, item in found.items()} == {
+        "a": plain(face("a", "1")),
+        "b": plain(face("b", "2", Verdict.BLURRY)),
+    }
+    assert dict(repository.faces_named([])) == {}
+
+
+def test_memberships_are_removed_in_their_generation_only(repository: FaceRepository) -> None:
+    repository.save_memberships([membership(number, face_id) for number in (1, 12) for face_id in "abc"])
+    repository.remove_memberships(1, ["a", "c", "none"])
+    repository.remove_memberships(1, [])
+    assert [item.face_id for item in repository.memberships(1)] == ["b"]
+    assert [item.face_id for item in repository.memberships(12)] == ["a", "b", "c"]

@@ -1,0 +1,39 @@
+"""What a test gives to processes that may die."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from shared.processes import Processes
+
+
+def killed_the_first_time(mark: Path) -> str:
+    """Die as by the hand of the kernel, short of memory, and work the next time."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def hold_the_interpreter(_: object) -> None:
+    """Hang in C with the interpreter's lock held, so that no thread of Python runs."""
+    ctypes.PyDLL(None).sleep(600)
+
+
+def main() -> None:
+    """Hang in two processes, in one with the lock held and in one without; ends only by force."""
+    with Processes(2, timeout=float(sys.argv[1])) as pool:
+        for _ in pool.each(_hang, [True, False]):
+            pass
+
+
+def _hang(hold: bool) -> None:  # noqa: FBT001  it is data here
+    print(os.getpid(), flush=True)  # noqa: T201  for the test
+    hold_the_interpreter(None) if hold else time.sleep(600)
+
+
+if __name__ == "__main__":
+    main()

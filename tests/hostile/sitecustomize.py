@@ -1,0 +1,21 @@
+"""Python starts with this where the folder is in PYTHONPATH: a decoder with two defects, for two kinds of files."""
+
+import ctypes
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+_open = Image.open
+
+
+def _hostile(file: BytesIO, *rest: Any, **more: Any) -> Image.Image:
+    kind = file.getvalue()[:8]
+    if kind == b"CRASHES!":
+        ctypes.string_at(0)  # a segmentation fault
+    if kind == b"HANGS!!!":
+        ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock held
+    return _open(file, *rest, **more)
+
+
+Image.open = _hostile  # type: ignore[assignment]  # it is called with bytes only

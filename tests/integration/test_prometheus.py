@@ -1,0 +1,97 @@
+"""What running services tell a real Prometheus: every panel of the dashboard has something to show, no rule fails."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from deploy.grafana.make_dashboard import text
+from tests.pipeline import SERVICES, Pipeline, new_pipeline
+from tests.prometheus import PrometheusServer
+from tests.samples import PEOPLE, sample_photos
+from tests.stack.fixtures import needed
+from tests.stack.ports import free_port
+from tests.stack.process import start
+
+pytestmark = pytest.mark.slow
+
+_EMPTY_AT_FIRST = {"Drift of the similarity"}  # compares with the week before
+
+
+@pytest.fixture(scope="module")
+def pipeline(servers: Path) -> Iterator[Pipeline]:
+    with pytest.MonkeyPatch.context() as patch, needed():
+        patch.setenv("MINIO_PROMETHEUS_AUTH_TYPE", "public")
+        with new_pipeline(servers / uuid4().hex[:8]) as pipeline:
+            yield pipeline
+
+
+@pytest.fixture(scope="module")
+def prometheus(pipeline: Pipeline) -> Iterator[PrometheusServer]:
+    pipeline.ports["reclusterer-0"] = free_port()
+    targets = {service: [f"127.0.0.1:{pipeline.ports[f'{service}-0']}"] for service in (*SERVICES, "reclusterer")}
+    targets["minio"] = [pipeline.stack.minio.endpoint]
+    server = PrometheusServer(pipeline.folder / "prometheus", targets=targets).start()
+    yield server
+    server.stop()
+
+
+def put(pipeline: Pipeline, *numbers: int) -> None:
+    for person in PEOPLE[:2]:
+        for number in numbers:
+            pipeline.store.put("photos", f"{person}/{number}", sample_photos(person)[number].read_bytes(), "image/jpeg")
+
+
+def start_reclusterer(pipeline: Pipeline) -> None:
+    folder = pipeline.folder / "reclusterer-0"
+    folder.mkdir()
+    environment = {
+        **os.environ,
+        **pipeline.stack.environment(),
+        "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": "4",
+        "FACESTREAM_RECLUSTERER_SETTLE": "0",
+        "FACESTREAM_SERVICE_HEALTH_HOST": "127.0.0.1",
+        "FACESTREAM_SERVICE_HEALTH_PORT": str(pipeline.ports["reclusterer-0"]),
+    }
+    command = [sys.executable, "-m", "services.reclusterer", "--every", "1h"]
+    pipeline.processes["reclusterer-0"] = start(command, environment, folder)
+
+
+def panels() -> Iterator[tuple[str, str]]:
+    """Title and query of everything that the dashboard shows."""
+    for panel in json.loads(text())["panels"]:
+        for target in panel.get("targets", ()):
+            yield panel["title"], target["expr"].replace("$__rate_interval", "1m")
+
+
+def test_every_panel_has_something_to_show_and_no_rule_fails_or_fires(
+    pipeline: Pipeline, prometheus: PrometheusServer
+) -> None:
+    put(pipeline, *range(8))
+    pipeline.wait(lambda: prometheus.value("sum(facestream_end_to_end_seconds_count)") == 16, "photographs")
+    start_reclusterer(pipeline)
+    pipeline.wait(lambda: prometheus.value("max(facestream_people)") >= 1, "a generation")
+    put(pipeline, 8, 9)
+    pipeline.wait(lambda: prometheus.value("sum(facestream_similarity_count)") >= 1, "a face that is compared")
+
+    for title, query in panels():
+        if title in _EMPTY_AT_FIRST:
+            assert prometheus.query(query) == []
+        else:
+            pipeline.wait(lambda query=query: prometheus.query(query), f"{title}: {query}")  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    assert {rule["name"]: rule.get("lastError") for rule in prometheus.rules() if rule["health"] != "ok"} == {}
+    assert prometheus.firing() == set()
+    assert prometheus.value("count(up == 1)") == 6
+
+
+def test_of_notifications_that_the_object_store_cannot_send_there_is_an_alert(
+    pipeline: Pipeline, prometheus: PrometheusServer
+) -> None:
+    pipeline.stack.kafka.stop()
+    pipeline.store.put("photos", "untold", b"no picture", "image/jpeg")
+    pipeline.wait(lambda: "FacestreamBucketNotificationsFailing" in prometheus.firing(), "the alert")
+    assert prometheus.value("sum(minio_notify_events_errors_total)") > 0

@@ -1,0 +1,53 @@
+"""What is counted, and that its first event can be seen."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from prometheus_client import REGISTRY
+
+from shared.bucket_notification import bucket_events
+from shared.notices import uploaded
+from shared.ports import ConsumedRecord, ObjectInfo
+
+_NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def consumed(value: bytes | None) -> ConsumedRecord:
+    return ConsumedRecord("images.uploaded", 0, 0, b"photos/a", value, {}, _NOW)
+
+
+def notices(source: str) -> float:
+    value = REGISTRY.get_sample_value("facestream_notices_total", {"source": source, "change": "written"})
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize("event_source", ["minio:s3", "aws:s3", None])
+def test_a_notice_of_the_bucket_and_one_of_the_reconciler_are_counted_apart(event_source: str | None) -> None:
+    ours = uploaded("photos", ObjectInfo("a", 4, _NOW, "e")).value or b""
+    body = json.loads(ours)
+    body["Records"][0]["eventSource"] = event_source
+    before = notices("bucket"), notices("reconciler")
+    bucket_events(consumed(ours))
+    assert (notices("bucket"), notices("reconciler")) == (before[0], before[1] + 1)
+    bucket_events(consumed(json.dumps(body).encode()))
+    assert (notices("bucket"), notices("reconciler")) == (before[0] + 1, before[1] + 1)
+
+
+def test_what_has_not_happened_yet_stands_at_zero() -> None:
+    script = "import shared.metrics; from prometheus_client import generate_latest; print(generate_latest().decode())"
+    told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    for series in (
+        'facestream_dead_letters_total{error="Poison"}',
+        'facestream_notices_total{change="removed",source="reconciler"}',
+        'facestream_photos_total{outcome="unreadable"}',
+        'facestream_faces_total{verdict="rejected: blurry"}',
+        'facestream_assignments_total{result="unknown"}',
+        'facestream_dropped_total{reason="duplicate"}',
+        'facestream_reclusterings_total{outcome="failed"}',
+        'facestream_clusters_changed_total{change="merged into"}',
+    ):
+        assert f"{series} 0.0\n" in told

@@ -1,0 +1,49 @@
+import time
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.jobs import reconciling
+from cli.main import app
+from shared.errors import Transient
+
+
+class _Enough(Exception):
+    pass
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the pauses; the second comparison meets a store that is away, and there is no pause after the third."""
+    slept: list[float] = []
+
+    def compared(**_: object) -> Iterator[str]:
+        if len(slept) == 1:
+            msg = "no answer"
+            raise Transient(msg)
+        yield f"comparison {len(slept) + 1}"
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise _Enough
+
+    monkeypatch.setattr(reconciling, "reconcile_bucket", compared)
+    monkeypatch.setattr(time, "sleep", sleep)
+    return slept
+
+
+def test_a_comparison_on_a_schedule_goes_on_where_a_server_is_away(rounds: list[float]) -> None:
+    result = CliRunner().invoke(app, ["reconcile", "--every", "30m"])
+    assert isinstance(result.exception, _Enough)
+    assert rounds == [1800, 1800, 1800]
+    assert result.stdout.splitlines() == ["comparison 1", "comparison 3"]
+    assert "no answer" in result.stderr
+
+
+def test_without_a_schedule_there_is_one_comparison(rounds: list[float]) -> None:
+    result = CliRunner().invoke(app, ["reconcile"])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == ["comparison 1"]
+    assert not rounds
