@@ -8,23 +8,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from shared.events import FaceAssigned, ImageProcessed
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED
+from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, FACES_DETECTED, FACES_SCREENED, IMAGES_PROCESSED
 from tests.compose.engine import ROOT, Compose, files, missing
 from tests.samples import SAMPLES
 
 _PATIENCE = 300.0  # seconds
+_SAID = (FACES_DETECTED.name, FACES_SCREENED.name, FACES_ASSIGNED.name, IMAGES_PROCESSED.name)
 _SERVICES = ("detector", "quality", "embedder", "assigner", "reclusterer")
 
 
-def committed(topic: str) -> dict[str, bytes | None]:
-    """Return the last committed value of each key, read from outside of the containers."""
+def records(topic: str) -> list[Message]:
+    """Return all committed records of a topic, read from outside of the containers."""
     consumer = Consumer(
         {
             "bootstrap.servers": "localhost:9092",
@@ -37,17 +39,28 @@ def committed(topic: str) -> dict[str, bytes | None]:
     try:
         partitions = consumer.list_topics(topic, 20).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-        found: dict[str, bytes | None] = {}
+        found: list[Message] = []
         ended = 0
         while ended < len(partitions):
             for message in consumer.consume(500, 1):
                 if message.error():
                     ended += 1
                 else:
-                    found[(message.key() or b"").decode()] = message.value()
+                    found.append(message)
         return found
     finally:
         consumer.close()
+
+
+def committed(topic: str) -> dict[str, bytes | None]:
+    """Return the last committed value of each key."""
+    return {(message.key() or b"").decode(): message.value() for message in records(topic)}
+
+
+def events(topic: str) -> list[str]:
+    """Return the identifier of every committed event."""
+    headers = [dict(message.headers() or ()) for message in records(topic)]
+    return [str(of_record["ce_id"]) for of_record in headers]
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -102,6 +115,20 @@ class Drill:
         assert len(self.compose.containers("detector")) == 2
         return "two detectors, both healthy"
 
+    def rolled(self) -> str:
+        """Restart every service, and go from one detector to three and back, while photographs stream in."""
+        with ThreadPoolExecutor(1) as thread:
+            dropping = thread.submit(self.drop, 30, "under load")
+            for service in ("detector", "quality", "embedder", "assigner"):
+                self.compose("restart", service)
+            for count in (3, 1):
+                self.compose("up", "--detach", "--no-recreate", "--scale", f"detector={count}")
+            outcome = dropping.result()
+        said = {name: events(name) for name in _SAID}
+        for name, of_topic in said.items():
+            assert len(of_topic) == len(set(of_topic)), f"{name}: an event was said twice"
+        return f"{outcome}; {sum(map(len, said.values()))} events in four topics, none twice"
+
     def regrouped(self) -> str:
         self.compose.in_cli(
             ["-m", "services.reclusterer", "--once"], None, "python", FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE="5"
@@ -116,7 +143,7 @@ class Drill:
     def restarted(self) -> str:
         before = {name: committed(name) for name in (IMAGES_PROCESSED.name, FACES_ASSIGNED.name)}
         self.compose("down")
-        self.compose("up", "--detach", "--wait", "--scale", "detector=2")
+        self.compose("up", "--detach", "--wait")
         after = {name: committed(name) for name in before}
         assert after == before
         return "containers removed and made again: nothing said again, nothing lost"
@@ -168,6 +195,8 @@ def main() -> None:
                 see(drill.scaled())
             with step("20 photographs more") as see:
                 see(drill.drop(20, "third"))
+            with step("30 more, all restarted, 1-3-1") as see:
+                see(drill.rolled())
             with step("a regrouping") as see:
                 see(drill.regrouped())
             with step("down, and up again") as see:
