@@ -14,6 +14,8 @@ from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
 from tests.regrouping import Killed, Watched, World, add_faces, add_photos, mark_removed, people
 from tests.synthetic_faces import embeddings, face_record
 
+pytestmark = pytest.mark.slow  # by their number
+
 FACES = embeddings([6, 1, 5, 4])
 NAMES = [f"{number:04}" for number in range(len(FACES))]
 FIRST = NAMES[:9]
@@ -218,6 +220,66 @@ def test_a_photograph_that_arrives_at_any_moment_is_in_the_new_generation_and_do
     made.repository = plain
     for _ in range(10):
         arrival.advance()
+    assert made.heard() == made.members()
+    assert [made.members()["0000a"], made.members()["0000b"]] == [made.members()[NAMES[0]], None]
+
+
+def gone_back(before: Callable[[int, str], None], after: Callable[[int, str], None]) -> WatchedWorld:
+    """A world with two generations, in which an operator goes back to the first; the calls of that are seen."""
+    made = undisturbed()
+    plain, first, made.calls = made.repository, made.repository.generations()[0].number, [0]
+    made.repository = Watched(plain, before, after, made.calls)
+    made.publish(first)
+    made.repository = plain
+    return made
+
+
+CALLS_BACK = gone_back(nothing, nothing).calls[0]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, CALLS_BACK + 1))
+def test_a_way_back_that_is_killed_is_gone_to_its_end_by_the_next_job_or_was_not_begun(call: int, when: str) -> None:
+    def die(number: int, _name: str) -> None:
+        if number == call:
+            raise Killed
+
+    made = undisturbed()
+    plain, first = made.repository, made.repository.generations()[0].number
+    before, after = (die, nothing) if when == "before" else (nothing, die)
+    made.repository = Watched(plain, before, after, [0])
+    with pytest.raises(Killed):
+        made.publish(first)
+    made.repository = plain
+    begun = made.repository.active_generation().number == first
+    with made.publisher() as publisher:
+        publisher.resume()
+    assert (made.repository.active_generation().number == first) == begun
+    assert made.repository.active_generation().announced
+    assert made.heard() == made.members()
+
+
+@pytest.mark.parametrize("apart", [1, 4])
+@pytest.mark.parametrize("call", range(1, CALLS_BACK + 1))
+def test_a_photograph_that_arrives_while_an_operator_goes_back_is_there_and_downstream_knows(
+    call: int, apart: int
+) -> None:
+    made = undisturbed()
+    arrival = Arrival(made, call, apart)
+    plain, first = made.repository, made.repository.generations()[0].number
+    made.repository = Watched(plain, nothing, arrival, [0])
+
+    def settle(_seconds: float) -> None:
+        for _ in range(10):
+            arrival.advance()
+
+    with made.publisher(wait=settle) as publisher:
+        publisher.resume()
+        publisher.publish(plain.generation(first))
+    made.repository = plain
+    for _ in range(10):
+        arrival.advance()
+    assert made.repository.active_generation().number == first
     assert made.heard() == made.members()
     assert [made.members()["0000a"], made.members()["0000b"]] == [made.members()[NAMES[0]], None]
 
