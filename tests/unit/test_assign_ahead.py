@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.arrivals import people, photographs, publish
+from bench.arrivals import photographs, publish
 from services.assigner.streaming import Assigner
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
 from shared.errors import Poison
@@ -17,8 +17,9 @@ from shared.ports import ConsumedRecord
 from shared.settings import BucketSettings
 from shared.streaming import photo_record
 from shared.topics import FACES_EMBEDDED
+from tests.synthetic_faces import unit
 
-_MEDOIDS = people(20)
+_MEDOIDS = unit(np.random.default_rng(0).standard_normal((20, 128)))
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
