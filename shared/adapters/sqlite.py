@@ -1,27 +1,18 @@
-"""Images, faces and generations in one SQLite file.
-
-Every call that writes is one transaction. The write-ahead log with `synchronous = NORMAL` loses nothing when the
-process dies and never damages the file; a machine that loses power may lose the last transactions.
-"""
+"""Images, faces and generations in one SQLite file. Every call that writes is one transaction."""
 
 import json
-import sqlite3
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from shared.adapters import sqlite_schema as schema
-from shared.adapters.sqlite_schema import Row
-from shared.errors import FacestreamError, InvalidInput, Transient
+from shared.adapters.sqlite_file import SqliteFile
 from shared.events import Outcome
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 _PAGE = 5_000  # rows read at once where a whole table streams by
-_PATIENCE = 30.0  # seconds that a write waits for another process's
 _SELECTED = "(SELECT value FROM json_each(?))"  # a list as one parameter: its length has no limit
 
 
@@ -34,16 +25,7 @@ class SqliteRepository:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._errors():
-            # No isolation level: transactions begin where this module says so.
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
-        try:
-            with self._errors():
-                self._prepare()
-        except BaseException:
-            self._connection.close()
-            raise
+        self._file = SqliteFile(path)
 
     def __enter__(self) -> Self:
         return self
@@ -55,19 +37,19 @@ class SqliteRepository:
 
     def close(self) -> None:
         """Close the file. Nothing that was saved depends on this."""
-        self._connection.close()
+        self._file.close()
 
     def save_images(self, images: Sequence[ImageRecord]) -> None:
         """Store images."""
-        self._save("images", map(schema.image_row, images))
+        self._file.save("images", map(schema.image_row, images))
 
     def save_faces(self, faces: Sequence[FaceRecord]) -> None:
         """Store faces."""
-        self._save("faces", map(schema.face_row, faces))
+        self._file.save("faces", map(schema.face_row, faces))
 
     def save_memberships(self, memberships: Sequence[Membership]) -> None:
         """Store memberships."""
-        self._save("memberships", map(schema.membership_row, memberships))
+        self._file.save("memberships", map(schema.membership_row, memberships))
 
     def images(self, outcome: Outcome | None = None) -> Iterator[ImageRecord]:
         """Yield every image, or those of one outcome, in order of bucket and key. Writing meanwhile is allowed."""
@@ -76,7 +58,7 @@ class SqliteRepository:
             " ORDER BY bucket, key, image_id LIMIT ?"
         )
         last, wanted = ("", "", ""), None if outcome is None else outcome.value
-        while images := [schema.image_of(row) for row in self._rows(sql, *last, wanted, _PAGE)]:
+        while images := [schema.image_of(row) for row in self._file.rows(sql, *last, wanted, _PAGE)]:
             yield from images
             last = (images[-1].bucket, images[-1].key, images[-1].image_id)
 
@@ -84,7 +66,7 @@ class SqliteRepository:
         """Return the images of each of these objects that has any, in ascending order of image id."""
         sql = f"SELECT * FROM images WHERE object_id IN {_SELECTED} ORDER BY object_id, image_id"  # noqa: S608  a constant
         found: defaultdict[str, list[ImageRecord]] = defaultdict(list)
-        for row in self._rows(sql, json.dumps(list(object_ids))):
+        for row in self._file.rows(sql, json.dumps(list(object_ids))):
             image = schema.image_of(row)
             found[image.object_id].append(image)
         return dict(found)
@@ -92,7 +74,7 @@ class SqliteRepository:
     def faces(self) -> Iterator[FaceRecord]:
         """Yield every face in ascending order of face id. Writing meanwhile is allowed."""
         sql, last = "SELECT * FROM faces WHERE face_id > ? ORDER BY face_id LIMIT ?", ""
-        while faces := [schema.face_of(row) for row in self._rows(sql, last, _PAGE)]:
+        while faces := [schema.face_of(row) for row in self._file.rows(sql, last, _PAGE)]:
             yield from faces
             last = faces[-1].face_id
 
@@ -100,7 +82,7 @@ class SqliteRepository:
         """Return the faces of each of these images that has any, in ascending order of face id."""
         sql = f"SELECT * FROM faces WHERE image_id IN {_SELECTED} ORDER BY image_id, face_id"  # noqa: S608  a constant
         found: defaultdict[str, list[FaceRecord]] = defaultdict(list)
-        for row in self._rows(sql, json.dumps(list(image_ids))):
+        for row in self._file.rows(sql, json.dumps(list(image_ids))):
             face = schema.face_of(row)
             found[face.image_id].append(face)
         return dict(found)
@@ -108,18 +90,18 @@ class SqliteRepository:
     def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
         """Return each of these faces that there is, by face id."""
         sql = f"SELECT * FROM faces WHERE face_id IN {_SELECTED}"  # noqa: S608  a constant
-        found = (schema.face_of(row) for row in self._rows(sql, json.dumps(list(face_ids))))
+        found = (schema.face_of(row) for row in self._file.rows(sql, json.dumps(list(face_ids))))
         return {face.face_id: face for face in found}
 
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
         """Remove images, their faces and the memberships of those; return the faces in ascending order of face id."""
         ids = json.dumps(list(image_ids))
-        with self._writing():
+        with self._file.writing():
             faces = f"FROM faces WHERE image_id IN {_SELECTED}"
-            removed = [schema.face_of(row) for row in self._rows(f"SELECT * {faces} ORDER BY face_id", ids)]
-            self._connection.execute(f"DELETE FROM memberships WHERE face_id IN (SELECT face_id {faces})", (ids,))  # noqa: S608  constants
-            self._connection.execute(f"DELETE {faces}", (ids,))
-            self._connection.execute(f"DELETE FROM images WHERE image_id IN {_SELECTED}", (ids,))  # noqa: S608  constants
+            removed = [schema.face_of(row) for row in self._file.rows(f"SELECT * {faces} ORDER BY face_id", ids)]
+            self._file.execute(f"DELETE FROM memberships WHERE face_id IN (SELECT face_id {faces})", ids)  # noqa: S608  constants
+            self._file.execute(f"DELETE {faces}", ids)
+            self._file.execute(f"DELETE FROM images WHERE image_id IN {_SELECTED}", ids)  # noqa: S608  constants
         return removed
 
     def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
@@ -129,7 +111,7 @@ class SqliteRepository:
             " AND vector IS NOT NULL ORDER BY face_id LIMIT ?"
         )
         last = ""
-        while rows := self._rows(sql, last, model_id, block):
+        while rows := self._file.rows(sql, last, model_id, block):
             face_ids, image_ids, vectors = zip(*rows, strict=True)
             yield FaceBlock(face_ids, image_ids, schema.vector_of(b"".join(vectors)).reshape(len(rows), -1))
             last = face_ids[-1]
@@ -138,7 +120,7 @@ class SqliteRepository:
         """Yield face id and image id of every accepted face of any model, in ascending order of face id."""
         sql = "SELECT face_id, image_id FROM faces WHERE face_id > ? AND verdict = 'accepted' ORDER BY face_id LIMIT ?"
         last = ""
-        while rows := self._rows(sql, last, _PAGE):
+        while rows := self._file.rows(sql, last, _PAGE):
             yield from rows
             last = rows[-1][0]
 
@@ -148,20 +130,20 @@ class SqliteRepository:
             "SELECT DISTINCT model_id FROM faces WHERE verdict = 'accepted' AND vector IS NOT NULL"
             " AND model_id IS NOT NULL ORDER BY model_id"
         )
-        return [model_id for (model_id,) in self._rows(sql)]
+        return [model_id for (model_id,) in self._file.rows(sql)]
 
     def generation(self, number: int) -> Generation | None:
         """Return a generation, or None."""
-        rows = self._rows("SELECT * FROM generations WHERE number = ?", number)
+        rows = self._file.rows("SELECT * FROM generations WHERE number = ?", number)
         return schema.generation_of(rows[0]) if rows else None
 
     def generations(self) -> Sequence[Generation]:
         """Return all generations in ascending order of their numbers."""
-        return [schema.generation_of(row) for row in self._rows("SELECT * FROM generations ORDER BY number")]
+        return [schema.generation_of(row) for row in self._file.rows("SELECT * FROM generations ORDER BY number")]
 
     def active_generation(self) -> Generation | None:
         """Return the generation that readers see, or None before the first."""
-        rows = self._rows("SELECT g.* FROM generations g JOIN control ON g.number = value WHERE name = 'active'")
+        rows = self._file.rows("SELECT g.* FROM generations g JOIN control ON g.number = value WHERE name = 'active'")
         return schema.generation_of(rows[0]) if rows else None
 
     def last_generation_number(self) -> int:
@@ -170,186 +152,97 @@ class SqliteRepository:
 
     def next_generation_number(self) -> int:
         """Return a number that no generation ever had, and that nobody else gets."""
-        with self._writing():
-            self._connection.execute("UPDATE control SET value = value + 1 WHERE name = 'last number'")
+        with self._file.writing():
+            self._file.execute("UPDATE control SET value = value + 1 WHERE name = 'last number'")
             return self._control("last number")
 
     def save_generation(self, generation: Generation) -> None:
         """Store a generation document."""
-        with self._writing():
-            self._replace("generations", [schema.generation_row(generation)])
+        with self._file.writing():
+            self._file.replace("generations", [schema.generation_row(generation)])
             sql = "UPDATE control SET value = max(value, ?) WHERE name = 'last number'"
-            self._connection.execute(sql, (generation.number,))
+            self._file.execute(sql, generation.number)
 
     def save_clusters(self, clusters: Sequence[Cluster]) -> None:
         """Store clusters of a generation."""
-        self._save("clusters", map(schema.cluster_row, clusters))
+        self._file.save("clusters", map(schema.cluster_row, clusters))
 
     def clusters(self, generation: int) -> Sequence[Cluster]:
         """Return the clusters of a generation in ascending order of cluster id."""
         sql = "SELECT * FROM clusters WHERE generation = ? ORDER BY cluster_id"
-        return [schema.cluster_of(row) for row in self._rows(sql, generation)]
+        return [schema.cluster_of(row) for row in self._file.rows(sql, generation)]
 
     def memberships(self, generation: int) -> Iterator[Membership]:
         """Yield the memberships of a generation in ascending order of face id. Writing meanwhile is allowed."""
         sql = "SELECT * FROM memberships WHERE generation = ? AND face_id > ? ORDER BY face_id LIMIT ?"
         last = ""
-        while memberships := [schema.membership_of(row) for row in self._rows(sql, generation, last, _PAGE)]:
+        while memberships := [schema.membership_of(row) for row in self._file.rows(sql, generation, last, _PAGE)]:
             yield from memberships
             last = memberships[-1].face_id
 
     def memberships_of(self, generation: int, face_ids: Sequence[str]) -> Mapping[str, Membership]:
         """Return the membership in a generation of each of these faces that has one, by face id."""
         sql = f"SELECT * FROM memberships WHERE generation = ? AND face_id IN {_SELECTED}"  # noqa: S608  a constant
-        found = (schema.membership_of(row) for row in self._rows(sql, generation, json.dumps(list(face_ids))))
+        found = (schema.membership_of(row) for row in self._file.rows(sql, generation, json.dumps(list(face_ids))))
         return {membership.face_id: membership for membership in found}
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
         """Remove the memberships of these faces in a generation."""
         sql = f"DELETE FROM memberships WHERE generation = ? AND face_id IN {_SELECTED}"  # noqa: S608  a constant
-        with self._writing():
-            self._connection.execute(sql, (generation, json.dumps(list(face_ids))))
+        with self._file.writing():
+            self._file.execute(sql, generation, json.dumps(list(face_ids)))
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
         """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here."""
-        with self._writing():
+        with self._file.writing():
             if self.generation(number) is None:
                 msg = f"generation {number}: expected one that was saved, found none"
                 raise ValueError(msg)
             if self._control("fence") > fence or expected in self.pinned():
                 return False
             sql = "UPDATE control SET value = ? WHERE name = 'active' AND value IS ?"
-            return self._connection.execute(sql, (number, expected)).rowcount == 1
+            return self._file.execute(sql, number, expected) == 1
 
     def remove_generation(self, number: int) -> None:
         """Remove a generation with its clusters and memberships; refuses active and pinned ones with ValueError."""
-        with self._writing():
+        with self._file.writing():
             active = self.active_generation()
             if (active and active.number == number) or number in self.pinned():
                 msg = f"generation {number} is the active one or pinned; it cannot be removed"
                 raise ValueError(msg)
-            self._connection.execute("DELETE FROM generations WHERE number = ?", (number,))
-            self._connection.execute("DELETE FROM clusters WHERE generation = ?", (number,))
-            self._connection.execute("DELETE FROM memberships WHERE generation = ?", (number,))
+            self._file.execute("DELETE FROM generations WHERE number = ?", number)
+            self._file.execute("DELETE FROM clusters WHERE generation = ?", number)
+            self._file.execute("DELETE FROM memberships WHERE generation = ?", number)
 
     def pin(self, number: int) -> None:
         """Keep a generation."""
-        self._save("pinned", [(number,)])
+        self._file.save("pinned", [(number,)])
 
     def unpin(self, number: int) -> None:
         """Undo `pin`."""
-        with self._writing():
-            self._connection.execute("DELETE FROM pinned WHERE number = ?", (number,))
+        with self._file.writing():
+            self._file.execute("DELETE FROM pinned WHERE number = ?", number)
 
     def pinned(self) -> frozenset[int]:
         """Return the numbers of the pinned generations."""
-        return frozenset(number for (number,) in self._rows("SELECT number FROM pinned"))
+        return frozenset(number for (number,) in self._file.rows("SELECT number FROM pinned"))
 
     def lease(self) -> Lease | None:
         """Return the lease as it is, or None before the first."""
-        rows = self._rows("SELECT * FROM lease")
+        rows = self._file.rows("SELECT * FROM lease")
         return schema.lease_of(rows[0]) if rows else None
 
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
         """Write a lease if number and renewals are still the expected ones; say whether they were."""
-        with self._writing():
+        with self._file.writing():
             found = self.lease()
             if (found and (found.number, found.renewals)) != (expected and (expected.number, expected.renewals)):
                 return False
-            self._replace("lease", [schema.lease_row(lease)])
+            self._file.replace("lease", [schema.lease_row(lease)])
             sql = "UPDATE control SET value = max(value, ?) WHERE name = 'fence'"
-            self._connection.execute(sql, (lease.number,))
+            self._file.execute(sql, lease.number)
             return True
 
-    def _prepare(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")  # two processes that meet a new file make its tables once
-        ((application_id,),) = self._connection.execute("PRAGMA application_id").fetchall()
-        ((version,),) = self._connection.execute("PRAGMA user_version").fetchall()
-        ((tables,),) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        if (application_id, version, tables) == (0, 0, 0):
-            self._execute_all(schema.SCHEMA)
-            self._connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        elif application_id == schema.APPLICATION_ID and version in schema.UPGRADES:
-            for older in range(version, schema.VERSION):
-                self._execute_all(schema.UPGRADES[older])
-        elif (application_id, version) != (schema.APPLICATION_ID, schema.VERSION):
-            found = f"version {version}" if application_id == schema.APPLICATION_ID else "another program's database"
-            msg = f"{self._path}: expected a facestream database of version {schema.VERSION}, found {found}; "
-            msg += "choose another file, or the facestream that made this one"
-            raise InvalidInput(msg)
-        self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-        self._connection.execute("COMMIT")
-        self._write_ahead()
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-
-    def _execute_all(self, statements: str) -> None:
-        for statement in statements.split(";"):
-            self._connection.execute(statement)
-
-    def _write_ahead(self) -> None:
-        """Switch to the write-ahead log; needs the file for itself, and SQLite does not wait for that on its own."""
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
-
     def _control(self, name: str) -> int:
-        ((value,),) = self._rows("SELECT value FROM control WHERE name = ?", name)
+        ((value,),) = self._file.rows("SELECT value FROM control WHERE name = ?", name)
         return int(value)
-
-    def _save(self, table: str, rows: Iterable[Row]) -> None:
-        with self._writing():
-            self._replace(table, rows)
-
-    def _replace(self, table: str, rows: Iterable[Row]) -> None:
-        ((columns,),) = self._connection.execute("SELECT count(*) FROM pragma_table_info(?)", (table,)).fetchall()
-        places = ", ".join("?" * columns)
-        self._connection.executemany(f"REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608  our own tables
-
-    def _rows(self, sql: str, *parameters: object) -> Sequence[Row]:
-        with self._errors():
-            return self._connection.execute(sql, parameters).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One transaction: all of it or nothing."""
-        with self._errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # SQLite itself may have rolled back, when the disk is full
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn what SQLite raises into the errors of the port."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            translated = self._translated(error)
-            if translated is None:
-                raise
-            raise translated from error
-
-    def _translated(self, error: sqlite3.DatabaseError) -> FacestreamError | None:
-        match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the low byte is the class of the error
-            case sqlite3.SQLITE_FULL:
-                return Transient(f"{self._path}: no space left on the disk; all that was saved before is kept")
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
-                return Transient(f"{self._path}: another process has held it for {_PATIENCE:g} s ({error})")
-            case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_NOMEM:
-                return Transient(f"{self._path}: {error}")
-            case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-                return InvalidInput(f"{self._path}: expected a facestream database: {error}; choose another file")
-            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-                return InvalidInput(f"{self._path}: expected a file that can be read and written: {error}")
-        return None

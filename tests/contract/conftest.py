@@ -48,7 +48,7 @@ def _sqlite_repositories(folder: Path) -> Repositories:
 
     def at(path: Path) -> SqliteRepository:
         repository = SqliteRepository(path)
-        repository._connection.execute("PRAGMA synchronous = OFF")  # a hundred examples need not reach the disk
+        repository._file._connection.execute("PRAGMA synchronous = OFF")  # a hundred examples need not reach the disk
         return repository
 
     def new() -> SqliteRepository:
@@ -57,7 +57,7 @@ def _sqlite_repositories(folder: Path) -> Repositories:
 
     def beside(repository: FaceRepository) -> SqliteRepository:
         assert isinstance(repository, SqliteRepository)
-        return at(repository._path)
+        return at(repository._file.path)
 
     return Repositories(new, beside)
 

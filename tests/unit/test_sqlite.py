@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters import sqlite
+from shared.adapters import sqlite_file
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput, Transient
 from shared.records import GenerationState
@@ -93,18 +93,18 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> No
 def test_a_full_disk_is_told_and_what_was_saved_before_is_kept(tmp_path: Path) -> None:
     with SqliteRepository(tmp_path / "x.db") as repository:
         repository.save_faces([face("a", "1")])
-        repository._connection.execute("PRAGMA max_page_count = 30")
+        repository._file._connection.execute("PRAGMA max_page_count = 30")
         many = [face(f"{number:04x}", "2") for number in range(2000)]
         with pytest.raises(Transient, match="no space left on the disk"):
             repository.save_faces(many)
         assert [item.face_id for item in repository.faces()] == ["a"]
-        repository._connection.execute("PRAGMA max_page_count = 100000")
+        repository._file._connection.execute("PRAGMA max_page_count = 100000")
         repository.save_faces(many)
         assert len(list(repository.faces())) == 2001
 
 
 def test_a_file_that_another_process_holds_is_transient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite_file, "_PATIENCE", 0.05)
     with SqliteRepository(tmp_path / "x.db") as repository, closing(sqlite3.connect(tmp_path / "x.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Transient, match="another process"):
@@ -171,7 +171,7 @@ def test_no_call_reads_a_whole_table_of_images_faces_or_memberships(tmp_path: Pa
         repository.save_faces([face("a", "1")])
         repository.save_memberships([membership(1, "a")])
         statements: list[str] = []
-        repository._connection.set_trace_callback(statements.append)
+        repository._file._connection.set_trace_callback(statements.append)
         list(repository.images())
         list(repository.faces())
         list(repository.memberships(1))
@@ -183,9 +183,11 @@ def test_no_call_reads_a_whole_table_of_images_faces_or_memberships(tmp_path: Pa
         repository.activate(1, None)
         repository.active_generation()
         repository.remove_generation(2)
-        repository._connection.set_trace_callback(None)
+        repository._file._connection.set_trace_callback(None)
         queries = [text for text in statements if text.startswith(("SELECT", "DELETE", "UPDATE"))]
-        steps = [row[3] for text in queries for row in repository._connection.execute(f"EXPLAIN QUERY PLAN {text}")]
+        steps = [
+            row[3] for text in queries for row in repository._file._connection.execute(f"EXPLAIN QUERY PLAN {text}")
+        ]
     assert len(queries) > 15
     whole = [step for step in steps if step.startswith(("SCAN images", "SCAN faces", "SCAN memberships"))]
     assert whole == []

@@ -1,0 +1,55 @@
+"""How to reach MongoDB: address, password, TLS, and how long to wait."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from pymongo import MongoClient
+from pymongo.errors import ConfigurationError, InvalidURI
+
+from shared.adapters.mongo_documents import Document
+from shared.errors import InvalidInput
+from shared.settings import Settings
+
+
+class MongoSettings(Settings):
+    """How to reach MongoDB. The URI holds the password, so it is never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTREAM_MONGO_")
+
+    uri: Annotated[
+        SecretStr, Field(description="mongodb://user:password@host:27017/?authSource=admin and the like")
+    ] = SecretStr("mongodb://localhost:27017")
+    database: Annotated[str, Field(min_length=1, max_length=63, description="name of the database")] = "facestream"
+    ca_file: Annotated[Path | None, Field(description="certificate authority, PEM; with it, TLS is used")] = None
+    timeout: Annotated[
+        float, Field(gt=0, le=300, description="seconds that one request may take, retries included")
+    ] = 30
+
+    def client(self) -> MongoClient[Document]:
+        """Return a client that writes to a majority of the servers and reads what a majority has; connects later.
+
+        Raises `InvalidInput` where the settings cannot be used.
+        """
+        tls: dict[str, Any] = {"tls": True, "tlsCAFile": str(self.ca_file)} if self.ca_file else {}
+        # The driver's defaults are the longest waits: 30 s to find a server, and no limit on an answer.
+        try:
+            return MongoClient(
+                self.uri.get_secret_value(),
+                appname="facestream",
+                timeoutMS=self.timeout * 1000,
+                connectTimeoutMS=min(self.timeout, 5) * 1000,
+                w="majority",
+                readConcernLevel="majority",
+                retryReads=True,
+                retryWrites=True,
+                **tls,
+            )
+        except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
+            msg = (
+                "FACESTREAM_MONGO_URI: expected mongodb://user:password@host:27017/ with special characters "
+                "percent-encoded, and a CA file that can be read; found what the driver cannot use "
+                f"({type(error).__name__})"
+            )
+            raise InvalidInput(msg) from None  # the driver's message may quote the password
