@@ -8,7 +8,7 @@ SAMPLES := .cache/samples
 IMAGE_LOCK := --constraint requirements.lock --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
   --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 
-.PHONY: help setup demo stream-demo servers stack stack-down test check chaos chaos-short compose-test format bench lock manifests kustomize prometheus browser clean
+.PHONY: help setup demo stream-demo servers stack stack-down test check chaos compose-test format bench lock manifests kustomize prometheus browser clean
 
 help:  ## describe every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,8 +52,8 @@ stack: servers  ## start Kafka, MinIO and MongoDB's protocol on this machine; pr
 stack-down:  ## stop them and remove their data
 	@$(BIN)/python -m tests.stack down
 
-test: setup browser prometheus kustomize servers  ## all tests but those of `make chaos-short`
-	$(BIN)/python -m pytest -m 'not chaos'
+test: setup browser prometheus kustomize servers  ## all tests; starts the servers that they need
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.complete kustomize  ## seconds: format, lint, types, imports, dependencies, unit tests
 	$(BIN)/ruff format --check .
@@ -61,16 +61,13 @@ check: $(VENV)/.complete kustomize  ## seconds: format, lint, types, imports, de
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest -q -n auto -m 'not slow' tests/unit tests/contract
+	$(BIN)/python -m pytest -q -n logical -m 'not slow' tests/unit tests/contract
 
 format:  ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-chaos-short: setup servers  ## the same faults, each once or a few times, as tests
-	$(BIN)/python -m pytest -v tests/chaos
-
-chaos: setup servers  ## photographs stream in while processes and servers are killed, frozen, cut off; prints a table
+chaos: setup servers  ## photographs stream in while processes and servers are killed, frozen, cut off; prints a table (11 minutes)
 	@$(BIN)/python -m tests.chaos
 
 compose-test: setup  ## docker-compose.yml for real: build, photographs, kill, scale, down and up again; needs a container engine

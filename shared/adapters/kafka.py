@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from shared.adapters.kafka_errors import STATISTICS, Listener, line
 from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka_watch import Watch
 from shared.errors import Fatal, Transient
 from shared.ports import ConsumedRecord, ProducedRecord, split_place
 from shared.topics import MAX_RECORD_BYTES
@@ -31,6 +32,7 @@ class KafkaStream:
         """Prepare both clients; the first `consume` joins the group and fences off an earlier process of this name."""
         self._assigned: set[tuple[str, int]] = set()
         self._taken_away: set[tuple[str, int]] = set()  # in the last `consume`
+        self._watch = Watch()
         self._settings, self._service, self._instance, self._topics = settings, service, instance, tuple(topics)
         self._connect()
 
@@ -83,8 +85,9 @@ class KafkaStream:
         """Return the first committed record to come and up to `limit` - 1 that have arrived by then."""
         self._taken_away.clear()
         if self._listener.lost:
-            self._on_revoke(self._consumer, self._places())
-            logging.getLogger("kafka").warning("the client has lost all brokers; a new one looks for them")
+            self._taken_away |= self._assigned
+            self._assigned.clear()
+            logging.getLogger("kafka").warning("without a broker for some time; a new client looks for one")
             self._connect()
         self._fence()
         with self._listener.translated():
@@ -155,7 +158,7 @@ class KafkaStream:
     def is_committed(self, place: str) -> bool:
         """Ask the broker for the group's offset."""
         topic, partition, offset = split_place(place)
-        with self._listener.translated():
+        with self._watch.over(), self._listener.translated():
             (found,) = self._consumer.committed([TopicPartition(topic, partition)], _CALL)
         if found.error:
             raise Transient(line(found.error))
@@ -173,7 +176,9 @@ class KafkaStream:
 
     def close(self) -> None:
         """Leave the group, so that others take over at once."""
-        self._consumer.close()
+        with self._watch.over():
+            self._consumer.close()
+        self._watch.close()
 
     def _places(self) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic, partition in sorted(self._assigned)]
@@ -182,20 +187,23 @@ class KafkaStream:
         """Before reading, end what an earlier process of this name has left open: offsets may be part of it."""
         if not self._ready:
             # Asked of the producer: what `insisting` polls for must not be a record.
-            topics = self._listener.insisting(
-                self._producer, lambda seconds: self._producer.list_topics(timeout=seconds), _CALL
-            ).topics
+            with self._watch.over():
+                topics = self._listener.insisting(
+                    self._producer, lambda seconds: self._producer.list_topics(timeout=seconds), _CALL
+                ).topics
             missing = [name for name in self._topics if name not in topics or topics[name].error]
             if missing:  # of which a member would hear nothing
                 msg = f"Kafka has no topic {', '.join(missing)}; create the topics with `facestream init`"
                 raise Transient(msg)
-            self._listener.insisting(self._producer, self._producer.init_transactions, _CALL)
+            with self._watch.over():
+                self._listener.insisting(self._producer, self._producer.init_transactions, _CALL)
             self._ready = True
 
     def _on_assign(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._assigned |= {(place.topic, place.partition) for place in partitions}
 
-    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.resume(partitions)  # a pause outlives the assignment: come back, a partition would never be read
         gone = {(place.topic, place.partition) for place in partitions}
         self._assigned -= gone
         self._taken_away |= gone
@@ -218,7 +226,8 @@ class KafkaStream:
         until = time.monotonic() + _GIVE_UP
         while True:
             try:
-                call()
+                with self._watch.over():
+                    call()
             except KafkaException as failure:
                 error = failure.args[0]
                 # Fenced: another process of this name is at work, or the broker ended a transaction of ours that

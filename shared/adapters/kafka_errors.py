@@ -51,7 +51,7 @@ _OF_TOKENS = "Failed to acquire SASL OAUTHBEARER token"
 _TOKEN_REFUSED = ("invalid_", "unauthorized_client", "unsupported_grant_type", "access_denied", "certificate")
 _RECENT = 30.0  # seconds; a client without a token asks for one every 10 s
 STATISTICS = 2.0  # seconds between two of a client's reports; one takes it a millisecond
-_LONELY = 3  # reports; a client that looks for brokers anew is without any for a moment
+_LONELY = 5  # reports; a client that looks for brokers anew is without any for a moment
 _ROUND = 1.0  # seconds of one attempt to connect
 _Answer = TypeVar("_Answer")
 
@@ -70,19 +70,23 @@ class Listener:
 
     @property
     def lost(self) -> bool:
-        """Say whether a client has no broker left that it could ask, and never will have one again.
+        """Say whether a client has been without a broker for so long that a new one has to look for them.
 
-        That is where a broker which has just started told it that there are none: librdkafka forgets those that it
-        knew, and its first addresses with them (github.com/confluentinc/librdkafka/issues/5301, in 2.10 to 2.16). It
-        says nothing of that, and some of its calls never return. Only a new client helps.
+        Most often the brokers are away, and a new client finds none either. But where a broker that has just started
+        told it that there are none, librdkafka forgets those that it knew, and its first addresses with them, for
+        good, and says nothing (github.com/confluentinc/librdkafka/issues/5301, in 2.10 to 2.16). The coordinator's
+        connection does not count: with it alone a consumer stays a member, and fetches nothing.
         """
         return any(reports >= _LONELY for reports in self._lonely.values())
 
     def statistics(self, report: str) -> None:
-        """Count the brokers that a client knows: pass it as the client's `stats_cb`."""
+        """Look for a broker that a client is connected to: pass it as the client's `stats_cb`."""
         found = json.loads(report)
-        known = any(broker["source"] in ("configured", "learned") for broker in found["brokers"].values())
-        self._lonely[found["name"]] = 0 if known else self._lonely.get(found["name"], 0) + 1
+        has_one = any(
+            broker["source"] in ("configured", "learned") and broker["state"] == "UP"
+            for broker in found["brokers"].values()
+        )
+        self._lonely[found["name"]] = 0 if has_one else self._lonely.get(found["name"], 0) + 1
 
     def __call__(self, error: KafkaError) -> None:
         """Keep a refusal; that a broker, or who gives the tokens for it, is away just now is no refusal."""

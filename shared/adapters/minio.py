@@ -37,6 +37,7 @@ _NO_SUCH_NAME = {
 _PASSING = {
     *("IncompleteBody", "InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable"),
     *("SlowDown", "SlowDownRead", "SlowDownWrite", "XMinioServerNotInitialized", "XMinioStorageFull"),
+    "XMinioAdminBucketQuotaExceeded",  # the bucket is full: somebody makes room, or the quota larger
 }
 _TOLD = {
     # Not ObjectCreated:*, which also covers changes of tags and of retention.

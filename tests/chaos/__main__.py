@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the long form of the faults, with a table at its end; about 25 minutes.
+"""`python -m tests.chaos`: the long form of the faults, with a table after each; about 11 minutes.
 
 --kills N    processes killed (110)
 --seconds S  of every outage (30)

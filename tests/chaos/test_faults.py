@@ -14,7 +14,7 @@ from tests.chaos.drill import Cost, Drill, new_drill
 from tests.chaos.verdict import findings
 from tests.stack.fixtures import needed
 
-pytestmark = [pytest.mark.slow, pytest.mark.chaos]
+pytestmark = pytest.mark.slow
 
 _SESSION = 3.0  # seconds; a deployment has more
 

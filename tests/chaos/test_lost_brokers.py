@@ -1,73 +1,116 @@
-"""A client to which a broker has said that there are no brokers."""
+"""Services to which a broker has said that there are no brokers: some of their clients never find any again.
 
+Each copies a topic of its own. One whose client is lost looks for the brokers with a new client, or ends where a call
+of that never returns, and is started again.
+"""
+
+import os
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.errors import Transient
-from shared.ports import ProducedRecord
 from tests.chaos.forgetful_broker import ForgetfulBroker
-from tests.contract.streams import eventually
+from tests.samples import ROOT
 from tests.stack.fixtures import needed
+from tests.stack.process import Process, start
 
-pytestmark = [pytest.mark.slow, pytest.mark.chaos]
+pytestmark = pytest.mark.slow
 
-_MEMBERS = 6  # of which about two lose all brokers
+_COPIERS = 6  # of which about two lose all brokers
 _FORGETFUL = 15.0  # seconds; until the clients have asked again and again
+_PATIENCE = 180.0  # seconds
+
+
+class Copiers:
+    """A process for each pair of topics, started again where it has ended."""
+
+    def __init__(self, broker: ForgetfulBroker, folder: Path) -> None:
+        self._broker = broker
+        self._folder = folder
+        self._processes: dict[int, Process] = {}
+
+    def tend(self) -> None:
+        for number in range(_COPIERS):
+            if number not in self._processes or not self._processes[number].running():
+                self._processes[number] = self._start(number)
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            process.stop()
+
+    def _start(self, number: int) -> Process:
+        folder = self._folder / str(number)
+        folder.mkdir(exist_ok=True)
+        where = {"FACESTREAM_KAFKA_BOOTSTRAP_SERVERS": self._broker.proxied, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "tests.copier", f"copier-{number}", "0", f"in-{number}", f"out-{number}"]
+        return start(command, {**os.environ, **where}, folder)
 
 
 @pytest.fixture
 def broker(servers: Path) -> Iterator[ForgetfulBroker]:
     with needed():
-        broker = ForgetfulBroker(servers / uuid4().hex[:8]).start()
-    broker.listen()
+        broker = ForgetfulBroker(servers / uuid4().hex[:8])
+        broker.listen()
+        broker.start()
     yield broker
     broker.stop()
 
 
-def test_a_member_that_was_told_of_no_brokers_reads_on_when_there_are_some_again(broker: ForgetfulBroker) -> None:
-    for member in range(_MEMBERS):
-        broker.create_topic(f"in-{member}")
-        broker.create_topic(f"out-{member}")
-    settings = KafkaSettings(bootstrap_servers=broker.proxied)
-    with ExitStack() as closing:
-        members = [KafkaStream(settings, f"service-{at}", "0", [f"in-{at}"]) for at in range(_MEMBERS)]
-        for stream in members:
-            closing.callback(stream.close)
-        done = [0] * _MEMBERS
+@pytest.fixture
+def copiers(broker: ForgetfulBroker, tmp_path: Path) -> Iterator[Copiers]:
+    for number in range(_COPIERS):
+        broker.create_topic(f"in-{number}")
+        broker.create_topic(f"out-{number}")
+    copiers = Copiers(broker, tmp_path)
+    yield copiers
+    copiers.stop()
 
-        def work() -> None:
-            for at, stream in enumerate(members):
-                with suppress(Transient):
-                    records = stream.consume(10, 0.05)
-                    if records:
-                        stream.commit(records, [ProducedRecord(f"out-{at}", b"k", b"v", {})])
-                        done[at] += len(records)
 
-        def put() -> None:
-            producer = Producer(broker.client_settings)
-            for member in range(_MEMBERS):
-                producer.produce(f"in-{member}", b"v")
-            assert producer.flush(30) == 0
+def put(broker: ForgetfulBroker, value: bytes) -> None:
+    producer = Producer({"bootstrap.servers": broker.proxied})
+    for number in range(_COPIERS):
+        producer.produce(f"in-{number}", value)
+    assert producer.flush(60) == 0
 
-        def all_done(count: int) -> bool:
-            work()
-            return min(done) >= count
 
-        put()
-        eventually(lambda: all_done(1))
-        broker.forgetful = True
-        broker.restart()
-        until = time.monotonic() + _FORGETFUL
-        while time.monotonic() < until:
-            work()
-        broker.forgetful = False
-        put()
-        eventually(lambda: all_done(2), 120)
-        assert done == [2] * _MEMBERS
+def written(broker: ForgetfulBroker, number: int) -> list[bytes]:
+    group = {"group.id": uuid4().hex, "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer({"bootstrap.servers": broker.proxied, **group})
+    consumer.assign([TopicPartition(f"out-{number}", 0, 0)])
+    found: list[bytes] = []
+    while True:
+        for message in consumer.consume(100, 0.5):
+            if message.error():
+                consumer.close()
+                return found
+            found.append(message.value() or b"")
+
+
+def wait_for(copiers: Copiers, broker: ForgetfulBroker, *values: bytes) -> None:
+    """Wait until all have copied these values, each once and in their order."""
+    until = time.monotonic() + _PATIENCE
+    for number in range(_COPIERS):
+        while (found := written(broker, number)) != list(values):
+            assert len(found) <= len(values)
+            assert time.monotonic() < until, f"copier {number} has written {found}, expected {values}"
+            copiers.tend()
+            time.sleep(0.5)
+
+
+def test_services_that_were_told_of_no_brokers_go_on_when_there_are_some_again(
+    broker: ForgetfulBroker, copiers: Copiers
+) -> None:
+    put(broker, b"1")
+    wait_for(copiers, broker, b"1")
+    broker.forgetful = True
+    broker.kill()
+    broker.start()
+    time.sleep(_FORGETFUL)
+    broker.forgetful = False
+    put(broker, b"2")
+    wait_for(copiers, broker, b"1", b"2")

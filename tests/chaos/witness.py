@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from threading import Event, Thread
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -15,7 +15,7 @@ from shared.bucket_notification import bucket_events
 from shared.errors import Poison
 from shared.events import BucketEvent, FaceAssigned, FacesDetected, ImageProcessed, PhotoEvent
 from shared.ports import ConsumedRecord
-from shared.streaming import moment
+from shared.streaming import decoded, moment
 from shared.topics import (
     DEAD_LETTERS,
     FACES_ASSIGNED,
@@ -28,6 +28,8 @@ from shared.topics import (
     Topic,
 )
 from tests.stack import KafkaServer
+
+_Event = TypeVar("_Event", bound=PhotoEvent)
 
 
 class Witness:
@@ -78,7 +80,7 @@ class Witness:
 
     def crops(self, topic: Topic, key: str) -> list[str]:
         """Return the keys of the crops that a topic names for a photograph."""
-        events = (FacesDetected.model_validate_json(record.value) for record in self._of(topic.name) if record.value)
+        events = self._events(topic, FacesDetected)
         return [face.crop_key for event in events if event.photo.key == key for face in event.faces]
 
     def read(self) -> int:
@@ -98,8 +100,7 @@ class Witness:
         told = Counter(f"{event.key} {event.sequencer or event.occurred_at.isoformat()}" for event in self._told())
         names: Counter[str] = Counter()
         for topic in (FACES_DETECTED, FACES_SCREENED, FACES_EMBEDDED):
-            events = (PhotoEvent.model_validate_json(record.value) for record in self._of(topic.name) if record.value)
-            passed = Counter(f"{event.photo.key} {moment(event)}" for event in events)
+            passed = Counter(f"{event.photo.key} {moment(event)}" for event in self._events(topic, PhotoEvent))
             names += Counter({f"{topic.name} {name}": times - told[name] + 1 for name, times in passed.items()})
         for record in self.records(FACES_ASSIGNED.name, IMAGES_PROCESSED.name):
             names[f"{record.topic} {record.headers['ce_id'].decode()}"] += 1
@@ -110,6 +111,10 @@ class Witness:
             event = FaceAssigned.model_validate_json(record.value) if record.value else None
             names[f"{record.topic} {(record.key or b'').decode()} {event.generation if event else 'erased'}"] += 1
         return Counter({name: times - 1 for name, times in names.items() if times > 1})
+
+    def _events(self, topic: Topic, model: type[_Event]) -> Iterator[_Event]:
+        """Yield the events of a topic; poison has no name."""
+        return (decoded(record, model) for record in self._of(topic.name) if "ce_id" in record.headers)
 
     def _told(self) -> Iterator[BucketEvent]:
         """Yield what the services were told of the bucket, but for poison."""

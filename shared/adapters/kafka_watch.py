@@ -1,0 +1,53 @@
+"""Calls of Kafka's client that never return, whatever time they were given."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Lock, Thread
+
+_LONGEST = 30  # seconds; the longest call is given 10
+
+
+class Watch:
+    """Ends this process, with status 1, where a call does not return.
+
+    A client that has lost all brokers (see `Listener.lost`) in a transaction waits for ever, in C, where no exception
+    reaches; a new process is what helps, and what is open of the transaction is aborted by it. Seconds are counted
+    one by one: those for which a process stood still do not count.
+    """
+
+    def __init__(self, longest: int = _LONGEST) -> None:
+        self._longest = longest
+        self._left: int | None = None
+        self._lock = Lock()
+        self._closed = Event()
+        Thread(target=self._count, name="kafka watch", daemon=True).start()
+
+    @contextmanager
+    def over(self) -> Iterator[None]:
+        """Watch over a call."""
+        self._set(self._longest)
+        try:
+            yield
+        finally:
+            self._set(None)
+
+    def close(self) -> None:
+        """Watch over nothing any more."""
+        self._closed.set()
+
+    def _set(self, left: int | None) -> None:
+        with self._lock:
+            self._left = left
+
+    def _count(self) -> None:
+        while not self._closed.wait(1):
+            with self._lock:
+                if self._left is None:
+                    continue
+                self._left -= 1
+                if self._left > 0:
+                    continue
+            logging.getLogger("kafka").critical("a call of the client does not return; the process ends")
+            os._exit(1)

@@ -1,0 +1,42 @@
+"""The net under calls of Kafka's client that never return."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.samples import ROOT
+
+_CALL = """
+import time
+from shared.adapters.kafka_watch import Watch
+watch = Watch(longest=2)
+with watch.over():
+    {call}
+print("returned")
+"""
+
+
+def process_of(call: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _CALL.format(call=call)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_process_whose_call_does_not_return_ends_with_status_1_and_says_why() -> None:
+    ended = process_of("time.sleep(600)")
+    assert ended.returncode == 1
+    assert "does not return" in ended.stderr
+    assert not ended.stdout
+
+
+@pytest.mark.slow
+def test_time_outside_of_calls_does_not_count() -> None:
+    ended = process_of("pass\ntime.sleep(3)")
+    assert (ended.returncode, ended.stdout) == (0, "returned\n")
+
+
+@pytest.mark.slow
+def test_each_call_has_its_own_time() -> None:
+    ended = process_of("pass\nfor _ in range(3):\n    with watch.over():\n        time.sleep(0.9)")
+    assert (ended.returncode, ended.stdout) == (0, "returned\n")
