@@ -50,47 +50,42 @@ def diff(before: _Number, after: _Number, *, result: _Result = None) -> None:
 
 
 @app.command()
-def rollback(number: _Number) -> None:
+def rollback(number: _Number, *, result: _Result = None) -> None:
     """Go back to an earlier generation.
 
-    Faces that came since get their place in it, and downstream hears of every face whose person is another one.
+    Faces that came since get their place in it. In the stream, downstream hears of every face whose person is another
+    one; in a folder, the report and all other files are made anew.
     """
-    _go_to(number, "retired")
+    from cli.jobs.switching import go_back, go_to  # noqa: PLC0415  see above
+    from shared.records import GenerationState  # noqa: PLC0415  see above
+
+    typer.echo(go_to(number, GenerationState.RETIRED) if result is None else go_back(result, number))
 
 
 @app.command()
 def publish(number: _Number) -> None:
-    """Publish a generation that was held back."""
-    _go_to(number, "held")
+    """Publish a generation of the stream that was held back."""
+    from cli.jobs.switching import go_to  # noqa: PLC0415  see above
+    from shared.records import GenerationState  # noqa: PLC0415  see above
+
+    typer.echo(go_to(number, GenerationState.HELD))
 
 
 @app.command()
-def pin(number: _Number) -> None:
-    """Keep a generation. While the active one is pinned, the reclusterer makes and publishes none."""
+def pin(number: _Number, *, result: _Result = None) -> None:
+    """Keep a generation. While the active one is pinned, no regrouping makes or publishes one."""
     from cli.jobs.generations import pin as pinned  # noqa: PLC0415  see above
-    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened_to_change  # noqa: PLC0415  see above
 
-    with opened(None) as repository:
+    with opened_to_change(result) as repository:
         typer.echo(pinned(repository, number))
 
 
 @app.command()
-def unpin(number: _Number) -> None:
+def unpin(number: _Number, *, result: _Result = None) -> None:
     """Undo `pin`."""
     from cli.jobs.generations import unpin as unpinned  # noqa: PLC0415  see above
-    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened_to_change  # noqa: PLC0415  see above
 
-    with opened(None) as repository:
+    with opened_to_change(result) as repository:
         typer.echo(unpinned(repository, number))
-
-
-def _go_to(number: int, state: str) -> None:
-    from cli.jobs.generations import go_to  # noqa: PLC0415  see above
-    from cli.jobs.repositories import opened  # noqa: PLC0415  see above
-    from shared.records import GenerationState  # noqa: PLC0415  see above
-    from shared.settings import check_environment  # noqa: PLC0415  see above
-
-    check_environment()
-    with opened(None) as repository:
-        generation = go_to(repository, number, GenerationState(state))
-    typer.echo(f"generation {generation.number} is active, in the place of {generation.previous}, and announced")

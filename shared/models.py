@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from shared.errors import ModelError
+from shared.whole_output import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +170,8 @@ def _install(data: bytes, model: ModelFile, path: Path) -> None:
         msg = f"{model.name}: expected SHA-256 {model.sha256}, found {found}; the file is damaged or not the right one"
         raise ModelError(msg)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+    with whole_file(path) as scratch:
+        scratch.write_bytes(data)
 
 
 def _unpack_samples(tar: tarfile.TarFile, folder: Path) -> int:

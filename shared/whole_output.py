@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,23 @@ from pathlib import Path
 from shared.errors import InvalidInput, Transient
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, mark: str | None = None) -> Iterator[Path]:
+    """Yield a hidden name beside `path` to write to; at the end it becomes `path`, after an error nothing is left.
+
+    `mark` is a part of that name. None makes each name another one, for places where several processes may write;
+    where a lock keeps others out, a fixed one lets the next process write over what a killed one has left.
+    """
+    path = path.resolve()  # a link stays a link; what it leads to is replaced
+    # The suffix stays: some writers choose the format by it.
+    scratch = path.with_name(f".{path.stem}.{mark or secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield scratch
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def put_in_place(scratch: Path, path: Path) -> None:

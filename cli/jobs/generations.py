@@ -1,23 +1,14 @@
-"""`facestream generations`: which there are, what differs, and the way to another one."""
+"""`facestream generations`: which there are, what differs, and which are kept."""
 
-import os
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import datetime
 
 from rich.table import Table
 
 from cli.jobs.repositories import active, numbered
 from services.reclusterer.announcing import both, changes
-from services.reclusterer.lease import heartbeat, taken
-from services.reclusterer.publishing import Publisher
-from services.reclusterer.settings import JobSettings
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
 from shared.errors import InvalidInput
 from shared.events import Change
-from shared.matching import AssignerSettings
 from shared.ports import FaceRepository
 from shared.records import Generation, GenerationState
 
@@ -64,26 +55,6 @@ def difference(repository: FaceRepository, before: int, after: int) -> Iterator[
     for fate in changes(repository, before, after):
         if fate.change is not Change.KEPT:
             yield f"{fate.cluster_id}  {fate.change}{f' {fate.other}' if fate.other else ''}  {fate.size} faces"
-
-
-def go_to(repository: FaceRepository, number: int, wanted: GenerationState) -> Generation:
-    """Make a retired or a held generation the active one, tell the world, and return it.
-
-    Takes the lease as the job does, and so raises `Busy` while that is at work; `InvalidInput`, `Fatal`, `Transient`.
-    """
-    settings, kafka = JobSettings(), KafkaSettings()
-    with ExitStack() as stack:
-        hold = stack.enter_context(taken(repository, f"operator {socket.gethostname()}/{os.getpid()}", settings))
-        stack.enter_context(heartbeat(hold, settings.lease / 4))
-        writer = KafkaWriter(kafka, RECLUSTERER)
-        hold.check()
-        publisher = Publisher(repository, hold, writer, AssignerSettings(), settings)
-        publisher.resume()
-        target = numbered(repository, number)
-        if target.state is not wanted:
-            msg = f"generation {number}: expected one that is {wanted}, it is {target.state}"
-            raise InvalidInput(msg)
-        return publisher.publish(target)
 
 
 def pin(repository: FaceRepository, number: int) -> str:

@@ -9,14 +9,13 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from shared.errors import InvalidInput
-from shared.whole_output import explained, put_in_place
+from shared.whole_output import explained, put_in_place, whole_file
 
 
 @contextlib.contextmanager
@@ -28,16 +27,11 @@ def new_file(path: Path) -> Iterator[Path]:
     if path.is_dir():
         msg = f"{path}: expected the name of a file to write, found a folder"
         raise InvalidInput(msg)
-    path = path.resolve()  # a link stays a link; what it leads to is replaced
-    # The suffix stays: some writers choose the format by it.
-    scratch = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    path = path.resolve()  # where a link leads is the place that must be there
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole_file(path) as scratch:
             yield scratch
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

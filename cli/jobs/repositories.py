@@ -1,10 +1,10 @@
 """Where generations are read from: the stream's database, or that of a folder's result."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from services.standalone.result_folder import DATABASE
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from services.standalone.result_folder import DATABASE, held
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput
 from shared.ports import FaceRepository
@@ -14,12 +14,22 @@ from shared.records import Generation
 def opened(result: Path | None) -> AbstractContextManager[FaceRepository]:
     """Return the database of the result in a folder, or that of the stream; raises `InvalidInput`."""
     if result is None:
+        # Not at the top: who works on folders alone need not have the libraries of the stream.
+        from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415
+
         return MongoRepository(MongoSettings())
     database = result / DATABASE
     if not database.is_file():
         msg = f"{result}: expected a folder that `facestream run` wrote, found no {DATABASE} in it"
         raise InvalidInput(msg)
     return SqliteRepository(database)
+
+
+@contextmanager
+def opened_to_change(result: Path | None) -> Iterator[FaceRepository]:
+    """Do as `opened`, and keep every run out of the folder; raises `InvalidInput` where one is in it."""
+    with opened(result) as repository, held(result) if result else nullcontext():
+        yield repository
 
 
 def active(repository: FaceRepository) -> Generation:

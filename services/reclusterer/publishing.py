@@ -62,6 +62,7 @@ class Publisher:
         generation = replace(generation, previous=previous, published_at=self.now(), announced=False, reason="")
         with self.phases("swap"):
             self.hold.check()
+            self._check_not_pinned(previous)
             self.repository.save_generation(generation)
             if not self.repository.activate(generation.number, active.number if active else None, self.hold.number):
                 self._refused(previous)
@@ -113,8 +114,11 @@ class Publisher:
     def _refused(self, previous: int) -> None:
         """Say why the swap was refused."""
         self.hold.check()
-        if previous in self.repository.pinned():
-            msg = f"generation {previous} is active and pinned: nothing takes its place until it is unpinned"
-            raise InvalidInput(msg)
+        self._check_not_pinned(previous)
         msg = "another process activated a generation meanwhile; nothing was changed"
         raise Transient(msg)
+
+    def _check_not_pinned(self, active: int) -> None:
+        if active in self.repository.pinned():
+            msg = f"generation {active} is active and pinned: nothing takes its place until it is unpinned"
+            raise InvalidInput(msg)

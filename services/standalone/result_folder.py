@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import InvalidInput
+from shared.whole_output import whole_file
 
 DATABASE = "facestream.db"
 REPORT = "report.html"
@@ -31,7 +32,7 @@ def check_folders(photos: Path, out: Path) -> None:
 
 @contextmanager
 def held(out: Path) -> Iterator[None]:
-    """Make the folder if need be and keep every other run out of it; raises `InvalidInput` where one is in it.
+    """Make the folder if need be and keep all others who change it out; raises `InvalidInput` where one is in it.
 
     The lock ends with the process, however that ends.
     """
@@ -40,16 +41,15 @@ def held(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            msg = f"{out}: another run is working in this folder; wait for it, or choose another --out"
+            msg = f"{out}: another command is working in this folder; wait for it, or choose another one"
             raise InvalidInput(msg) from None
         yield
 
 
 def record_origin(out: Path, origin: Mapping[str, str]) -> None:
     """Write down what this result is made of, for `check_origin` of later runs."""
-    scratch = out / f".{_ORIGIN}.new"
-    scratch.write_text(json.dumps(dict(origin), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(out / _ORIGIN)
+    with whole_file(out / _ORIGIN, "new") as scratch:
+        scratch.write_text(json.dumps(dict(origin), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def check_origin(out: Path, origin: Mapping[str, str]) -> None:

@@ -7,17 +7,24 @@ import contextlib
 import csv
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from more_itertools import chunked
 
+from services.quality.settings import QualitySettings
+from services.standalone.report import write_report
+from services.standalone.result_folder import REPORT
+from shared.errors import InvalidInput
 from shared.events import FaceAssigned, Verdict
-from shared.ports import FaceRepository
+from shared.matching import AssignerSettings
+from shared.ports import FaceRepository, ObjectStore
 from shared.records import FaceRecord, ImageRecord, Membership
-from shared.whole_output import put_in_place
+from shared.settings import BucketSettings
+from shared.whole_output import explained, put_in_place, whole_file
+from shared.worker import nothing
 
 _BLOCK = 500  # images whose faces are read at once
 UNKNOWN = "unknown"
@@ -68,6 +75,39 @@ def assignments(repository: FaceRepository, generation: int) -> Iterator[Assignm
                 yield Assignment(image, face, memberships[face.face_id])
 
 
+def write_files(
+    repository: FaceRepository,
+    objects: ObjectStore,
+    out: Path,
+    *,
+    buckets: BucketSettings,
+    assigner: AssignerSettings,
+    quality: QualitySettings,
+    stage: Callable[[str], object] = nothing,
+) -> None:
+    """Make all files of a result anew from its active generation; `stage` is told what is being done.
+
+    `objects` has the crops. Raises `InvalidInput` where there is no generation or `out` cannot be written, `Transient`
+    where the disk is full.
+    """
+    generation = repository.active_generation()
+    if generation is None:
+        msg = f"{out}: expected a generation, found none yet: faces have not been grouped so far"
+        raise InvalidInput(msg)
+    with explained(out):
+        stage("writing people, events and vectors")
+        write_results(repository, generation.number, out)
+        stage("drawing the report")
+        write_report(
+            repository,
+            objects,
+            out / REPORT,
+            faces_bucket=buckets.faces,
+            similarity_threshold=assigner.threshold,
+            sharpness_threshold=quality.sharpness_threshold,
+        )
+
+
 def write_results(repository: FaceRepository, generation: int, out: Path) -> None:
     """Write `assignments.jsonl`, `embeddings.csv`, `medoids.csv`, and the folders `people` and `unknown`."""
     with (
@@ -109,13 +149,8 @@ def _link(crop: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _replaced_text(path: Path) -> Iterator[TextIO]:
-    scratch = path.with_name(f".{path.name}.new")
-    try:
-        with scratch.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with whole_file(path, "new") as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
+        yield file
 
 
 @contextlib.contextmanager

@@ -15,11 +15,10 @@ from services.detector.settings import DetectorSettings
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
 from services.quality.settings import QualitySettings
-from services.reclusterer.lease import taken
-from services.reclusterer.publishing import Publisher
-from services.reclusterer.settings import JobSettings, ReclustererSettings
+from services.reclusterer.settings import ReclustererSettings
 from services.reclusterer.step import recluster
 from services.standalone.detection import Detection
+from services.standalone.publishing import publisher
 from services.standalone.scan import changed, outdated
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Fatal
@@ -106,15 +105,9 @@ class Run:
         return len(memberships)
 
     def regroup(self, model_id: str) -> Generation:
-        """Cluster all faces of this model anew and make the result the active generation.
-
-        Whoever holds the folder holds the lease. What a person asked for is done however little has changed, and
-        shown whatever it is.
-        """
-        job = JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1)
-        with taken(self.repository, "facestream run", job) as hold:
-            publisher = Publisher(self.repository, hold, None, self.settings.assigner, job)
-            generation = recluster(publisher, self.settings.reclusterer, model_id).generation
+        """Cluster all faces of this model anew and make the result the active generation."""
+        with publisher(self.repository, self.settings.assigner) as publishing:
+            generation = recluster(publishing, self.settings.reclusterer, model_id).generation
         if generation is None:
             msg = "expected a generation after a regrouping, found none"
             raise Fatal(msg)

@@ -12,9 +12,9 @@ from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.standalone.detection import Detection
-from services.standalone.report import write_report
-from services.standalone.result_folder import DATABASE, REPORT, check_folders, check_origin, held, record_origin
-from services.standalone.results import write_results
+from services.standalone.publishing import check_not_pinned
+from services.standalone.result_folder import DATABASE, check_folders, check_origin, held, record_origin
+from services.standalone.results import write_files
 from services.standalone.runner import Progress, Run, RunSettings
 from services.standalone.scan import census
 from services.standalone.settings import StandaloneSettings
@@ -25,7 +25,6 @@ from shared.matching import AssignerSettings
 from shared.models import FACENET, LANDMARKS, located
 from shared.processes import Processes
 from shared.settings import BucketSettings
-from shared.whole_output import explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,8 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
     embedding = EmbedderSettings()
     model = options.model or embedding.model or located(FACENET)
     with held(options.out), SqliteRepository(options.out / DATABASE) as repository:
+        if options.recluster:
+            check_not_pinned(repository, options.out)
         found = census(objects, settings.buckets.photos)
         if not found.photos and next(iter(repository.images()), None):
             msg = f"{options.photos}: expected the photographs of earlier runs, found none; is a disk not mounted?"
@@ -91,18 +92,15 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
             if options.recluster or generation is None:
                 progress.stage("grouping all faces into people")
                 generation = run.regroup(model_id)
-            with explained(options.out):
-                progress.stage("writing people, events and vectors")
-                write_results(repository, generation.number, options.out)
-                progress.stage("drawing the report")
-                write_report(
-                    repository,
-                    objects,
-                    options.out / REPORT,
-                    faces_bucket=settings.buckets.faces,
-                    similarity_threshold=settings.assigner.threshold,
-                    sharpness_threshold=settings.quality.sharpness_threshold,
-                )
+            write_files(
+                repository,
+                objects,
+                options.out,
+                buckets=settings.buckets,
+                assigner=settings.assigner,
+                quality=settings.quality,
+                stage=progress.stage,
+            )
         return summarise(repository, generation.number, found.others)
 
 

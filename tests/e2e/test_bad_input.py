@@ -211,4 +211,4 @@ def test_a_second_run_in_the_same_folder_is_refused_while_the_first_works(tmp_pa
         second = run_facestream("run", photos, "--out", out)
         assert first.wait() == 0
     assert second.returncode == 2
-    assert "another run" in second.stderr
+    assert "another command" in second.stderr

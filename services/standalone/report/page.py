@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from importlib import resources
@@ -17,6 +16,7 @@ from services.standalone.report.faces import MAP_SIDE
 from services.standalone.report.thumbnails import thumbnail_width, thumbnails
 from services.standalone.tsne import embed_2d
 from shared.ports import FaceRepository, ObjectStore
+from shared.whole_output import whole_file
 
 _PACKAGE = "services.standalone.report"
 _SCRIPTS = ("data.js", "tiles.js", "detail.js", "map.js")
@@ -58,7 +58,13 @@ def write_report(
     )
     width = thumbnail_width(len(report.faces))
     pictures = thumbnails(objects, faces_bucket, (face.crop_key for face in report.faces), width)
-    write_whole(destination, render(report, pictures))
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    # A name that is not valid Unicode shows its odd bytes as \udcXX.
+    with (
+        whole_file(destination, "new") as draft,
+        draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
+        file.writelines(render(report, pictures))
 
 
 def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
@@ -84,19 +90,6 @@ def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
         policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
         f"script-src {' '.join(map(_hash, scripts))}; base-uri 'none'; form-action 'none'",
     )
-
-
-def write_whole(destination: Path, pieces: Iterable[str]) -> None:
-    """Write a text file whole or not at all: beside its place first, then renamed."""
-    draft = destination.with_name(f".{destination.name}.{os.getpid()}.part")
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # A name that is not valid Unicode shows its odd bytes as \udcXX.
-        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(pieces)
-        draft.replace(destination)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _data(report: Report) -> dict[str, Any]:

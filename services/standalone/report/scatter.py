@@ -1,7 +1,6 @@
 """A map of labelled embeddings as a file of its own: a page to move about in, or a picture."""
 
 import html
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from services.standalone.tsne import embed_2d
 from shared.errors import InvalidInput
+from shared.whole_output import whole_file
 
 _LEGEND_UP_TO = 40  # labels; more do not fit beside the picture
 _WEBGL_FROM = 1_000  # points; above it SVG is slow, below it WebGL may be missing without need
@@ -41,15 +41,11 @@ def write_map(
         msg = f"{destination}: expected a name that ends in .html or .png; choose one of the two"
         raise InvalidInput(msg)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    draft = destination.with_name(f".{destination.stem}.{os.getpid()}{destination.suffix}")
     groups: dict[str, list[int]] = {label: [] for label in sorted(set(labels))}
     for row, label in enumerate(labels):
         groups[label].append(row)
-    try:
+    with whole_file(destination) as draft:
         writer(groups, embed_2d(vectors, seed), draft, names)
-        draft.replace(destination)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _write_page(groups: dict[str, list[int]], places: NDArray[np.float32], draft: Path, names: Sequence[str]) -> None:

@@ -1,0 +1,26 @@
+"""The right to tell the world of generations, which one process has at a time: the job, or an operator's command."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from services.reclusterer.lease import Hold, heartbeat, taken
+from services.reclusterer.settings import JobSettings
+from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
+from shared.ports import FaceRepository
+
+
+@contextmanager
+def leading(repository: FaceRepository, settings: JobSettings) -> Iterator[tuple[Hold, KafkaWriter]]:
+    """Yield the lease, and the writer that shuts out whoever had it before.
+
+    Raises `Busy` while somebody else is at work; `InvalidInput`, `Fatal`, `Transient`.
+    """
+    kafka = KafkaSettings()
+    holder = f"operator {socket.gethostname()}/{os.getpid()}"
+    with taken(repository, holder, settings) as hold, heartbeat(hold, settings.lease / 4):
+        writer = KafkaWriter(kafka, RECLUSTERER)
+        hold.check()
+        yield hold, writer

@@ -1,0 +1,58 @@
+"""`facestream generations rollback` and `publish`: the way to another generation, in the stream and in a folder."""
+
+from pathlib import Path
+
+from cli.jobs.repositories import numbered, opened_to_change
+from services.reclusterer.publishing import Publisher
+from services.reclusterer.settings import JobSettings
+from shared.errors import InvalidInput
+from shared.matching import AssignerSettings
+from shared.records import Generation, GenerationState
+from shared.settings import check_environment
+
+
+def go_to(number: int, wanted: GenerationState) -> str:
+    """Make a retired or a held generation of the stream the active one and tell the world; return what was done.
+
+    Takes the lease as the job does, and so raises `Busy` while that is at work; `InvalidInput`, `Fatal`, `Transient`.
+    """
+    # Not at the top: who works on folders alone need not have the libraries of the stream.
+    from cli.jobs.leading import leading  # noqa: PLC0415
+    from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415
+
+    check_environment()
+    settings, mongo = JobSettings(), MongoSettings()
+    with MongoRepository(mongo) as repository, leading(repository, settings) as (hold, writer):
+        done = _published(Publisher(repository, hold, writer, AssignerSettings(), settings), number, wanted)
+    return f"generation {done.number} is active, in the place of {done.previous}, and announced"
+
+
+def go_back(result: Path, number: int) -> str:
+    """Make a retired generation of a folder's result the active one, and its files anew; return what was done.
+
+    Killed in between, the next `facestream run` makes the files. Raises `InvalidInput`, `Transient`.
+    """
+    # Not at the top: the report needs libraries that the stream does without.
+    from services.quality.settings import QualitySettings  # noqa: PLC0415
+    from services.standalone.publishing import publisher  # noqa: PLC0415
+    from services.standalone.results import write_files  # noqa: PLC0415
+    from shared.adapters.folder import FolderStore  # noqa: PLC0415
+    from shared.settings import BucketSettings  # noqa: PLC0415
+
+    check_environment()
+    buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
+    with opened_to_change(result) as repository:
+        with publisher(repository, assigner) as publishing:
+            done = _published(publishing, number, GenerationState.RETIRED)
+        crops = FolderStore({buckets.faces: result})
+        write_files(repository, crops, result, buckets=buckets, assigner=assigner, quality=quality)
+    return f"generation {done.number} is active, in the place of {done.previous}; all files in {result} are made anew"
+
+
+def _published(publisher: Publisher, number: int, wanted: GenerationState) -> Generation:
+    publisher.resume()
+    target = numbered(publisher.repository, number)
+    if target.state is not wanted:
+        msg = f"generation {number}: expected one that is {wanted}, it is {target.state}"
+        raise InvalidInput(msg)
+    return publisher.publish(target)

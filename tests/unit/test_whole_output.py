@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from shared.whole_output import whole_file
+
+
+def test_a_file_is_there_when_all_of_it_is_written_and_the_earlier_one_until_then(tmp_path: Path) -> None:
+    path = tmp_path / "map.png"
+    path.write_text("old")
+    with whole_file(path) as scratch:
+        scratch.write_text("new")
+        assert (path.read_text(), scratch.suffix, scratch.name[0]) == ("old", ".png", ".")
+    assert path.read_text() == "new"
+    assert [found.name for found in tmp_path.iterdir()] == ["map.png"]
+
+
+@pytest.mark.parametrize("mark", [None, "new"])
+def test_after_an_error_the_earlier_file_is_there_and_nothing_else(tmp_path: Path, mark: str | None) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+
+    def failing() -> None:
+        with whole_file(path, mark) as scratch:
+            scratch.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("run.json", "old")]
+
+
+def test_what_a_killed_process_left_is_written_over_where_the_mark_is_fixed(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    killed = whole_file(path, "new")
+    killed.__enter__().write_text("half of a longer text")
+    with whole_file(path, "new") as scratch:
+        scratch.write_text("new")
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("run.json", "new")]
+
+
+def test_two_who_write_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "faces.csv"
+    with whole_file(path) as first, whole_file(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first", "it was finished last"
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "file")
+    with whole_file(tmp_path / "link") as scratch:
+        scratch.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "file").read_text() == "new"
