@@ -63,8 +63,9 @@ class Service:
         prepare: Callable[[], None] = nothing,
         committed: Callable[[Sequence[ConsumedRecord]], None] = nothing,
         ahead: Ahead | None = None,
+        idle: Callable[[], None] = nothing,
     ) -> None:
-        """Work until the process is told to end; `prepare`, `committed` and `ahead` as in `Worker`.
+        """Work until the process is told to end; `prepare`, `committed`, `ahead` and `idle` as in `Worker`.
 
         `longest_silence`: seconds that one batch may take before the process counts as stuck.
         """
@@ -76,7 +77,9 @@ class Service:
             _collect_seldom()
             telemetry.prepared()
 
-        worker = Worker(self.name, *self.traced(stream, step), settings, telemetry, self.stop, reach, committed, ahead)
+        worker = Worker(
+            self.name, *self.traced(stream, step), settings, telemetry, self.stop, reach, committed, ahead, idle
+        )
         worker.run()
 
 

@@ -94,7 +94,8 @@ class Worker:
     """One service's loop. `service` names it in the dead letters; `stop` ends it after the batch at hand.
 
     `prepare` runs once before the first batch, `committed` after each one with the records that are done; both are
-    repeated while they raise `Transient`. What a killed process leaves undone of them is for `prepare` to find.
+    repeated while they raise `Transient`. What a killed process leaves undone of them is for `prepare` to find. `idle`
+    runs whenever there was nothing to consume.
     """
 
     service: str
@@ -106,6 +107,7 @@ class Worker:
     prepare: Callable[[], None] = nothing
     committed: Callable[[Sequence[ConsumedRecord]], None] = nothing
     ahead: Ahead | None = None
+    idle: Callable[[], None] = nothing
 
     def run(self) -> None:
         """Work until `stop` is set; raises `Fatal`. The group is left in either case."""
@@ -135,6 +137,7 @@ class Worker:
                 more = self.stream.consume(missing, 0 if coming else self.settings.wait)
                 records = [*self.stream.held(coming), *more]
             if not records:
+                self.idle()
                 return _NONE
             if self.ahead:
                 self.ahead(records)

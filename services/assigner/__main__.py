@@ -31,6 +31,7 @@ def main() -> None:
             prepare=prepare,
             committed=assigner.committed,
             ahead=assigner.ahead,
+            idle=assigner.look,
         )
 
 

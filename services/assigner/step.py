@@ -1,7 +1,8 @@
 """The assigner's step: embedded faces in, each one's person out. Nothing is read or written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,20 +35,24 @@ def assign(
     sources: Sequence[str] | None = None,
     *,
     nearest: Nearest | None = None,
+    kept: Mapping[str, Membership] = MappingProxyType({}),
 ) -> list[Assigned]:
     """Give each accepted face of each photograph its person, or say that it is unknown.
 
     `people` are those of `generation`. `sources`, one for each photograph, say where it came from
     (`topic/partition@offset`). What is said of a photograph does not depend on the others. `nearest`: the people
-    nearest to all accepted faces, where somebody has searched for them already. Raises ValueError where the vectors
-    have not the dimensions of the people.
+    nearest to all accepted faces, where somebody has searched for them already. `kept`: the memberships that faces
+    have and keep, by face id. Raises ValueError where the vectors have not the dimensions of the people.
     """
     accepted = [accepted_faces(photo) for photo in photos]
     found_of = matches([[_vector(face) for face in faces] for faces in accepted], people, settings, nearest)
     origins = sources or [""] * len(photos)
     assigned = []
     for photo, faces, found, source in zip(photos, accepted, found_of, origins, strict=True):
-        memberships = tuple(_membership(*pair, generation, people) for pair in zip(faces, found, strict=True))
+        memberships = tuple(
+            kept.get(face.face_id) or _membership(face, match, generation, people)
+            for face, match in zip(faces, found, strict=True)
+        )
         assigned.append(_assigned(photo, faces, memberships, source))
     return assigned
 

@@ -15,10 +15,10 @@ from services.assigner.active import ActiveGroup, Group
 from services.assigner.ahead import Ahead
 from services.assigner.crops import completed, lacks_crops, unkept
 from services.assigner.history import Judgement, Meaning, ghost_of, is_gone, judge, marker_id
-from services.assigner.step import Assigned, assign
+from services.assigner.step import Assigned, accepted_faces, assign
 from services.assigner.telling import News, count, told
 from shared import metrics, notices
-from shared.events import FacesEmbedded, Outcome, Verdict
+from shared.events import FacesEmbedded, Outcome
 from shared.matching import AssignerSettings
 from shared.metrics import timed
 from shared.people import People
@@ -59,13 +59,20 @@ class Assigner:
                 self._erase(doomed)
         self._doomed.clear()  # that of aborted batches as well: whoever gets them again dooms anew
 
+    def look(self) -> None:
+        """Look at the active generation: what is told of it is true, and its people are there for the next photograph.
+
+        Raises `Transient`.
+        """
+        self._active.current()
+
     def prepare(self, is_committed: Callable[[str], bool]) -> None:
         """Look at the active generation, and erase what a killed process has left; raises `Transient`.
 
         `is_committed` tells whether the world was told of an image's end: if not, the record that says so will come
         again, and needs the faces.
         """
-        self._active.current()
+        self.look()
         for images in chunked(self._repository.images(Outcome.REMOVED), _BLOCK):
             faces = self._repository.faces_of([image.image_id for image in images])
             self._erase([image for image in images if image.image_id in faces and is_committed(image.source)])
@@ -144,7 +151,7 @@ class Assigner:
         while arrived:
             group = self._active.current()
             with timed("assign"):
-                assigned = _assigned(arrived, group, self._settings, self.ahead)
+                assigned = self._assigned(arrived, group)
             with timed("write"):
                 # Images last: a photograph counts as done when its image is there.
                 self._repository.save_faces([face for item in assigned for face in item.faces])
@@ -153,6 +160,23 @@ class Assigner:
             if self._active.is_still(group):
                 return assigned
         return []
+
+    def _assigned(self, arrived: Sequence[News], group: Group) -> list[Assigned]:
+        """Assign the faces of each photograph.
+
+        Embeddings of another model than the group's resemble nobody. But a face that another model has embedded anew
+        is the face that it was: it keeps its person, by which the next generation, of that model, knows its people.
+        """
+        others, ours = map(list, partition(lambda item: _is_comparable(item.event, group), arrived))
+        foreign = [face.face_id for item in others for face in accepted_faces(item.event)]
+        kept = self._repository.memberships_of(group.generation, foreign) if foreign else {}
+        found: dict[str, Assigned] = {}
+        for people, part in ((group.people, ours), (_NOBODY, others)):
+            sources, events = [item.record.place for item in part], [item.event for item in part]
+            nearest = self.ahead.nearest(sources, group)
+            said = assign(events, group.generation, people, self._settings, sources, nearest=nearest, kept=kept)
+            found.update(zip(sources, said, strict=True))
+        return [found[item.record.place] for item in arrived]
 
     def _erase(self, images: Sequence[ImageRecord]) -> None:
         """Remove images that are still doomed, with faces, memberships and crops.
@@ -197,21 +221,9 @@ def _is_news(judgement: Judgement) -> bool:
     return False
 
 
-def _assigned(arrived: Sequence[News], group: Group, settings: AssignerSettings, ahead: Ahead) -> list[Assigned]:
-    """Assign the faces of each photograph; embeddings of another model than the group's resemble nobody."""
-
-    def comparable(item: News) -> bool:
-        models = {face.model_id for face in item.event.faces if face.verdict is Verdict.ACCEPTED}
-        return group.model_id is None or models <= {group.model_id}
-
-    found: dict[str, Assigned] = {}
-    others, ours = partition(comparable, arrived)
-    for people, part in ((group.people, list(ours)), (_NOBODY, list(others))):
-        sources = [item.record.place for item in part]
-        nearest = ahead.nearest(sources, group)
-        said = assign([item.event for item in part], group.generation, people, settings, sources, nearest=nearest)
-        found.update(zip(sources, said, strict=True))
-    return [found[item.record.place] for item in arrived]
+def _is_comparable(event: FacesEmbedded, group: Group) -> bool:
+    models = {face.model_id for face in accepted_faces(event)}
+    return group.model_id is None or models <= {group.model_id}
 
 
 def _marker(removal: News) -> ImageRecord:

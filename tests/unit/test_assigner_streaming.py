@@ -314,6 +314,26 @@ def test_faces_of_another_model_are_nobody_of_the_generation() -> None:
     assert (event.cluster_id, event.similarity) == (None, None)
 
 
+def test_a_face_that_another_model_embeds_anew_keeps_its_person() -> None:
+    world = World()
+    new_generation(world, 1, "x", model="model")
+    world.arrive(photo_event("a.jpg", "xy", 1))
+    world.run()
+    before = world.standing()
+    world.repository._images.clear()  # as an operator does who wants everything embedded anew
+    world.repository._images_of.clear()
+    event = photo_event("a.jpg", "xy", 1)
+    anew = tuple(face.model_copy(update={"model_id": face.model_id and "another"}) for face in event.faces)
+    world.arrive(event.model_copy(update={"faces": anew}))
+    world.run()
+    assert world.standing() == before
+    assert len(world.broker.records(FACES_ASSIGNED.name)) == 4
+    kept = [face for face in world.repository.faces() if face.vector is not None]
+    assert [face.model_id for face in kept] == ["another"] * 2
+    (outcome,) = world.outcomes().values()
+    assert (outcome.assigned, outcome.unknown, outcome.rejected) == (1, 1, 1)
+
+
 def test_nothing_is_erased_before_the_commit() -> None:
     world = World()
     event = photo_event("a.jpg", "x", 1)

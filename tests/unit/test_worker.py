@@ -49,7 +49,7 @@ class MemoryStream:
         self.written += produced
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
-        self.position = consumed[0].offset
+        self.position = min((record.offset for record in consumed), default=self.position)
 
     def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         return consumed
@@ -238,3 +238,20 @@ def test_a_fatal_error_ends_the_process_and_commits_nothing() -> None:
     with pytest.raises(Fatal, match="model"):
         worker.run()
     assert (stream.committed, stream.written, stream.closed) == (0, [], True)
+
+
+def test_what_is_done_in_idle_moments_waits_for_no_record_and_may_fail_for_a_while() -> None:
+    failures = iter([True, True])
+    seen: list[int] = []
+    worker, stream, notes = working([b"one", b"two"], batch=1)
+
+    def idle() -> None:
+        if next(failures, False):
+            stream.stop.clear()
+            msg = "the database is away"
+            raise Transient(msg)
+        seen.append(stream.committed)
+
+    replace(worker, idle=idle).run()
+    assert notes.retries == [1, 2]
+    assert seen == [2]
