@@ -1,4 +1,4 @@
-"""The stream's operator: `facestream init`, `ingest`, `watch` and `reconcile`.
+"""The stream's operator: `facestream init`, `ingest`, `watch`, `reconcile` and `announce`.
 
 Imports are inside, as in `photo_commands.py`. Where the servers are is said by the environment, as for the services.
 """
@@ -116,3 +116,16 @@ def reconcile(
         if every is None:
             return
         time.sleep(every.total_seconds())
+
+
+def announce() -> None:
+    """Say again who every face is, and what became of every photograph: for a Kafka that has lost it.
+
+    Nothing is computed anew, and the database is not changed. Who has heard it before hears the same once more.
+    """
+    from cli.jobs.repeating import repeat_all  # noqa: PLC0415  see above
+    from shared.settings import check_environment  # noqa: PLC0415  see above
+
+    check_environment()
+    told = repeat_all()
+    typer.echo(f"told of {told.faces} faces, {told.clusters} people and {told.photos} photographs")

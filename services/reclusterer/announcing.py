@@ -17,7 +17,7 @@ Announcing again says the same, with the same event ids. Who reads a block twice
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from more_itertools import chunked
@@ -31,8 +31,8 @@ from shared.records import FaceRecord, Generation, ImageRecord, Membership
 from shared.streaming import About, encoded
 from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
 
-_SERVICE = "reclusterer"
-_BLOCK = 500  # records in one transaction
+SERVICE = "reclusterer"
+BLOCK = 500  # records in one transaction
 
 
 def announce(repository: FaceRepository, generation: Generation, writer: RecordWriter) -> tuple[int, int]:
@@ -41,14 +41,49 @@ def announce(repository: FaceRepository, generation: Generation, writer: RecordW
     Can be repeated. Raises `Transient` where a server does not answer, `Fatal` where another process announces.
     """
     faces = sum(
-        _announce_faces(repository, generation, writer, block)
-        for block in chunked(_moved(repository, generation), _BLOCK)
+        announce_faces(repository, generation, writer, block, lambda _: Cause.RECLUSTERED)
+        for block in chunked(_moved(repository, generation), BLOCK)
     )
-    clusters = 0
-    for block in chunked(changes(repository, generation.previous, generation.number), _BLOCK):
-        _announce_clusters(repository, generation, writer, block)
-        clusters += len(block)
-    return faces, clusters
+    fates = changes(repository, generation.previous, generation.number)
+    announce_clusters(repository, generation, writer, fates)
+    return faces, len(fates)
+
+
+def announce_faces(
+    repository: FaceRepository,
+    generation: Generation,
+    writer: RecordWriter,
+    face_ids: Sequence[str],
+    cause: Callable[[Membership], Cause],
+) -> int:
+    """Say of faces, in one transaction, who they are in a generation; return of how many that are there."""
+    while True:
+        faces, members = present(repository, face_ids), repository.memberships_of(generation.number, face_ids)
+        said = [face_id for face_id in face_ids if face_id in faces and face_id in members]
+        records = [
+            _face_record(generation, *faces[face_id], members[face_id], cause(members[face_id])) for face_id in said
+        ]
+
+        def still(said: Sequence[str] = said, members: Mapping[str, Membership] = members) -> bool:
+            now = repository.memberships_of(generation.number, said)
+            return present(repository, said).keys() == set(said) and all(now.get(it) == members[it] for it in said)
+
+        if not records or writer.write_if(records, still):
+            return len(records)
+
+
+def announce_clusters(
+    repository: FaceRepository, generation: Generation, writer: RecordWriter, fates: Sequence[Fate]
+) -> None:
+    """Say what became of clusters in a generation."""
+    medoid_of = {cluster.cluster_id: cluster.medoid_face_id for cluster in repository.clusters(generation.number)}
+    for block in chunked(fates, BLOCK):
+        medoids = [medoid_of[fate.cluster_id] for fate in block if fate.cluster_id in medoid_of]
+        there = present(repository, medoids)
+        records = [_cluster_record(generation, fate, medoid_of.get(fate.cluster_id), there) for fate in block]
+        writer.write_if(records, lambda: True)
+        for fate in block:
+            metrics.CLUSTERS_CHANGED.labels(fate.change).inc()
 
 
 def changes(repository: FaceRepository, before: int, after: int) -> list[Fate]:
@@ -88,24 +123,8 @@ def _moved(repository: FaceRepository, generation: Generation) -> Iterator[str]:
             yield new.face_id
 
 
-def _announce_faces(
-    repository: FaceRepository, generation: Generation, writer: RecordWriter, face_ids: Sequence[str]
-) -> int:
-    while True:
-        faces, members = present(repository, face_ids), repository.memberships_of(generation.number, face_ids)
-        said = [face_id for face_id in face_ids if face_id in faces and face_id in members]
-        records = [_face_record(generation, *faces[face_id], members[face_id]) for face_id in said]
-
-        def still(said: Sequence[str] = said, members: Mapping[str, Membership] = members) -> bool:
-            now = repository.memberships_of(generation.number, said)
-            return present(repository, said).keys() == set(said) and all(now.get(it) == members[it] for it in said)
-
-        if not records or writer.write_if(records, still):
-            return len(records)
-
-
 def _face_record(
-    generation: Generation, face: FaceRecord, image: ImageRecord, membership: Membership
+    generation: Generation, face: FaceRecord, image: ImageRecord, membership: Membership, cause: Cause
 ) -> ProducedRecord:
     event = FaceAssigned(
         face_id=face.face_id,
@@ -118,36 +137,24 @@ def _face_record(
         cluster_id=membership.cluster_id,
         similarity=membership.similarity,
         generation=generation.number,
-        cause=Cause.RECLUSTERED,
+        cause=cause,
     )
     return encoded(FACES_ASSIGNED, face.face_id, event, _about(generation, face.face_id))
 
 
-def _announce_clusters(
-    repository: FaceRepository, generation: Generation, writer: RecordWriter, block: Sequence[Fate]
-) -> None:
-    medoid_of = {cluster.cluster_id: cluster.medoid_face_id for cluster in repository.clusters(generation.number)}
-    medoids = [medoid_of[fate.cluster_id] for fate in block if fate.cluster_id in medoid_of]
-    there = present(repository, medoids)
-
-    def record(fate: Fate) -> ProducedRecord:
-        medoid = medoid_of.get(fate.cluster_id)
-        event = ClusterChanged(
-            cluster_id=fate.cluster_id,
-            change=fate.change,
-            other_cluster_id=fate.other,
-            medoid_face_id=medoid if medoid in there else None,
-            size=fate.size,
-            generation=generation.number,
-        )
-        return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id))
-
-    writer.write_if([record(fate) for fate in block], lambda: True)
-    for fate in block:
-        metrics.CLUSTERS_CHANGED.labels(fate.change).inc()
+def _cluster_record(generation: Generation, fate: Fate, medoid: str | None, there: Container[str]) -> ProducedRecord:
+    event = ClusterChanged(
+        cluster_id=fate.cluster_id,
+        change=fate.change,
+        other_cluster_id=fate.other,
+        medoid_face_id=medoid if medoid in there else None,
+        size=fate.size,
+        generation=generation.number,
+    )
+    return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id))
 
 
 def _about(generation: Generation, subject: str) -> About:
     when = generation.published_at or datetime.fromtimestamp(0, UTC)
     # A generation may be published several times: each has ids of its own, and keeps them when it is repeated.
-    return About(_SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()}", generation.number)
+    return About(SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()}", generation.number)

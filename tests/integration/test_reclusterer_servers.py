@@ -22,7 +22,7 @@ from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
 from shared.adapters.mongo import MongoRepository, MongoSettings
 from shared.events import Change, ClusterChanged, FaceAssigned
 from shared.ports import ProducedRecord
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
+from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED
 from tests.integration.conftest import read_committed
 from tests.operators import facestream_in_process
 from tests.regrouping import add_photos, people
@@ -107,7 +107,8 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
     kafka.start()
     mongo.start()
     admin = kafka.admin()
-    made = admin.create_topics([NewTopic(FACES_ASSIGNED.name, 3, 1), NewTopic(CLUSTERS_CHANGED.name, 2, 1)])
+    topics = {FACES_ASSIGNED: 3, CLUSTERS_CHANGED: 2, IMAGES_PROCESSED: 2}
+    made = admin.create_topics([NewTopic(topic.name, partitions, 1) for topic, partitions in topics.items()])
     for topic in made.values():
         topic.result(30)
     try:
@@ -147,6 +148,9 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     assert len(facestream_in_process("clusters", "history", cluster).lines) == 2
     assert facestream_in_process("generations", "diff", "1", "2").lines[0].startswith("faces: 0 have another")
     assert "model: model" in facestream_in_process("generations", "show", "1").lines
+    again = facestream_in_process("announce")
+    assert again.lines == [f"told of {len(_NAMES)} faces, 1 people and {len(_NAMES)} photographs"]
+    assert jobs.heard() == jobs.members()
     assert facestream_in_process("generations", "unpin", "1").status == 0
 
 

@@ -1,0 +1,92 @@
+"""Saying again what stands in the repository, where Kafka has lost what was said.
+
+Of every face of the active generation who it is, of every cluster that it is kept, of every photograph what became of
+it. As when a generation is announced, each block is one transaction that is committed only if all of it is still so;
+whoever says it has to hold the lease, so that no generation takes the place of this one meanwhile. What is said has
+ids of its own: a reader who has heard it before hears it again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from more_itertools import chunked
+
+from services.reclusterer.announcing import BLOCK, SERVICE, announce_clusters, announce_faces, changes
+from shared.events import ImageProcessed, Outcome, Photo, Verdict
+from shared.ports import FaceRepository, ProducedRecord, RecordWriter
+from shared.records import FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from shared.streaming import About, encoded
+from shared.topics import IMAGES_PROCESSED
+
+_NONE = Generation(0, GenerationState.ACTIVE, "", "", {})  # the faces before the first generation, who are unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """How many were told of."""
+
+    faces: int
+    clusters: int
+    photos: int
+
+
+def repeat(repository: FaceRepository, writer: RecordWriter, now: datetime) -> Repeated:
+    """Tell of all that is there, and return how much that was. `now` is aware, and tells this time from others.
+
+    Raises `Transient` where a server does not answer, `Fatal` where another process announces; can be repeated.
+    """
+    generation = replace(repository.active_generation() or _NONE, published_at=now)
+    face_ids = (membership.face_id for membership in repository.memberships(generation.number))
+    faces = sum(
+        announce_faces(repository, generation, writer, block, lambda membership: membership.cause)
+        for block in chunked(face_ids, BLOCK)
+    )
+    fates = changes(repository, generation.number, generation.number)
+    announce_clusters(repository, generation, writer, fates)
+    photos = sum(
+        _announce_photos(repository, generation, writer, block) for block in chunked(repository.images(), BLOCK)
+    )
+    return Repeated(faces, len(fates), photos)
+
+
+def _announce_photos(
+    repository: FaceRepository, generation: Generation, writer: RecordWriter, block: Sequence[ImageRecord]
+) -> int:
+    while True:
+        images = _present(repository, block)
+        faces = repository.faces_of([image.image_id for image in images])
+        face_ids = [face.face_id for of_image in faces.values() for face in of_image]
+        members = repository.memberships_of(generation.number, face_ids)
+        records = [_photo_record(generation, image, faces.get(image.image_id, ()), members) for image in images]
+
+        def still(images: Sequence[ImageRecord] = images) -> bool:
+            return _present(repository, block) == images
+
+        if not records or writer.write_if(records, still):
+            return len(records)
+
+
+def _present(repository: FaceRepository, block: Sequence[ImageRecord]) -> Sequence[ImageRecord]:
+    """Return, as they are now, those of the images that are there; in ascending order of image id."""
+    wanted = {image.image_id for image in block}
+    found = repository.images_of(sorted({image.object_id for image in block}))
+    there = (image for of_object in found.values() for image in of_object if image.outcome is not Outcome.REMOVED)
+    return sorted((image for image in there if image.image_id in wanted), key=lambda image: image.image_id)
+
+
+def _photo_record(
+    generation: Generation, image: ImageRecord, faces: Sequence[FaceRecord], members: Mapping[str, Membership]
+) -> ProducedRecord:
+    accepted = [face.face_id for face in faces if face.verdict is Verdict.ACCEPTED]
+    assigned = sum(face_id in members and members[face_id].cluster_id is not None for face_id in accepted)
+    event = ImageProcessed(
+        photo=Photo.model_validate(image, from_attributes=True),
+        outcome=image.outcome,
+        reason=image.reason,
+        assigned=assigned,
+        unknown=len(accepted) - assigned,
+        rejected=len(faces) - len(accepted),
+    )
+    about = About(SERVICE, image.image_id, image.uploaded_at, f"repeated {generation.published_at}")
+    return encoded(IMAGES_PROCESSED, image.object_id, event, about)

@@ -1,0 +1,110 @@
+"""Saying again what Kafka has lost."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from services.reclusterer.repeating import Repeated, repeat
+from shared.adapters.memory_stream import MemoryBroker, MemoryWriter
+from shared.events import Cause, Change, ImageProcessed, Outcome, Verdict
+from shared.topics import FACES_ASSIGNED, IMAGES_PROCESSED
+from tests.regrouping import World, add_faces, add_photos, image_record, mark_removed
+from tests.synthetic_faces import embeddings, face_record
+
+FACES = embeddings([6, 1, 5])
+NAMES = [f"{number:04}" for number in range(len(FACES))]
+NOW = datetime(2026, 12, 24, tzinfo=UTC)
+
+
+def regrouped() -> World:
+    made = World()
+    add_photos(made.repository, FACES, NAMES)
+    made.regroup()
+    return made
+
+
+def lose_kafka(made: World) -> None:
+    made.broker = MemoryBroker()
+
+
+def repeated(made: World, now: datetime = NOW) -> Repeated:
+    return repeat(made.repository, MemoryWriter(made.broker, "reclusterer"), now)
+
+
+def photos(made: World) -> list[ImageProcessed]:
+    records = made.broker.records(IMAGES_PROCESSED.name)
+    return [ImageProcessed.model_validate_json(record.value or b"") for record in records]
+
+
+def test_downstream_hears_of_every_face_every_person_and_every_photograph() -> None:
+    made = regrouped()
+    lose_kafka(made)
+    assert repeated(made) == Repeated(faces=12, clusters=2, photos=12)
+    assert made.heard() == made.members()
+    assert [event.change for event in made.clusters_told()] == [Change.KEPT] * 2
+    assert Counter(event.assigned for event in photos(made)) == {1: 11, 0: 1}
+    assert [event.unknown for event in photos(made) if not event.assigned] == [1]
+
+
+def test_a_face_says_why_it_has_its_person() -> None:
+    made = regrouped()
+    add_faces(made.repository, [face_record("late", FACES[0])], 1, made.members()[NAMES[0]])
+    lose_kafka(made)
+    repeated(made)
+    causes = {event.face_id: event.cause for event in made.told()}
+    assert causes.pop("late") is Cause.ARRIVED
+    assert set(causes.values()) == {Cause.RECLUSTERED}
+
+
+def test_before_the_first_generation_every_face_is_unknown() -> None:
+    made = World()
+    add_photos(made.repository, FACES, NAMES)
+    assert repeated(made) == Repeated(faces=12, clusters=0, photos=12)
+    assert set(made.heard().values()) == {None}
+
+
+def test_of_what_is_removed_nothing_is_said() -> None:
+    made = regrouped()
+    image_id = next(iter(made.repository.faces())).image_id
+    mark_removed(made.repository, image_id)
+    lose_kafka(made)
+    assert repeated(made) == Repeated(faces=11, clusters=2, photos=11)
+    assert image_id not in {event.photo.image_id for event in photos(made)}
+
+
+def test_what_is_removed_meanwhile_is_said_by_nobody() -> None:
+    made = regrouped()
+    lose_kafka(made)
+    victim = next(iter(made.repository.faces()))
+
+    class Writer(MemoryWriter):
+        def write_if(self, records, holds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  as in the base
+            mark_removed(made.repository, victim.image_id)
+            return super().write_if(records, holds)
+
+    told = repeat(made.repository, Writer(made.broker, "reclusterer"), NOW)
+    assert told.faces == told.photos == 11
+    assert victim.face_id not in made.heard()
+
+
+def test_photographs_without_faces_and_unreadable_ones_are_told_of_too() -> None:
+    made = World()
+    blurry = replace(face_record("b", np.ones(4, np.float32)), vector=None, verdict=Verdict.BLURRY)
+    made.repository.save_faces([blurry])
+    broken = replace(image_record("broken"), outcome=Outcome.UNREADABLE, reason="truncated")
+    made.repository.save_images([image_record(blurry.image_id), image_record("empty"), broken])
+    assert repeated(made) == Repeated(faces=0, clusters=0, photos=3)
+    said = {event.photo.image_id: event for event in photos(made)}
+    assert (said["broken"].outcome, said["broken"].reason) == (Outcome.UNREADABLE, "truncated")
+    assert [said[name].rejected for name in ("empty", blurry.image_id)] == [0, 1]
+
+
+def test_what_is_said_twice_has_names_of_its_own() -> None:
+    made = regrouped()
+    repeated(made)
+    repeated(made, NOW.replace(year=2027))
+    records = [*made.broker.records(FACES_ASSIGNED.name), *made.broker.records(IMAGES_PROCESSED.name)]
+    names = [record.headers["ce_id"] for record in records]
+    assert len(set(names)) == len(names)
