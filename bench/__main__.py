@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import platform
+import sys
 import time
 from pathlib import Path
 
@@ -28,6 +29,7 @@ BENCHMARKS = (
     "saturated",
 )
 RESULTS = Path("bench-results.json")
+_FILE_WIDTH = 150  # characters; a terminal says how wide it is
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def main() -> None:
     names: list[str] = parser.parse_args().names
     if unknown := sorted(set(names) - set(BENCHMARKS)):
         parser.error(f"expected names of {', '.join(BENCHMARKS)}; got {', '.join(unknown)}")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     results: dict[str, object] = {"machine": machine}
     for name in names or BENCHMARKS:
