@@ -125,7 +125,7 @@ _BATCHES: Panels = (
         *("Records in a batch", "Mean. At the largest size the service is behind, at one it waits for work.", "short"),
         Query(
             "sum by (job) (rate(facestream_batch_records_sum[$__rate_interval]))"
-            " / sum by (job) (rate(facestream_batch_records_count[$__rate_interval]))",
+            " / (sum by (job) (rate(facestream_batch_records_count[$__rate_interval])) > 0)",
             "{{job}}",
         ),
     ),
@@ -199,7 +199,8 @@ _TROUBLE: Panels = (
             "none",
         ),
         Query(
-            "count by (model_id, device, precision) (facestream_model_info)", "{{model_id}} {{device}} {{precision}}"
+            "count by (model_id, device, precision) (facestream_model_info{model_id!=''})",
+            "{{model_id}} {{device}} {{precision}}",
         ),
     ),
 )
