@@ -48,8 +48,10 @@ def set_up(
 def _topic(kafka: KafkaAdmin, topic: Topic, partitions: int) -> Iterator[tuple[str, bool]]:
     state = kafka.topic(topic.name)
     if state is None:
-        kafka.create(topic.name, partitions, topic.configuration())
-        yield f"topic {topic.name}: made, {_count(partitions)}, {_policy(topic.configuration())}", True
+        if kafka.create(topic.name, partitions, topic.configuration()):
+            yield f"topic {topic.name}: made, {_count(partitions)}, {_policy(topic.configuration())}", True
+        else:  # somebody else has made it since
+            yield from _topic(kafka, topic, partitions)
         return
     plan = planned(topic, state, partitions)
     if plan.partitions:

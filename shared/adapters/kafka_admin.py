@@ -1,10 +1,11 @@
 """Topics in Kafka: what they are like, and changing that."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -13,6 +14,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_errors import Listener
+from shared.errors import Transient
 
 _PATIENCE = 30.0  # seconds that the brokers have for one request
 
@@ -42,11 +44,26 @@ class KafkaAdmin:
             return None
         return TopicState(known[name], self._records(name, known[name]), self._configuration(name))
 
-    def create(self, name: str, partitions: int, configuration: Mapping[str, str]) -> None:
-        """Make a topic that is not there."""
+    def create(self, name: str, partitions: int, configuration: Mapping[str, str]) -> bool:
+        """Make a topic; say whether it was not there. Then it is known to the broker, whoever made it."""
         wanted = NewTopic(name, partitions, self._replication, config=dict(configuration))
         with self._listener.translated():
-            self._client.create_topics([wanted], request_timeout=_PATIENCE)[name].result(_PATIENCE)
+            try:
+                self._client.create_topics([wanted], request_timeout=_PATIENCE)[name].result(_PATIENCE)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                is_new = False
+            else:
+                is_new = True
+        # A broker hears of what the controller has made a moment later.
+        until = time.monotonic() + _PATIENCE
+        while name not in self._metadata():
+            if time.monotonic() > until:
+                msg = f"topic {name}: made, and after {_PATIENCE:g} s not known to the brokers; try again later"
+                raise Transient(msg)
+            time.sleep(0.05)
+        return is_new
 
     def add_partitions(self, name: str, total: int) -> None:
         """Give a topic more partitions, `total` altogether."""

@@ -102,6 +102,13 @@ def test_init_makes_all_that_is_missing_and_says_so(operated: Operated) -> None:
     assert "index images.object_id_1: made" in operated.first
 
 
+def test_of_two_who_make_a_topic_at_once_one_is_told_that_it_was_there(operated: Operated) -> None:
+    kafka = KafkaAdmin(KafkaSettings(bootstrap_servers=operated.stack.kafka.bootstrap_servers))
+    assert kafka.create("made-twice", 1, {})
+    assert not kafka.create("made-twice", 1, {})
+    assert kafka.topic("made-twice")
+
+
 def test_init_has_nothing_to_change_the_second_time(operated: Operated) -> None:
     assert operated.second == ["nothing to change"]
 

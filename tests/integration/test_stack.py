@@ -153,7 +153,7 @@ def test_two_servers_of_one_kind_do_not_see_each_other(mongo: MongoSettings, fol
         server = MongoServer(folder).start()
     uris = (server.uri, mongo.uri.get_secret_value())
     try:
-        name = uuid4().hex
+        name = f"things_{uuid4().hex}"
         for uri, expected in zip(uris, (0, 1), strict=True):
             with MongoClient[dict[str, object]](uri) as client:
                 assert client["test"][name].count_documents({}) == 0
