@@ -20,7 +20,7 @@ from shared.ids import cluster_id
 from shared.ports import FaceRepository
 from shared.records import Cluster, Generation, GenerationState, Membership
 
-ALGORITHM = "chinese-whispers/2"
+ALGORITHM = "chinese-whispers/3"
 """Recorded with each generation; another number where the same faces and settings would give other clusters."""
 
 _BLOCK = 10_000  # memberships in one call of the repository

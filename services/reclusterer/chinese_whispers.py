@@ -26,8 +26,9 @@ Labels = NDArray[np.int32]
 def first_labels(edges: Edges, photos: Rows, previous: Rows) -> Labels:
     """Return the label of each node before the first round, shape (n,), int32.
 
-    A node without a neighbour is `UNKNOWN`. Of the nodes with the same number in `previous`, shape (n,), all get that
-    of the first one, but only one of each photo. All others, and those with `UNKNOWN` there, get their own.
+    A node without a neighbour is `UNKNOWN`. Of the nodes with the same number in `previous`, shape (n,), those that
+    edges among them connect get that of their first one, but only one of each photo. All others, and those with
+    `UNKNOWN` there, get their own.
     """
     nodes = np.arange(len(photos), dtype=np.int32)
     labels = nodes.copy()
@@ -37,6 +38,8 @@ def first_labels(edges: Edges, photos: Rows, previous: Rows) -> Labels:
     _, first, group = np.unique(previous[known], return_index=True, return_inverse=True)
     labels[known] = nodes[known][first][group]
     labels[np.diff(edges.starts) == 0] = UNKNOWN
+    if len(known):
+        _part_pieces(edges.starts, edges.neighbours, labels)
     return labels
 
 
@@ -60,6 +63,31 @@ def chinese_whispers(
         if not _round(*edges, order, photos, photo_starts, by_photo, labels, waiting, spoken, heard):
             break
     return labels
+
+
+@compiled
+def _part_pieces(starts: NDArray[np.int64], neighbours: Rows, labels: Labels) -> None:
+    """Give the nodes of one label that no path within it connects labels of their own, the first node of each piece.
+
+    Labels travel along edges: pieces that have lost what held them together would keep one label for ever.
+    """
+    parted = np.zeros(len(labels), np.bool_)
+    reached = np.empty(len(labels), np.int32)
+    for first in range(len(labels)):
+        if parted[first] or labels[first] == UNKNOWN:
+            continue
+        label = labels[first]
+        parted[first] = True
+        reached[0], count, done = first, 1, 0
+        while done < count:
+            node = reached[done]
+            done += 1
+            labels[node] = first
+            for other in neighbours[starts[node] : starts[node + 1]]:
+                if labels[other] == label and not parted[other]:
+                    parted[other] = True
+                    reached[count] = other
+                    count += 1
 
 
 @compiled

@@ -100,7 +100,7 @@ def cluster_faces(
     clock.append(time.perf_counter())
     labels = refined(labels, vectors, photos, settings, graph.lists)
     clock.append(time.perf_counter())
-    labels, members, starts = _people(labels, settings.min_cluster_size)
+    labels, members, starts = _people(labels, settings.min_cluster_size, previous)
     middles = medoids(vectors, members, starts)
     means, similarities = _described(vectors, members, starts, middles)
     clock.append(time.perf_counter())
@@ -116,14 +116,23 @@ def cluster_faces(
     )
 
 
-def _people(labels: Labels, min_size: int) -> tuple[Labels, NDArray[np.int64], NDArray[np.int64]]:
+def _people(
+    labels: Labels, min_size: int, previous: Rows | None
+) -> tuple[Labels, NDArray[np.int64], NDArray[np.int64]]:
     """Return the clusters that are large enough, numbered by their first face: labels, members, starts.
 
-    Cluster c is `members[starts[c] : starts[c + 1]]`, ascending.
+    Cluster c is `members[starts[c] : starts[c + 1]]`, ascending. Who is known already stays so with half as many faces,
+    if these are most of theirs: else a person of just enough faces would be gone, name and all, when one of them goes
+    to somebody else.
     """
     known = np.flatnonzero(labels != UNKNOWN)
     _, first, cluster, sizes = np.unique(labels[known], return_index=True, return_inverse=True, return_counts=True)
-    large = np.flatnonzero(sizes >= min_size)
+    is_large = sizes >= min_size
+    if previous is not None:
+        is_large |= (
+            (2 * sizes >= min_size) & (sizes > 1) & _holds_most_of_a_person(cluster, previous[known], len(sizes))
+        )
+    large = np.flatnonzero(is_large)
     large = large[np.argsort(first[large])]
     numbers = np.full(len(sizes), UNKNOWN, np.int32)
     numbers[large] = np.arange(len(large))
@@ -132,6 +141,16 @@ def _people(labels: Labels, min_size: int) -> tuple[Labels, NDArray[np.int64], N
     by_cluster = np.argsort(people, kind="stable")
     members = by_cluster[np.count_nonzero(people == UNKNOWN) :]
     return people, members, np.concatenate([[0], np.cumsum(sizes[large])])
+
+
+def _holds_most_of_a_person(cluster: NDArray[np.int64], previous: Rows, count: int) -> NDArray[np.bool_]:
+    """Say of each of `count` clusters whether more than half of the faces of an earlier one are in it."""
+    there = previous != UNKNOWN
+    pairs, shared = np.unique(np.stack([cluster[there], previous[there]]), axis=1, return_counts=True)
+    holds = np.zeros(count, np.bool_)
+    if len(shared):
+        holds[pairs[0, 2 * shared > np.bincount(previous[there])[pairs[1]]]] = True
+    return holds
 
 
 @compiled

@@ -27,7 +27,9 @@ class ReclustererSettings(Settings):
     join_margin: Annotated[
         float, Field(ge=0, le=2, description="inner product; how much nearer than the second cluster it must be")
     ] = 0.2
-    min_cluster_size: Annotated[int, Field(ge=2, description="faces; a smaller cluster is not a person")] = 20
+    min_cluster_size: Annotated[
+        int, Field(ge=2, description="faces; a smaller cluster is not a person, who is one already needs half of them")
+    ] = 20
     seed: Annotated[int, Field(ge=0, description="of the order in which faces are visited")] = 0
 
 

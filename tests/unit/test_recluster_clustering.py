@@ -15,10 +15,14 @@ SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
 
 def _clustered(
-    vectors: NDArray[np.float32], photos: NDArray[np.int32] | None = None, settings: ReclustererSettings = SETTINGS
+    vectors: NDArray[np.float32],
+    photos: NDArray[np.int32] | None = None,
+    settings: ReclustererSettings = SETTINGS,
+    previous: list[int] | None = None,
 ) -> Clustering:
     alone = np.arange(len(vectors), dtype=np.int32)
-    return cluster_faces(vectors, alone if photos is None else photos, settings)
+    before = None if previous is None else np.array(previous, np.int32)
+    return cluster_faces(vectors, alone if photos is None else photos, settings, previous=before)
 
 
 def test_people_with_enough_faces_are_found_and_the_others_are_unknown() -> None:
@@ -92,6 +96,23 @@ def test_clusters_to_begin_with_that_are_right_change_nothing(seed: int, n: int)
     found = _clustered(vectors)
     again = cluster_faces(vectors, np.arange(len(vectors), dtype=np.int32), SETTINGS, previous=found.labels)
     assert again.labels.tolist() == found.labels.tolist()
+
+
+def test_who_is_known_stays_so_with_half_as_many_faces() -> None:
+    faces = embeddings([5, 2, 2, 1])
+    before = [0] * 5 + [1] * 2 + [UNKNOWN] * 2 + [2]
+    assert _clustered(faces).labels.tolist() == [0] * 5 + [UNKNOWN] * 5
+    assert _clustered(faces, previous=before).labels.tolist() == [0] * 5 + [1] * 2 + [UNKNOWN] * 3
+
+
+def test_the_smaller_piece_of_who_was_known_is_nobody() -> None:
+    faces = embeddings([4, 2])
+    assert _clustered(faces, previous=[0] * 6).labels.tolist() == [0] * 4 + [UNKNOWN] * 2
+
+
+def test_who_has_lost_what_held_two_halves_together_is_the_larger_one() -> None:
+    faces = embeddings([6, 5])
+    assert _clustered(faces, previous=[0] * 11).labels.tolist() == [0] * 6 + [1] * 5
 
 
 def test_no_faces_are_no_people() -> None:

@@ -92,6 +92,21 @@ def test_clusters_are_created_kept_grown_merged_split_and_retired() -> None:
     assert len(told) == 3
 
 
+def test_a_person_who_loses_some_faces_keeps_the_name_and_one_who_loses_most_is_retired() -> None:
+    made = world()
+    made.clustering = made.clustering.model_copy(update={"min_cluster_size": 4})
+    made.regroup()
+    first = made.members()
+    images = {face.face_id: face.image_id for face in made.repository.faces()}
+    made.repository.remove_images([images[NAMES[-1]], images[NAMES[-2]]])
+    made.regroup()
+    assert made.members() == {name: first[name] for name in NAMES[:-2]}
+    made.repository.remove_images([images[NAMES[-3]]])
+    made.regroup()
+    assert made.members()[NAMES[-4]] is None
+    assert {event.cluster_id for event in made.clusters_told() if event.change is Change.RETIRED} == {first[NAMES[-4]]}
+
+
 def test_a_face_erased_since_the_snapshot_does_not_come_back() -> None:
     made = world()
 
