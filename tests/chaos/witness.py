@@ -11,6 +11,7 @@ from uuid import uuid4
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from shared.adapters.kafka import consumed_record
+from shared.adapters.kafka_errors import Listener
 from shared.bucket_notification import bucket_events
 from shared.errors import Poison
 from shared.events import BucketEvent, FaceAssigned, FacesDetected, ImageProcessed, PhotoEvent
@@ -36,19 +37,11 @@ class Witness:
     """A context manager; its records are those of now, and the broker may come and go."""
 
     def __init__(self, kafka: KafkaServer) -> None:
-        quiet = {"log_level": 0, "error_cb": lambda _error: None}  # a broker that is away is what we want
-        group = {"group.id": uuid4().hex, "enable.auto.commit": False}
-        self._consumer = Consumer(
-            {**kafka.client_settings, **quiet, **group, "isolation.level": "read_committed", "fetch.wait.max.ms": 100}
-        )
-        known = self._consumer.list_topics(timeout=30).topics
-        self._consumer.assign(
-            [
-                TopicPartition(topic.name, partition, OFFSET_BEGINNING)
-                for topic in TOPICS
-                for partition in known[topic.name].partitions
-            ]
-        )
+        self._kafka = kafka
+        known = kafka.admin().list_topics(timeout=30).topics
+        places = [(topic.name, partition) for topic in TOPICS for partition in known[topic.name].partitions]
+        self._next = dict.fromkeys(places, OFFSET_BEGINNING)
+        self._connect()
         self._records: list[ConsumedRecord] = []
         self._stop = Event()
         self._thread = Thread(target=self._read, name="witness", daemon=True)
@@ -125,7 +118,21 @@ class Witness:
     def _of(self, topic: str) -> Iterator[ConsumedRecord]:
         return self.records(topic)
 
+    def _connect(self) -> None:
+        """Make a consumer that goes on where the one before it was: that may have lost its brokers as well."""
+        self._listener = Listener()
+        heard = {"error_cb": self._listener, "stats_cb": self._listener.statistics, "statistics.interval.ms": 2000}
+        group = {"group.id": uuid4().hex, "enable.auto.commit": False, "isolation.level": "read_committed"}
+        self._consumer = Consumer(
+            {**self._kafka.client_settings, **heard, **group, "fetch.wait.max.ms": 100, "log_level": 0}
+        )
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._next.items()])
+
     def _read(self) -> None:
         while not self._stop.is_set():
+            if self._listener.lost:
+                self._connect()
             found = self._consumer.consume(500, 0.1)
-            self._records += [consumed_record(message) for message in found if message.error() is None]
+            records = [consumed_record(message) for message in found if message.error() is None]
+            self._next.update({(record.topic, record.partition): record.offset + 1 for record in records})
+            self._records += records
