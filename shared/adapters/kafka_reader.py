@@ -7,7 +7,7 @@ from typing import Self
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
 
 from shared.adapters.kafka import KafkaSettings, consumed_record
-from shared.adapters.kafka_errors import Listener, line
+from shared.adapters.kafka_errors import STATISTICS, Listener, line
 from shared.errors import Fatal
 from shared.ports import ConsumedRecord
 
@@ -19,12 +19,19 @@ class KafkaReader:
     """Reads committed records of one topic; a context manager. Raises `Fatal` and `Transient`."""
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        self._settings = settings
         self._topic = topic
+        self._next: dict[int, int] = {}  # the offset of what is read next, by partition
+        self._connect()
+
+    def _connect(self) -> None:
         self._listener = Listener()
         self._consumer = Consumer(
             {
-                **settings.client(),
+                **self._settings.client(),
                 "error_cb": self._listener,
+                "stats_cb": self._listener.statistics,
+                "statistics.interval.ms": int(STATISTICS * 1000),
                 "log_level": 0,
                 "group.id": "facestream.reader",  # demanded by the client; nothing is ever committed in it
                 "enable.auto.commit": False,
@@ -57,6 +64,9 @@ class KafkaReader:
         """Yield what comes, and before that what is there if so wanted. Never ends."""
         self._start(OFFSET_BEGINNING if from_beginning else OFFSET_END)
         while True:
+            if self._listener.lost:
+                self._connect()
+                self._assign()
             for record in self._records():
                 if not isinstance(record, int):
                     yield record
@@ -65,15 +75,20 @@ class KafkaReader:
         """Return the first record of a partition that stands at this offset or behind it, None where none does."""
         if partition not in self._partitions():
             return None
-        self._consumer.assign([TopicPartition(self._topic, partition, offset)])
+        self._next = {partition: offset}
+        self._assign()
         while True:
             for record in self._records():
                 return None if isinstance(record, int) else record
 
     def _start(self, offset: int) -> Sequence[int]:
         partitions = self._partitions()
-        self._consumer.assign([TopicPartition(self._topic, number, offset) for number in partitions])
+        self._next = dict.fromkeys(partitions, offset)
+        self._assign()
         return partitions
+
+    def _assign(self) -> None:
+        self._consumer.assign([TopicPartition(self._topic, *place) for place in self._next.items()])
 
     def _partitions(self) -> Sequence[int]:
         found = self._listener.insisting(
@@ -90,9 +105,12 @@ class KafkaReader:
             messages = self._consumer.consume(500, _WAIT)
         for message in messages:
             error = message.error()
+            partition, offset = message.partition() or 0, message.offset() or 0
             if error is None:
+                self._next[partition] = offset + 1
                 yield consumed_record(message)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's name of no error
-                yield message.partition() or 0
+                self._next[partition] = offset
+                yield partition
             elif not error.retriable():
                 raise Fatal(line(error))

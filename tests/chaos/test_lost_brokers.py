@@ -51,24 +51,56 @@ class Copiers:
         return start(command, {**os.environ, **where}, folder)
 
 
+class Followers:
+    """A process for each topic of copies that reads what comes; nobody starts it again."""
+
+    def __init__(self, broker: ForgetfulBroker, folder: Path) -> None:
+        where = {**os.environ, "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS": broker.proxied, "PYTHONPATH": str(ROOT)}
+        self._processes = []
+        for number in range(_COPIERS):
+            (own := folder / f"follower-{number}").mkdir()
+            self._processes.append(start([sys.executable, "-m", "tests.follower", f"out-{number}"], where, own))
+
+    def wait_for(self, *values: str) -> None:
+        """Wait until all have read these values, each once and in their order."""
+        until = time.monotonic() + _PATIENCE
+        for process in self._processes:
+            while (found := [line for line in process.log().splitlines() if line.startswith("read ")]) != [
+                f"read {value}" for value in values
+            ]:
+                assert time.monotonic() < until, f"a reader has {found}, expected {values}"
+                time.sleep(0.2)
+
+    def stop(self) -> None:
+        for process in self._processes:
+            process.kill()
+
+
 @pytest.fixture
 def broker(servers: Path) -> Iterator[ForgetfulBroker]:
     with needed():
         broker = ForgetfulBroker(servers / uuid4().hex[:8])
         broker.listen()
         broker.start()
+    for number in range(_COPIERS):
+        broker.create_topic(f"in-{number}")
+        broker.create_topic(f"out-{number}")
     yield broker
     broker.stop()
 
 
 @pytest.fixture
 def copiers(broker: ForgetfulBroker, tmp_path: Path) -> Iterator[Copiers]:
-    for number in range(_COPIERS):
-        broker.create_topic(f"in-{number}")
-        broker.create_topic(f"out-{number}")
     copiers = Copiers(broker, tmp_path)
     yield copiers
     copiers.stop()
+
+
+@pytest.fixture
+def followers(broker: ForgetfulBroker, tmp_path: Path) -> Iterator[Followers]:
+    followers = Followers(broker, tmp_path)
+    yield followers
+    followers.stop()
 
 
 def put(broker: ForgetfulBroker, value: bytes) -> None:
@@ -102,11 +134,12 @@ def wait_for(copiers: Copiers, broker: ForgetfulBroker, *values: bytes) -> None:
             time.sleep(0.5)
 
 
-def test_services_that_were_told_of_no_brokers_go_on_when_there_are_some_again(
-    broker: ForgetfulBroker, copiers: Copiers
+def test_services_and_readers_that_were_told_of_no_brokers_go_on_when_there_are_some_again(
+    broker: ForgetfulBroker, copiers: Copiers, followers: Followers
 ) -> None:
     put(broker, b"1")
     wait_for(copiers, broker, b"1")
+    followers.wait_for("1")
     broker.forgetful = True
     broker.kill()
     broker.start()
@@ -114,3 +147,4 @@ def test_services_that_were_told_of_no_brokers_go_on_when_there_are_some_again(
     broker.forgetful = False
     put(broker, b"2")
     wait_for(copiers, broker, b"1", b"2")
+    followers.wait_for("1", "2")

@@ -78,7 +78,9 @@ class Process:
         try:
             record = json.loads((self._folder / "process.json").read_text())
             process = psutil.Process(record["pid"])
-            return process.wait(0) if process.create_time() == record["started"] else None
+            if process.create_time() != record["started"] or process.status() != psutil.STATUS_ZOMBIE:
+                return None
+            return process.wait(_PATIENCE)  # a process whose first thread has ended may have others for a moment
         except (FileNotFoundError, psutil.NoSuchProcess, psutil.TimeoutExpired):
             return None
 
