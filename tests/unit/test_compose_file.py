@@ -1,6 +1,7 @@
 """docker-compose.yml and the Dockerfile keep what they promise, and each rule finds mistakes of its kind."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -122,3 +123,20 @@ def test_the_image_runs_without_rights_and_tells_its_health() -> None:
 def test_the_dockerfile_takes_any_base() -> None:
     bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE.read_text(), re.MULTILINE))
     assert bases == {"${BASE}", "runtime"}
+
+
+def test_the_stage_that_fetches_models_has_all_that_its_program_imports(tmp_path: Path) -> None:
+    """It has a few files of this project and nothing that is installed, so that it is built anew for those alone."""
+    (copied,) = re.findall(r"^COPY (shared/.+) shared/$", DOCKERFILE.read_text(), re.MULTILINE)
+    (tmp_path / "shared").mkdir()
+    for name in copied.split():
+        shutil.copy(ROOT / name, tmp_path / name)
+    program = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import shared.models",
+    ]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
