@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException
+from minio.error import MinioException, S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
 
 from tests.stack.certificates import Certificates
@@ -58,18 +58,24 @@ class MinioServer(Server):
         }
 
     def healthy(self) -> bool:
-        # Its own "ready" comes some moments before it answers requests.
+        # Its own "ready" comes some moments before it answers requests, and knowing its users some more after that.
         try:
             self.client().bucket_exists("any")
+            self._client_of("stranger").list_buckets()
+        except S3Error as error:
+            return error.code == "InvalidAccessKeyId"
         except (MinioException, urllib3.exceptions.HTTPError):
             return False
-        return True
+        return False
 
     def client(self) -> Minio:
         """Return a client with every right."""
+        return self._client_of(self.access_key)
+
+    def _client_of(self, access_key: str) -> Minio:
         return Minio(
             self.endpoint,
-            self.access_key,
+            access_key,
             self.secret_key,
             region="us-east-1",
             secure=self.certificates is not None,
