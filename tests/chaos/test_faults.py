@@ -59,7 +59,7 @@ def test_a_server_that_is_away_costs_nothing(drill: Drill, server: str) -> None:
     unharmed(drill, f"5 s without {server}")
 
 
-def test_of_two_processes_of_one_name_one_ends_and_nothing_is_said_twice(drill: Drill) -> None:
+def test_of_two_processes_of_one_name_the_older_one_ends_and_nothing_is_said_twice(drill: Drill) -> None:
     faults.fenced(drill)
     cost(drill, "one name, two processes")
 
