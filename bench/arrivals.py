@@ -73,13 +73,13 @@ def _photo(number: int) -> Photo:
 def _face(photo: Photo, place: int, medoids: NDArray[np.float32], random: np.random.Generator) -> EmbeddedFace:
     box = Box(left=400 * place + 17, top=311, width=268, height=268)
     face_id = ids.face_id(photo.image_id, "dlib-hog-1", box)
-    left, top = box.left, box.top
+    one, two, three, four, five = (Point(x=box.left + 31.7 * at, y=box.top + 71.3) for at in range(5))
     blurry = random.random() < _BLURRY
     return EmbeddedFace(
         face_id=face_id,
         box=box,
         score=1.3264781,
-        landmarks=tuple(Point(x=left + 31.7 * at, y=top + 71.3) for at in range(5)),
+        landmarks=(one, two, three, four, five),
         crop_key=ids.crop_key(face_id),
         sharpness=12.75 if blurry else 187.4321,
         verdict=Verdict.BLURRY if blurry else Verdict.ACCEPTED,

@@ -11,7 +11,7 @@ import psutil
 from bench.arrivals import people, photographs
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
 from bench.tables import Table
-from shared.events import DetectedFace, FacesDetected
+from shared.events import DetectedFace, FacesDetected, facts
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.streaming import About, decoded, encoded
 from shared.topics import FACES_DETECTED, FACES_SCREENED
@@ -65,7 +65,7 @@ def _records(sizes: list[int]) -> Iterator[ProducedRecord]:
     """Yield what the detector says, of one face on each photograph; notes the sizes of the different ones."""
     samples = []
     for event in photographs(_SAMPLES, people(2)):
-        faces = tuple(DetectedFace.model_validate(face.model_dump()) for face in event.faces[:1])
+        faces = tuple(DetectedFace(**facts(face)) for face in event.faces[:1])
         photo = event.photo
         found = FacesDetected(photo=photo, outcome=event.outcome, faces=faces)
         about = About("detector", photo.image_id, photo.uploaded_at, photo.sequencer or "")

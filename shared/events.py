@@ -3,22 +3,30 @@
 Frozen, JSON, additive changes only: a consumer ignores fields that it does not know, and no field is ever removed
 or changes its meaning. Up to the assigner one event carries all faces of one photograph; from there on,
 `FaceAssigned` speaks of one face.
+
+An event is a model of pydantic; what it is made of (faces, boxes, points) are dataclasses with slots, that pydantic
+checks in the same way. As models the five points of a face take 2,700 bytes, as these 570, and the assigner reads
+thousands of faces a second.
 """
 
 import base64
+from dataclasses import fields
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic.dataclasses import dataclass
+
+# JSON has no NaN and no infinity: pydantic would write null, which no reader of a number takes.
+_READING = ConfigDict(extra="ignore", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 class Message(BaseModel):
     """Base of all that crosses a process boundary."""
 
-    # JSON has no NaN and no infinity: pydantic would write null, which no reader of a number takes.
-    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, **_READING)
 
 
 _LITTLE_ENDIAN = np.dtype("<f4")
@@ -86,7 +94,8 @@ class Change(StrEnum):
     RETIRED = "retired"
 
 
-class Box(Message):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
+class Box:
     """A rectangle in pixels of the upright photograph in its original size; it may reach over the edge."""
 
     left: int
@@ -95,7 +104,8 @@ class Box(Message):
     height: Annotated[int, Field(gt=0)]
 
 
-class Point(Message):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
+class Point:
     """A place in pixels of the upright photograph in its original size."""
 
     x: float
@@ -118,7 +128,8 @@ class BucketEvent(Message):
     removed: bool = False
 
 
-class Photo(Message):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
+class Photo:
     """One object of the bucket as it was at one time."""
 
     bucket: str
@@ -134,7 +145,8 @@ class Photo(Message):
     height: int | None = None
 
 
-class DetectedFace(Message):
+@dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
+class DetectedFace:
     """A face as the detector saw it.
 
     `landmarks` are the outer and inner corners of the eye that lies left in the picture, inner and outer corners of
@@ -148,6 +160,7 @@ class DetectedFace(Message):
     crop_key: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
 class ScreenedFace(DetectedFace):
     """A face with the judgement of the quality service. `sharpness` is the variance of the Laplacian."""
 
@@ -155,11 +168,17 @@ class ScreenedFace(DetectedFace):
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
 class EmbeddedFace(ScreenedFace):
     """A face with its embedding; `vector` is absent where the verdict is not `accepted`."""
 
     vector: Vector | None = None
     model_id: str | None = None
+
+
+def facts(face: DetectedFace) -> dict[str, Any]:
+    """Return the fields of a face by name: what the next service says of it as well."""
+    return {field.name: getattr(face, field.name) for field in fields(face)}
 
 
 class PhotoEvent(Message):

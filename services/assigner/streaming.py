@@ -235,7 +235,7 @@ def _marker(removal: News) -> ImageRecord:
     if photo.version_id:
         last = removal.doomed[-1]
         following = last.sequencer and notices.following(last.sequencer)
-        photo = photo.model_copy(update={"sequencer": following, "uploaded_at": last.uploaded_at})
+        photo = replace(photo, sequencer=following, uploaded_at=last.uploaded_at)
     return ImageRecord(
         image_id=marker_id(photo),
         object_id=photo.object_id,

@@ -1,7 +1,7 @@
 """What the world is told of a photograph: of faces that are no more, of faces that are new, and of itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.assigner.step import Assigned
 from shared import metrics
@@ -43,8 +43,10 @@ def told(news: News, assigned: Assigned | None, faces: _FacesOf) -> list[Produce
         if face.verdict is Verdict.ACCEPTED
     ]
     if assigned is None:
-        held = {"image_id": news.doomed[-1].image_id, "etag": news.doomed[-1].etag} if news.doomed else {}
-        gone = ImageProcessed(photo=news.event.photo.model_copy(update=held), outcome=Outcome.REMOVED)
+        photo = news.event.photo
+        if news.doomed:
+            photo = replace(photo, image_id=news.doomed[-1].image_id, etag=news.doomed[-1].etag)
+        gone = ImageProcessed(photo=photo, outcome=Outcome.REMOVED)
         return [*said, following.photo(IMAGES_PROCESSED, gone)]
     said += [
         following.encoded(

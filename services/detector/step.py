@@ -1,6 +1,7 @@
 """The detector's job: a bucket event in, a photograph with its faces out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from services.detector.finding import Finding
 from services.detector.limits import check_bytes
@@ -33,7 +34,7 @@ def detect(
         found = find(stored.data)
     except (ObjectError, Unreadable) as error:
         return unreadable(event, etag, str(error))
-    photo = _photo(event, etag).model_copy(update={"width": found.width, "height": found.height})
+    photo = replace(_photo(event, etag), width=found.width, height=found.height)
     faces = []
     for face in found.faces:
         face_id = ids.face_id(photo.image_id, found.version, face.box)

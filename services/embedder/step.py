@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.embedder.embedding import Embedder, resized
 from shared.errors import ObjectError
-from shared.events import EmbeddedFace, FacesEmbedded, FacesScreened, ScreenedFace, Verdict
+from shared.events import EmbeddedFace, FacesEmbedded, FacesScreened, ScreenedFace, Verdict, facts
 from shared.ports import ObjectStore
 from shared.settings import BucketSettings
 
@@ -47,7 +47,7 @@ def embed(photos: Sequence[Cropped], embedder: Embedder) -> list[FacesEmbedded]:
     by_face = dict(zip(crops, vectors, strict=True))
 
     def embedded(face: ScreenedFace) -> EmbeddedFace:
-        said = dict(face)
+        said = facts(face)
         if face.verdict is not Verdict.ACCEPTED:
             return EmbeddedFace(**said)
         if face.face_id not in by_face:

@@ -6,7 +6,7 @@ import numpy as np
 from services.quality.settings import QualitySettings
 from services.quality.sharpness import variance_of_laplacian
 from shared.errors import ObjectError
-from shared.events import DetectedFace, FacesDetected, FacesScreened, ScreenedFace, Verdict
+from shared.events import DetectedFace, FacesDetected, FacesScreened, ScreenedFace, Verdict, facts
 from shared.ports import ObjectStore
 from shared.settings import BucketSettings
 
@@ -36,7 +36,7 @@ def _screened(
         data = b""
     crop = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if crop is None:
-        return ScreenedFace(**dict(face), sharpness=0.0, verdict=Verdict.CROP_MISSING)
+        return ScreenedFace(**facts(face), sharpness=0.0, verdict=Verdict.CROP_MISSING)
     sharpness = variance_of_laplacian(crop.astype(np.uint8, copy=False))
     verdict = Verdict.ACCEPTED if sharpness >= settings.sharpness_threshold else Verdict.BLURRY
-    return ScreenedFace(**dict(face), sharpness=sharpness, verdict=verdict)
+    return ScreenedFace(**facts(face), sharpness=sharpness, verdict=verdict)

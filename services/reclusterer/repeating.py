@@ -7,7 +7,7 @@ ids of its own: a reader who has heard it before hears it again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from more_itertools import chunked
@@ -81,7 +81,7 @@ def _photo_record(
     accepted = [face.face_id for face in faces if face.verdict is Verdict.ACCEPTED]
     assigned = sum(face_id in members and members[face_id].cluster_id is not None for face_id in accepted)
     event = ImageProcessed(
-        photo=Photo.model_validate(image, from_attributes=True),
+        photo=Photo(**{part.name: getattr(image, part.name) for part in fields(Photo)}),
         outcome=image.outcome,
         reason=image.reason,
         assigned=assigned,

@@ -4,7 +4,7 @@ Vectors are little-endian float32. Times are ISO 8601 in UTC: a BSON date keeps 
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ def face_document(face: FaceRecord) -> Document:
         "image_id": face.image_id,
         "object_id": face.object_id,
         "crop_key": face.crop_key,
-        "detection": {"box": face.box.model_dump(), "score": float(face.score)},
+        "detection": {"box": asdict(face.box), "score": float(face.score)},
         "quality": {"sharpness": float(face.sharpness), "verdict": face.verdict.value},
         "vector": None if face.vector is None else _bytes(face.vector),
         "model_id": face.model_id,

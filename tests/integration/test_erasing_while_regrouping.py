@@ -59,8 +59,16 @@ class Remover:
         """Tell of one and go on at once."""
         name = self.names.pop()
         image, moment = image_record(f"image of {name}"), datetime(2026, 11, 25, tzinfo=UTC)
-        known = {"bucket": image.bucket, "key": image.key, "object_id": image.object_id, "image_id": image.image_id}
-        event = FacesEmbedded(photo=Photo(**known, etag="", size=0, uploaded_at=moment), outcome=Outcome.REMOVED)
+        photo = Photo(
+            bucket=image.bucket,
+            key=image.key,
+            object_id=image.object_id,
+            image_id=image.image_id,
+            etag="",
+            size=0,
+            uploaded_at=moment,
+        )
+        event = FacesEmbedded(photo=photo, outcome=Outcome.REMOVED)
         record = encoded(FACES_EMBEDDED, image.object_id, event, About("test", image.object_id, moment, "removed"))
         self.writer.write_if([replace(record, topic=self.topic)], lambda: True)
         self.removed.append(name)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -323,7 +323,7 @@ def test_a_face_that_another_model_embeds_anew_keeps_its_person() -> None:
     world.repository._images.clear()  # as an operator does who wants everything embedded anew
     world.repository._images_of.clear()
     event = photo_event("a.jpg", "xy", 1)
-    anew = tuple(face.model_copy(update={"model_id": face.model_id and "another"}) for face in event.faces)
+    anew = tuple(replace(face, model_id=face.model_id and "another") for face in event.faces)
     world.arrive(event.model_copy(update={"faces": anew}))
     world.run()
     assert world.standing() == before
@@ -457,7 +457,7 @@ def test_crops_that_an_erasure_took_from_a_new_upload_are_made_again() -> None:
     event = photo_event("a.jpg", "xy", 3)
     world.arrive(photo_event("a.jpg", "xy", 1), photo_event("a.jpg", None, 2))
     world.run()
-    lost = event.faces[0].model_copy(update={"verdict": Verdict.CROP_MISSING, "vector": None, "model_id": None})
+    lost = replace(event.faces[0], verdict=Verdict.CROP_MISSING, vector=None, model_id=None)
     world.arrive(event.model_copy(update={"faces": (lost, *event.faces[1:])}))
     world.run()
     (asked,) = world.broker.records(IMAGES_UPLOADED.name)

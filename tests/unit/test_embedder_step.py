@@ -13,7 +13,7 @@ from services.embedder.step import crop as cropped
 from services.embedder.step import embed as embed_cropped
 from shared.adapters.memory import MemoryObjectStore
 from shared.errors import ObjectRefused, Transient
-from shared.events import Box, FacesEmbedded, FacesScreened, Outcome, Photo, Point, ScreenedFace, Verdict
+from shared.events import Box, FacesEmbedded, FacesScreened, Outcome, Photo, Point, ScreenedFace, Verdict, facts
 from shared.ports import ObjectStore, StoredObject
 from shared.settings import BucketSettings
 
@@ -108,7 +108,7 @@ def test_a_rejected_face_flows_through_without_a_vector(verdict: Verdict) -> Non
     (face,) = embedded.faces
     assert face.vector is None
     assert face.model_id is None
-    assert dict(screened).items() <= dict(face).items()
+    assert facts(screened).items() <= facts(face).items()
 
 
 @pytest.mark.parametrize(("outcome", "reason"), [(Outcome.UNREADABLE, "not an image"), (Outcome.REMOVED, None)])

@@ -13,7 +13,7 @@ from services.quality.sharpness import variance_of_laplacian
 from services.quality.step import screen
 from shared.adapters.memory import MemoryObjectStore
 from shared.errors import ObjectRefused, Transient
-from shared.events import Box, DetectedFace, FacesDetected, Outcome, Photo, Point, Verdict
+from shared.events import Box, DetectedFace, FacesDetected, Outcome, Photo, Point, Verdict, facts
 from shared.settings import BucketSettings
 from tests.failing_store import FailingStore
 
@@ -123,7 +123,7 @@ def test_what_the_detector_said_is_kept() -> None:
     before = photo("a")
     after = screen(before, store(a=noise(30)), SETTINGS, BUCKETS)
     assert after.photo == before.photo
-    assert DetectedFace(**dict(after.faces[0])) == before.faces[0]
+    assert DetectedFace(**facts(after.faces[0])) == before.faces[0]
 
 
 def test_a_face_whose_crop_is_gone_or_damaged_is_rejected_and_the_others_are_judged() -> None:

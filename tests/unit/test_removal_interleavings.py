@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -188,7 +189,7 @@ def _embedded(face: EmbeddedFace, objects: MemoryObjectStore) -> EmbeddedFace:
     with suppress(ObjectError):
         objects.get("faces", face.crop_key)
         return face
-    return face.model_copy(update={"verdict": Verdict.CROP_MISSING, "vector": None, "model_id": None})
+    return replace(face, verdict=Verdict.CROP_MISSING, vector=None, model_id=None)
 
 
 _OPERATIONS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "yz", None])), min_size=1, max_size=6)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -42,7 +43,7 @@ def screening(threads: Executor, alone: Callable[[FacesDetected], FacesScreened]
 
 
 def detected(offset: int, key: str = "a.jpg") -> ConsumedRecord:
-    photo = _PHOTO.model_copy(update={"key": key})
+    photo = replace(_PHOTO, key=key)
     return record(_DETECTED.model_copy(update={"photo": photo}).model_dump_json().encode(), offset=offset)
 
 
@@ -147,7 +148,7 @@ def test_a_replay_gives_the_same_bytes_and_a_later_state_of_the_object_another_n
     step = screening(threads)
     first, again = (step([record(_DETECTED.model_dump_json().encode())]) for _ in range(2))
     assert first == again
-    later = _DETECTED.model_copy(update={"photo": _PHOTO.model_copy(update={"sequencer": "1B"})})
+    later = _DETECTED.model_copy(update={"photo": replace(_PHOTO, sequencer="1B")})
     (other,) = step([record(later.model_dump_json().encode())])
     assert other.headers["ce_id"] != first[0].headers["ce_id"]
 
@@ -178,7 +179,7 @@ def test_the_reason_of_a_poison_holds_nothing_of_the_value() -> None:
 
 
 def test_an_event_that_no_topic_takes_is_poison() -> None:
-    photo = _PHOTO.model_copy(update={"key": "x" * MAX_MESSAGE_BYTES})
+    photo = replace(_PHOTO, key="x" * MAX_MESSAGE_BYTES)
     with pytest.raises(Poison, match=r"at most 8,388,608 bytes"):
         encoded(FACES_SCREENED, "o", FacesScreened(photo=photo, outcome=Outcome.DETECTED), About("q", "s", _TIME, ""))
 
