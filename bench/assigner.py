@@ -31,7 +31,7 @@ _PEOPLE = 10_000
 _PHOTOS = 16_000
 _PHOTOS_MONGO = 4_000
 _ROUNDS = 3
-_BATCH = WorkerSettings(batch=500)  # the service's own
+_BATCH = WorkerSettings(batch=1000)  # the service's own
 _CANDIDATES = 3  # people that the assigner fetches per face
 
 

@@ -84,13 +84,13 @@ class Service:
 
 
 def _collect_seldom() -> None:
-    """Search for cycles of objects every 50,000 new ones, and not among those that are there now.
+    """Search for cycles of objects every 200,000 new ones, and not among those that are there now.
 
     Python's 700 are reached dozens of times in a batch, whose objects all go at its end by themselves: the search took
     40 % of the assigner's time.
     """
     gc.freeze()
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class WorkerSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_WORKER_")
 
     batch: Annotated[
-        int, Field(ge=1, le=10_000, description="records taken at once, at the most; the assigner takes 500")
+        int, Field(ge=1, le=10_000, description="records taken at once, at the most; the assigner takes 1,000")
     ] = 16
     wait: Annotated[float, Field(gt=0, le=60, description="seconds to wait for a first record")] = 0.2
     first_retry: Annotated[float, Field(gt=0, description="seconds until a failed batch is tried again")] = 0.2

@@ -22,7 +22,7 @@ def main() -> None:
             objects.reach(buckets.faces)
             assigner.prepare(stream.is_committed)
 
-        worker = WorkerSettings.preferring(batch=500)
+        worker = WorkerSettings.preferring(batch=1000)
         it.run(
             stream,
             assigner.step,

@@ -37,6 +37,7 @@ class Ahead:
         self._group = group
         self._thread = ThreadPoolExecutor(1, "ahead", search_on_one_core)
         self._begun: dict[str, Future[dict[str, _Seen]]] = {}  # by the place of the record
+        self._seen: dict[str, _Seen] = {}  # of the records that `events` was asked for last
 
     def __call__(self, records: Sequence[ConsumedRecord]) -> None:
         """Begin with those of these records that are new, and forget all others; waits for nothing."""
@@ -46,23 +47,26 @@ class Ahead:
             begun = self._thread.submit(_seen, new, self._group())
             self._begun.update((record.place, begun) for record in new)
 
-    def event(self, record: ConsumedRecord) -> FacesEmbedded:
-        """Return the event of a record, ready or not; raises `Poison`."""
-        seen = self._ready(record.place)
-        return seen.event if seen else decoded(record, FacesEmbedded)
+    def events(self, records: Sequence[ConsumedRecord]) -> list[FacesEmbedded]:
+        """Return the events of records, begun or not, as soon as they are ready; raises `Poison`."""
+        self._seen = {}
+        for begun in {self._begun[record.place] for record in records if record.place in self._begun}:
+            if begun.exception() is None:
+                self._seen |= begun.result()
+        found = [(record, self._seen.get(record.place)) for record in records]
+        return [seen.event if seen else decoded(record, FacesEmbedded) for record, seen in found]
 
     def nearest(self, places: Sequence[str], group: Group) -> Nearest | None:
-        """Return who of a group is nearest to the accepted faces of records, in their order; None if unknown."""
-        ready = [self._ready(place) for place in places]
+        """Return who of a group is nearest to the accepted faces of records, in their order; None if unknown.
+
+        Of those records that `events` was asked for last.
+        """
+        ready = [self._seen.get(place) for place in places]
         known = [seen.nearest for seen in ready if seen and seen.group is group]
         if not known or len(known) < len(ready):
             return None
         person, similarity, runner_up = zip(*known, strict=True)
         return Nearest(np.concatenate(person), np.concatenate(similarity), np.concatenate(runner_up))
-
-    def _ready(self, place: str) -> _Seen | None:
-        begun = self._begun.get(place)
-        return begun.result().get(place) if begun and begun.exception() is None else None
 
 
 def _seen(records: Sequence[ConsumedRecord], group: Group) -> dict[str, _Seen]:

@@ -48,7 +48,7 @@ class Assigner:
     def step(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
         """Keep and say what became of each photograph; raises `Transient`, `Poison`."""
         with timed("decode"):
-            photos = [(record, self.ahead.event(record)) for record in records]
+            photos = list(zip(records, self.ahead.events(records), strict=True))
         return [said for part in _rounds(photos) for said in self._round(part)]
 
     def committed(self, records: Sequence[ConsumedRecord]) -> None:

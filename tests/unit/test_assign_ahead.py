@@ -56,7 +56,7 @@ def test_what_is_said_does_not_depend_on_what_was_begun_ahead(begun: Sequence[Co
 def test_faces_that_were_searched_for_among_people_of_before_are_searched_for_again() -> None:
     late = assigner(with_people=False)
     late.ahead(_RECORDS)
-    late.ahead.event(_RECORDS[0])  # waits until it is done
+    late.ahead.events(_RECORDS[:1])  # waits until it is done
     publish(late._repository, _MEDOIDS)
     late._active.is_still(late._active.known())
     assert late.step(_RECORDS) == _PLAIN
@@ -83,6 +83,7 @@ def test_a_record_that_cannot_be_decoded_is_poison_in_its_turn_and_not_before() 
 def test_nothing_is_known_of_faces_that_nobody_has_searched_for() -> None:
     ahead = assigner()
     ahead.ahead(_RECORDS[:3])
+    ahead.ahead.events(_RECORDS[:6])
     group = ahead._active.known()
     assert ahead.ahead.nearest([_RECORDS[5].place], group) is None
     found = ahead.ahead.nearest([record.place for record in _RECORDS[:3]], group)
