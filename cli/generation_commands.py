@@ -72,6 +72,16 @@ def publish(number: _Number) -> None:
 
 
 @app.command()
+def remove(number: _Number, *, result: _Result = None) -> None:
+    """Remove a generation before its time: the medoids of people who were erased go with it."""
+    from cli.jobs.generations import remove as removed  # noqa: PLC0415  see above
+    from cli.jobs.repositories import opened_alone  # noqa: PLC0415  see above
+
+    with opened_alone(result) as repository:
+        typer.echo(removed(repository, number))
+
+
+@app.command()
 def pin(number: _Number, *, result: _Result = None) -> None:
     """Keep a generation. While the active one is pinned, no regrouping makes or publishes one."""
     from cli.jobs.generations import pin as pinned  # noqa: PLC0415  see above

@@ -1,4 +1,4 @@
-"""`facestream generations`: which there are, what differs, and which are kept."""
+"""`facestream generations`: which there are, what differs, which are kept and which are not."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -77,6 +77,25 @@ def unpin(repository: FaceRepository, number: int) -> str:
         raise InvalidInput(msg)
     repository.unpin(number)
     return f"generation {number} is no longer pinned"
+
+
+def remove(repository: FaceRepository, number: int) -> str:
+    """Remove a generation with its people, medoids and all, before its time; return what that means.
+
+    Whoever calls it keeps out those who publish generations. Raises `InvalidInput` where it is needed.
+    """
+    numbered(repository, number)
+    now = active(repository)
+    if number == now.number or number in repository.pinned():
+        msg = f"generation {number}: expected one that is neither active nor pinned"
+        raise InvalidInput(msg)
+    if number == now.previous and not now.announced:
+        msg = (
+            f"generation {number}: what differs from it is still to be told; the next start of the reclusterer does it"
+        )
+        raise InvalidInput(msg)
+    repository.remove_generation(number)
+    return f"generation {number} is removed: there is no way back to it"
 
 
 def _state(generation: Generation, pinned: frozenset[int]) -> str:

@@ -13,14 +13,21 @@ from shared.ports import FaceRepository
 
 
 @contextmanager
+def alone(repository: FaceRepository, settings: JobSettings) -> Iterator[Hold]:
+    """Yield the lease, which keeps the job and other operators out. Raises `Busy` while one is at work, `Transient`."""
+    holder = f"operator {socket.gethostname()}/{os.getpid()}"
+    with taken(repository, holder, settings) as hold, heartbeat(hold, settings.lease / 4):
+        yield hold
+
+
+@contextmanager
 def leading(repository: FaceRepository, settings: JobSettings) -> Iterator[tuple[Hold, KafkaWriter]]:
     """Yield the lease, and the writer that shuts out whoever had it before.
 
     Raises `Busy` while somebody else is at work; `InvalidInput`, `Fatal`, `Transient`.
     """
     kafka = KafkaSettings()
-    holder = f"operator {socket.gethostname()}/{os.getpid()}"
-    with taken(repository, holder, settings) as hold, heartbeat(hold, settings.lease / 4):
+    with alone(repository, settings) as hold:
         writer = KafkaWriter(kafka, RECLUSTERER)
         hold.check()
         yield hold, writer

@@ -32,6 +32,21 @@ def opened_to_change(result: Path | None) -> Iterator[FaceRepository]:
         yield repository
 
 
+@contextmanager
+def opened_alone(result: Path | None) -> Iterator[FaceRepository]:
+    """Do as `opened_to_change`, and keep out whoever publishes generations of the stream; raises `Busy`."""
+    with opened_to_change(result) as repository:
+        if result is not None:
+            yield repository
+            return
+        # Not at the top: see above.
+        from cli.jobs.leading import alone  # noqa: PLC0415
+        from services.reclusterer.settings import JobSettings  # noqa: PLC0415
+
+        with alone(repository, JobSettings()):
+            yield repository
+
+
 def active(repository: FaceRepository) -> Generation:
     """Return the active generation; raises `InvalidInput` where there is none."""
     found = repository.active_generation()

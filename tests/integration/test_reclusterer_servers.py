@@ -17,6 +17,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from pydantic import SecretStr
 
+from services.reclusterer.lease import heartbeat, taken
+from services.reclusterer.settings import JobSettings
 from shared.adapters.kafka import KafkaSettings, KafkaStream, consumed_record
 from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
 from shared.adapters.mongo import MongoRepository, MongoSettings
@@ -152,6 +154,15 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     assert again.lines == [f"told of {len(_NAMES)} faces, 1 people and {len(_NAMES)} photographs"]
     assert jobs.heard() == jobs.members()
     assert facestream_in_process("generations", "unpin", "1").status == 0
+    assert "neither active nor pinned" in facestream_in_process("generations", "remove", "1").error
+    with taken(jobs.repository, "the job", JobSettings()) as hold, heartbeat(hold, 0.2):
+        assert "is at work and has the lease" in facestream_in_process("generations", "remove", "2").error
+    removed = facestream_in_process("generations", "remove", "2")
+    assert removed.lines == ["generation 2 is removed: there is no way back to it"]
+    assert not jobs.repository.clusters(2)
+    jobs.once()
+    assert len(people(jobs.members())) == 3
+    assert jobs.heard() == jobs.members()
 
 
 @pytest.mark.parametrize("away", ["kafka", "mongo"])

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from cli.jobs.generations import remove
+from cli.jobs.repositories import opened_alone
 from cli.main import main
 from services.standalone.result_folder import held
 from shared.adapters.sqlite import SqliteRepository
@@ -28,7 +30,7 @@ FACES = embeddings([6, 1, 5, 4])
 NAMES = [f"{number:04}" for number in range(len(FACES))]
 READING = ["clusters list", "clusters show 0", "clusters history 0"]
 READING += ["generations list", "generations show 1", "generations diff 1 2"]
-CHANGING = ["generations rollback 1", "generations pin 1", "generations unpin 1"]
+CHANGING = ["generations rollback 1", "generations pin 1", "generations unpin 1", "generations remove 1"]
 
 
 def printed(line: str, result: Path) -> list[str]:
@@ -144,6 +146,8 @@ def test_generations_are_listed_described_and_compared(result: Path, people: dic
         ("generations diff 9 1", "generation 9: expected one of 1, 2"),
         ("generations rollback 9", "generation 9: expected one of 1, 2"),
         ("generations rollback 2", "generation 2: expected one that is retired, it is active"),
+        ("generations remove 9", "generation 9: expected one of 1, 2"),
+        ("generations remove 2", "generation 2: expected one that is neither active nor pinned"),
         ("generations pin 9", "generation 9: expected one of 1, 2"),
         ("generations unpin 1", "generation 1: expected a pinned one (none)"),
     ],
@@ -268,6 +272,30 @@ def test_a_pinned_generation_says_so_and_while_active_nothing_takes_its_place(re
     assert printed("generations show 1", result) == before
     assert printed("generations unpin 2", result) == ["generation 2 is no longer pinned"]
     assert states(result) == {"1": "retired,pinned", "2": "active"}
+
+
+def test_a_removed_generation_is_gone_with_its_medoids(result: Path) -> None:
+    printed("generations pin 1", result)
+    with pytest.raises(InvalidInput, match="neither active nor pinned"), opened_alone(result) as repository:
+        remove(repository, 1)
+    printed("generations unpin 1", result)
+    assert printed("generations remove 1", result) == ["generation 1 is removed: there is no way back to it"]
+    assert states(result) == {"2": "active"}
+    with SqliteRepository(result / "facestream.db") as repository:
+        assert not repository.clusters(1)
+        assert not list(repository.memberships(1))
+        assert repository.clusters(2)
+
+
+def test_a_generation_whose_difference_is_not_told_yet_is_not_removed(result: Path) -> None:
+    with SqliteRepository(result / "facestream.db") as repository:
+        second = repository.generation(2)
+        assert second
+        repository.save_generation(replace(second, announced=False, previous=1))
+        with pytest.raises(InvalidInput, match="still to be told"):
+            remove(repository, 1)
+        repository.save_generation(second)
+        remove(repository, 1)
 
 
 def test_a_run_does_not_regroup_where_the_active_generation_is_pinned(
