@@ -1,5 +1,6 @@
 """Writing records from outside of a consumer group: those of a command or of a job, in transactions of their own."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from confluent_kafka import Producer
 
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka_watch import Watch
 from shared.errors import Transient
 from shared.ports import ProducedRecord
 from shared.topics import MAX_RECORD_BYTES
@@ -20,17 +22,21 @@ _SERVICES = "consistent_random"
 """How the services do, which is the client's default: the records of one key must be in one partition."""
 
 _PATIENCE = 30.0  # seconds that the brokers have for one step of a transaction
+_LONGEST = 45  # seconds after which a call of the client, which was given those, does not return any more
 
 
 class KafkaWriter:
     """Writes records in transactions.
 
     `name` is the transactional id's end. Of two processes of one name the later one fences the earlier: an operator's
-    command that is started twice does its work once. Raises `Fatal` and `Transient`.
+    command that is started twice does its work once. Raises `Fatal` and `Transient`; where a call of the client does
+    not return, the process ends.
     """
 
     def __init__(self, settings: KafkaSettings, name: str) -> None:
         self._listener = Listener()
+        self._watch = Watch(_LONGEST)
+        weakref.finalize(self, self._watch.close)
         self._producer = Producer(
             {
                 **settings.client(),
@@ -43,7 +49,8 @@ class KafkaWriter:
                 "compression.type": "lz4",
             }
         )
-        self._listener.insisting(self._producer, self._producer.init_transactions, _PATIENCE)
+        with self._watch.over():
+            self._listener.insisting(self._producer, self._producer.init_transactions, _PATIENCE)
 
     def write(self, records: Sequence[ProducedRecord], partitions: Sequence[int | None] = ()) -> None:
         """Write all records or none; `partitions`, where given, says for each its partition."""
@@ -53,9 +60,9 @@ class KafkaWriter:
             try:
                 for record, partition in zip(records, chosen, strict=True):
                     self._produce(record, partition)
-                self._producer.commit_transaction(_PATIENCE)
+                self._commit()
             except BaseException:
-                self._producer.abort_transaction(_PATIENCE)
+                self._abort()
                 raise
 
     def write_if(self, records: Sequence[ProducedRecord], holds: Callable[[], bool]) -> bool:
@@ -65,17 +72,27 @@ class KafkaWriter:
             try:
                 for record in records:
                     self._produce(record, None)
-                if self._producer.flush(_PATIENCE):
+                with self._watch.over():
+                    left = self._producer.flush(_PATIENCE)
+                if left:
                     msg = f"Kafka has not taken {len(records)} records within {_PATIENCE:g} s"
                     raise Transient(msg)  # noqa: TRY301  aborted below as after any other failure
                 if holds():
-                    self._producer.commit_transaction(_PATIENCE)
+                    self._commit()
                     return True
             except BaseException:
-                self._producer.abort_transaction(_PATIENCE)
+                self._abort()
                 raise
-            self._producer.abort_transaction(_PATIENCE)
+            self._abort()
             return False
+
+    def _commit(self) -> None:
+        with self._watch.over():
+            self._producer.commit_transaction(_PATIENCE)
+
+    def _abort(self) -> None:
+        with self._watch.over():
+            self._producer.abort_transaction(_PATIENCE)
 
     def _produce(self, record: ProducedRecord, partition: int | None) -> None:
         where: dict[str, Any] = {} if partition is None else {"partition": partition}

@@ -16,10 +16,29 @@ with watch.over():
 print("returned")
 """
 
+_WRITER = """
+import time
+from shared.adapters import kafka_writer
+from shared.adapters.kafka_settings import KafkaSettings
 
-def process_of(call: str) -> subprocess.CompletedProcess[str]:
+class Producer:
+    def __init__(self, _settings):
+        pass
+
+    def __getattr__(self, name):
+        return lambda *_: time.sleep(600) if name == "{call}" else 0
+
+kafka_writer.Producer, kafka_writer._LONGEST = Producer, 1
+writer = kafka_writer.KafkaWriter(KafkaSettings(), "test")
+writer.write_if([], lambda: False)
+writer.write([])
+print("returned")
+"""
+
+
+def process_of(call: str, script: str = _CALL) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", _CALL.format(call=call)], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script.format(call=call)], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
@@ -40,3 +59,12 @@ def test_time_outside_of_calls_does_not_count() -> None:
 def test_each_call_has_its_own_time() -> None:
     ended = process_of("pass\nfor _ in range(3):\n    with watch.over():\n        time.sleep(0.9)")
     assert (ended.returncode, ended.stdout) == (0, "returned\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["init_transactions", "flush", "abort_transaction", "commit_transaction"])
+def test_commands_and_the_job_end_where_a_call_of_their_writer_does_not_return(call: str) -> None:
+    ended = process_of(call, _WRITER)
+    assert ended.returncode == 1
+    assert "does not return" in ended.stderr
+    assert process_of("poll", _WRITER).stdout == "returned\n"
