@@ -84,10 +84,9 @@ def remove(repository: FaceRepository, number: int) -> str:
 
     Whoever calls it keeps out those who publish generations. Raises `InvalidInput` where it is needed.
     """
-    numbered(repository, number)
-    now = active(repository)
-    if number == now.number or number in repository.pinned():
-        msg = f"generation {number}: expected one that is neither active nor pinned"
+    generation, now, pinned = numbered(repository, number), active(repository), repository.pinned()
+    if number == now.number or number in pinned:
+        msg = f"generation {number}: expected one that is neither active nor pinned, it is {_state(generation, pinned)}"
         raise InvalidInput(msg)
     if number == now.previous and not now.announced:
         msg = (
