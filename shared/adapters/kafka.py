@@ -12,7 +12,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from shared.adapters.kafka_errors import STATISTICS, Listener, line
+from shared.adapters.kafka_errors import Listener, line
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.adapters.kafka_watch import Watch
 from shared.errors import Fatal, Transient
@@ -44,9 +44,7 @@ class KafkaStream:
         client = {
             **settings.client(),
             "client.id": f"{service}-{instance}",
-            "error_cb": self._listener,
-            "stats_cb": self._listener.statistics,
-            "statistics.interval.ms": int(STATISTICS * 1000),
+            **self._listener.callbacks(),
             "logger": logging.getLogger("kafka"),
         }
         self._consumer = Consumer(

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -50,7 +50,7 @@ _WRONG = {
 _OF_TOKENS = "Failed to acquire SASL OAUTHBEARER token"
 _TOKEN_REFUSED = ("invalid_", "unauthorized_client", "unsupported_grant_type", "access_denied", "certificate")
 _RECENT = 30.0  # seconds; a client without a token asks for one every 10 s
-STATISTICS = 2.0  # seconds between two of a client's reports; one takes it a millisecond
+_STATISTICS = 2.0  # seconds between two of a client's reports; one takes it a millisecond
 _LONELY = 5  # reports; a client that looks for brokers anew is without any for a moment
 _ROUND = 1.0  # seconds of one attempt to connect
 _Answer = TypeVar("_Answer")
@@ -78,6 +78,14 @@ class Listener:
         connection does not count: with it alone a consumer stays a member, and fetches nothing.
         """
         return any(reports >= _LONELY for reports in self._lonely.values())
+
+    def callbacks(self) -> dict[str, Any]:
+        """Return the settings of a client by which it tells this listener all that it has to say."""
+        return {
+            "error_cb": self,
+            "stats_cb": self.statistics,
+            "statistics.interval.ms": int(_STATISTICS * 1000),
+        }
 
     def statistics(self, report: str) -> None:
         """Look for a broker that a client is connected to: pass it as the client's `stats_cb`."""

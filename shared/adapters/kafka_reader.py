@@ -7,7 +7,7 @@ from typing import Self
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
 
 from shared.adapters.kafka import KafkaSettings, consumed_record
-from shared.adapters.kafka_errors import STATISTICS, Listener, line
+from shared.adapters.kafka_errors import Listener, line
 from shared.errors import Fatal
 from shared.ports import ConsumedRecord
 
@@ -29,9 +29,7 @@ class KafkaReader:
         self._consumer = Consumer(
             {
                 **self._settings.client(),
-                "error_cb": self._listener,
-                "stats_cb": self._listener.statistics,
-                "statistics.interval.ms": int(STATISTICS * 1000),
+                **self._listener.callbacks(),
                 "log_level": 0,
                 "group.id": "facestream.reader",  # demanded by the client; nothing is ever committed in it
                 "enable.auto.commit": False,

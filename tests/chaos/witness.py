@@ -121,10 +121,15 @@ class Witness:
     def _connect(self) -> None:
         """Make a consumer that goes on where the one before it was: that may have lost its brokers as well."""
         self._listener = Listener()
-        heard = {"error_cb": self._listener, "stats_cb": self._listener.statistics, "statistics.interval.ms": 2000}
         group = {"group.id": uuid4().hex, "enable.auto.commit": False, "isolation.level": "read_committed"}
         self._consumer = Consumer(
-            {**self._kafka.client_settings, **heard, **group, "fetch.wait.max.ms": 100, "log_level": 0}
+            {
+                **self._kafka.client_settings,
+                **self._listener.callbacks(),
+                **group,
+                "fetch.wait.max.ms": 100,
+                "log_level": 0,
+            }
         )
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._next.items()])
 
