@@ -55,7 +55,7 @@ stack-down:  ## stop them and remove their data
 test: setup browser prometheus kustomize servers  ## all tests; starts the servers that they need
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-check: $(VENV)/.complete kustomize  ## seconds: format, lint, types, imports, dependencies, unit tests
+check: setup kustomize  ## seconds: format, lint, types, imports, dependencies, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -13,7 +13,7 @@ from pathlib import Path
 
 CACHE = Path(__file__).parents[2] / ".cache" / "stack"
 
-_KAFKA = "4.3.1"
+_KAFKA = "4.2.1"
 _LOG4J = "2.25.4"  # the version that this Kafka brings; its bridge from SLF4J is not among Kafka's dependencies
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _MINIO = (
