@@ -79,7 +79,10 @@ def keras_function(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.flo
 
     The independent reference: it shares nothing with the embedder but the file.
     """
-    # Where this module is imported only for its parts, nobody waits for TensorFlow.
+    # Where this module is imported only for its parts, nobody waits for TensorFlow. The embedder says how it is loaded.
+    import services.embedder.network  # noqa: F401, PLC0415
+
+    # isort: split
     import tensorflow as tf  # noqa: PLC0415
 
     kinds = tf.keras.layers

@@ -10,8 +10,12 @@ from typing import Any
 
 import h5py
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
+
+import services.embedder.network  # noqa: F401  it says how TensorFlow is to be loaded, so it comes first
+
+# isort: split
+import tensorflow as tf
 
 v1 = tf.compat.v1
 SIZE = 160
