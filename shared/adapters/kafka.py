@@ -7,21 +7,21 @@ lost its partition cannot commit for it); groups by KIP-848, where the broker as
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from shared.adapters.kafka_errors import Listener, line
+from shared.adapters.kafka_records import consumed_record, first_offsets, last_offsets
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.adapters.kafka_watch import Watch
 from shared.errors import Fatal, Transient
 from shared.ports import ConsumedRecord, ProducedRecord, split_place
 from shared.topics import MAX_RECORD_BYTES
 
-__all__ = ["KafkaSettings", "KafkaStream", "consumed_record"]
+__all__ = ["KafkaSettings", "KafkaStream"]
 
 _CALL = 10.0  # seconds that one call of the client may take before it is called again
+_DOUBT = 1.0  # seconds to wait for the group's offset of a partition that has just come
 _GIVE_UP = 60.0  # seconds after which a transaction that cannot be ended is left to the broker
 
 
@@ -31,6 +31,7 @@ class KafkaStream:
     def __init__(self, settings: KafkaSettings, service: str, instance: str, topics: Sequence[str]) -> None:
         """Prepare both clients; the first `consume` joins the group and fences off an earlier process of this name."""
         self._assigned: set[tuple[str, int]] = set()
+        self._new: set[tuple[str, int]] = set()  # of these, those from which no record was returned yet
         self._taken_away: set[tuple[str, int]] = set()  # in the last `consume`
         self._watch = Watch()
         self._settings, self._service, self._instance, self._topics = settings, service, instance, tuple(topics)
@@ -85,6 +86,7 @@ class KafkaStream:
         if self._listener.lost:
             self._taken_away |= self._assigned
             self._assigned.clear()
+            self._new.clear()
             logging.getLogger("kafka").warning("without a broker for some time; a new client looks for one")
             self._connect()
         self._fence()
@@ -100,6 +102,8 @@ class KafkaStream:
                 failures.append(error)
             elif (message.topic(), message.partition()) in self._assigned:
                 records.append(consumed_record(message))
+        if self._new:
+            records = self._rightly_begun(records)
         for error in failures:
             # What came beside an error is taken; an error that stays comes again.
             if error.fatal() or not records:
@@ -114,7 +118,8 @@ class KafkaStream:
             for record in produced:
                 self._produce(record)
             offsets = [
-                TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in _last(consumed).items()
+                TopicPartition(topic, partition, offset + 1)
+                for (topic, partition), offset in last_offsets(consumed).items()
             ]
             metadata = self._consumer.consumer_group_metadata()
             self._call(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _CALL), Transient)
@@ -128,10 +133,9 @@ class KafkaStream:
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
         """Seek back to the first of these records in each partition that is still ours."""
-        for (topic, partition), offset in _first(consumed).items():
+        for (topic, partition), offset in first_offsets(consumed).items():
             if (topic, partition) in self._assigned:
-                with self._listener.translated():
-                    self._consumer.seek(TopicPartition(topic, partition, offset))
+                self._seek(topic, partition, offset)
 
     def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         """Return those of these records whose partitions were not taken away in the last `consume`."""
@@ -197,13 +201,52 @@ class KafkaStream:
                 self._listener.insisting(self._producer, self._producer.init_transactions, _CALL)
             self._ready = True
 
+    def _rightly_begun(self, records: list[ConsumedRecord]) -> list[ConsumedRecord]:
+        """Leave out the records of partitions that did not begin at the group's offset, and go there.
+
+        A partition that comes while a transaction sets its offset waits for the end of that. librdkafka up to 2.16
+        forgets to, when partitions come or go meanwhile, and begins with the first record of all: see
+        docs/decisions/015-where-a-partition-begins.md.
+        """
+        begun = first_offsets([record for record in records if (record.topic, record.partition) in self._new])
+        if not begun:
+            return records
+        try:
+            with self._watch.over(), self._listener.translated():
+                found = self._consumer.committed([TopicPartition(*place) for place in begun], _DOUBT)
+        except Transient:  # still in doubt: read again what has come, and ask again
+            found = []
+        stands = {(place.topic, place.partition): place.offset for place in found if not place.error}
+        for place, offset in begun.items():
+            # Below zero there is no offset: nothing was committed yet.
+            wanted = stands.get(place)
+            if wanted is None:
+                self._seek(*place, offset)
+            elif wanted <= offset:
+                self._new.discard(place)
+            else:
+                told = "%s/%d began at %d; going to the group's offset %d"
+                logging.getLogger("kafka").warning(told, *place, offset, wanted)
+                self._seek(*place, wanted)
+        return [record for record in records if (record.topic, record.partition) not in self._new]
+
+    def _seek(self, topic: str, partition: int, offset: int) -> None:
+        """Go on reading at an offset; raises `Fatal`, since what was read and is not read again would be lost."""
+        try:
+            self._consumer.seek(TopicPartition(topic, partition, offset))
+        except KafkaException as failure:
+            raise Fatal(line(failure.args[0])) from failure
+
     def _on_assign(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._assigned |= {(place.topic, place.partition) for place in partitions}
+        places = {(place.topic, place.partition) for place in partitions}
+        self._assigned |= places
+        self._new |= places
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.resume(partitions)  # a pause outlives the assignment: come back, a partition would never be read
         gone = {(place.topic, place.partition) for place in partitions}
         self._assigned -= gone
+        self._new -= gone
         self._taken_away |= gone
 
     def _produce(self, record: ProducedRecord) -> None:
@@ -239,30 +282,3 @@ class KafkaStream:
                 time.sleep(0.1)
             else:
                 return
-
-
-def consumed_record(message: Message) -> ConsumedRecord:
-    """Return what the client read as a record."""
-    _, milliseconds = message.timestamp()
-    pairs: Any = message.headers() or ()  # typed too widely: consumed headers always are pairs of str and bytes
-    return ConsumedRecord(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        key=message.key(),
-        value=message.value(),
-        headers={name: value or b"" for name, value in pairs},
-        timestamp=datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC),
-    )
-
-
-def _last(records: Sequence[ConsumedRecord]) -> dict[tuple[str, int], int]:
-    return {(record.topic, record.partition): record.offset for record in sorted(records, key=_offset)}
-
-
-def _first(records: Sequence[ConsumedRecord]) -> dict[tuple[str, int], int]:
-    return {(record.topic, record.partition): record.offset for record in sorted(records, key=_offset, reverse=True)}
-
-
-def _offset(record: ConsumedRecord) -> int:
-    return record.offset

@@ -6,8 +6,9 @@ from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
 
-from shared.adapters.kafka import KafkaSettings, consumed_record
 from shared.adapters.kafka_errors import Listener, line
+from shared.adapters.kafka_records import consumed_record
+from shared.adapters.kafka_settings import KafkaSettings
 from shared.errors import Fatal
 from shared.ports import ConsumedRecord
 

@@ -146,7 +146,7 @@ class Drill:
 
     def new_repetitions(self) -> int:
         """Count what was said too often since the last call."""
-        before, self._repeated = self._repeated, self.witness.repeated().total()
+        before, self._repeated = self._repeated, sum(it.times_too_many for it in self.witness.repeated())
         return self._repeated - before
 
 

@@ -30,7 +30,7 @@ def cost(drill: Drill, kind: str) -> Cost:
     """What a kind of fault has cost: no photograph, no repetition."""
     found = drill.costs[kind]
     assert not found.lost
-    assert not found.repeated, drill.witness.repeated()
+    assert not found.repeated, [str(it) for it in drill.witness.repeated()]
     return found
 
 

@@ -16,7 +16,7 @@ def findings(drill: Drill) -> list[str]:
     drill.stream_all()
     return [
         *(f"{key}: no outcome, or an old one" for key in drill.settle("the last photographs")),
-        *(f"said {times + 1} times: {name}" for name, times in drill.witness.repeated().items()),
+        *map(str, drill.witness.repeated()),
         *_outcomes(drill),
         *_people(drill),
     ]

@@ -1,8 +1,9 @@
 """The witness: reads every committed record of every topic from its beginning, in no group, and keeps them all."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self, TypeVar
@@ -10,8 +11,8 @@ from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from shared.adapters.kafka import consumed_record
 from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka_records import consumed_record
 from shared.bucket_notification import bucket_events
 from shared.errors import Poison
 from shared.events import BucketEvent, FaceAssigned, FacesDetected, ImageProcessed, PhotoEvent
@@ -31,6 +32,18 @@ from shared.topics import (
 from tests.stack import KafkaServer
 
 _Event = TypeVar("_Event", bound=PhotoEvent)
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """What was said more often than it should be; `places` are all where it was (`topic/partition@offset`)."""
+
+    name: str
+    times_too_many: int
+    places: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"said {self.times_too_many} times too many: {self.name} ({', '.join(self.places)})"
 
 
 class Witness:
@@ -74,7 +87,7 @@ class Witness:
     def crops(self, topic: Topic, key: str) -> list[str]:
         """Return the keys of the crops that a topic names for a photograph."""
         events = self._events(topic, FacesDetected)
-        return [face.crop_key for event in events if event.photo.key == key for face in event.faces]
+        return [face.crop_key for _, event in events if event.photo.key == key for face in event.faces]
 
     def read(self) -> int:
         """Return the number of records that were read."""
@@ -84,30 +97,39 @@ class Witness:
         """Return the dead letters."""
         return list(self._of(DEAD_LETTERS.name))
 
-    def repeated(self) -> Counter[str]:
-        """Count what was said more than once, and how often too often.
+    def repeated(self) -> list[Repetition]:
+        """Return what was said more often than it should be.
 
         Between the services, a moment of an object must come as often as the object store, or the reconciler, told of
         it. At the end it comes once: neither an event's name nor what it says of a photograph or face may repeat.
         """
         told = Counter(f"{event.key} {event.sequencer or event.occurred_at.isoformat()}" for event in self._told())
-        names: Counter[str] = Counter()
+        due: dict[str, int] = {}
+        places: defaultdict[str, list[str]] = defaultdict(list)
         for topic in (FACES_DETECTED, FACES_SCREENED, FACES_EMBEDDED):
-            passed = Counter(f"{event.photo.key} {moment(event)}" for event in self._events(topic, PhotoEvent))
-            names += Counter({f"{topic.name} {name}": times - told[name] + 1 for name, times in passed.items()})
+            for record, passed in self._events(topic, PhotoEvent):
+                name = f"{passed.photo.key} {moment(passed)}"
+                due[f"{topic.name} {name}"] = told[name]
+                places[f"{topic.name} {name}"].append(record.place)
         for record in self.records(FACES_ASSIGNED.name, IMAGES_PROCESSED.name):
-            names[f"{record.topic} {record.headers['ce_id'].decode()}"] += 1
+            places[f"{record.topic} {record.headers['ce_id'].decode()}"].append(record.place)
         for record in self._of(IMAGES_PROCESSED.name):
             outcome = ImageProcessed.model_validate_json(record.value or b"")
-            names[f"{record.topic} {outcome.photo.key} {outcome.photo.image_id} {outcome.outcome}"] += 1
+            name = f"{outcome.photo.key} {outcome.photo.image_id} {outcome.outcome}"
+            places[f"{record.topic} {name}"].append(record.place)
         for record in self._of(FACES_ASSIGNED.name):
             event = FaceAssigned.model_validate_json(record.value) if record.value else None
-            names[f"{record.topic} {(record.key or b'').decode()} {event.generation if event else 'erased'}"] += 1
-        return Counter({name: times - 1 for name, times in names.items() if times > 1})
+            name = f"{(record.key or b'').decode()} {event.generation if event else 'erased'}"
+            places[f"{record.topic} {name}"].append(record.place)
+        return [
+            Repetition(name, too_many, tuple(found))
+            for name, found in places.items()
+            if (too_many := len(found) - due.get(name, 1)) > 0
+        ]
 
-    def _events(self, topic: Topic, model: type[_Event]) -> Iterator[_Event]:
-        """Yield the events of a topic; poison has no name."""
-        return (decoded(record, model) for record in self._of(topic.name) if "ce_id" in record.headers)
+    def _events(self, topic: Topic, model: type[_Event]) -> Iterator[tuple[ConsumedRecord, _Event]]:
+        """Yield the records of a topic with their events; poison has no name."""
+        return ((record, decoded(record, model)) for record in self._of(topic.name) if "ce_id" in record.headers)
 
     def _told(self) -> Iterator[BucketEvent]:
         """Yield what the services were told of the bucket, but for poison."""

@@ -11,7 +11,8 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic, TopicPartition
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream, consumed_record
+from shared.adapters.kafka import KafkaSettings, KafkaStream
+from shared.adapters.kafka_records import consumed_record
 from shared.adapters.memory_stream import MemoryBroker, MemoryStream
 from shared.errors import Transient
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
@@ -66,6 +67,7 @@ class InKafka:
     def __init__(self, bootstrap_servers: str) -> None:
         unique = uuid4().hex[:12]
         self.source, self.target, self._service = f"in-{unique}", f"out-{unique}", f"copier-{unique}"
+        self.group = f"facestream.{self._service}"
         self._connection: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap_servers}
         self._settings = KafkaSettings(bootstrap_servers=bootstrap_servers)
         self._members: list[KafkaStream] = []

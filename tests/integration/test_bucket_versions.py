@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from minio.versioningconfig import VersioningConfig
 
-from shared.adapters.kafka import consumed_record
+from shared.adapters.kafka_records import consumed_record
 from shared.adapters.minio import MinioStore
 from shared.bucket_notification import confirmed_events
 from shared.events import BucketEvent

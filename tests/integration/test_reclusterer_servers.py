@@ -19,7 +19,8 @@ from pydantic import SecretStr
 
 from services.reclusterer.lease import heartbeat, taken
 from services.reclusterer.settings import JobSettings
-from shared.adapters.kafka import KafkaSettings, KafkaStream, consumed_record
+from shared.adapters.kafka import KafkaSettings, KafkaStream
+from shared.adapters.kafka_records import consumed_record
 from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
 from shared.adapters.mongo import MongoRepository, MongoSettings
 from shared.events import Change, ClusterChanged, FaceAssigned
