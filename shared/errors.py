@@ -2,6 +2,7 @@
 
     FacestreamError
     ├── Transient          the world is at fault and may recover: retry the batch
+    │   └── Undecided      nobody knows yet whether a commit has happened
     ├── Poison             this one message can never be processed: dead-letter it
     ├── Fatal              going on would do harm: stop the process, exit status non-zero
     │   ├── InvalidInput   what a person gave a command is wrong: one line, exit status 2
@@ -23,6 +24,10 @@ class FacestreamError(Exception):
 
 class Transient(FacestreamError):
     """A dependency failed in a way that may pass; the same call may succeed later."""
+
+
+class Undecided(Transient):
+    """A commit failed in a way that leaves open whether it has happened."""
 
 
 class Poison(FacestreamError):

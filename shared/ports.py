@@ -250,7 +250,8 @@ class RecordStream(Protocol):
     def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
         """Write all of `produced` and mark `consumed` as done, both or neither.
 
-        Raises `Transient` when neither happened; whether the records come again is then for `rewind` to say.
+        Raises `Transient` when neither happened; whether the records come again is then for `rewind` to say. Raises
+        `Undecided` when nobody knows yet; after `rewind` they come again if they were not marked, and not if they were.
         """
         ...
 

@@ -25,7 +25,7 @@ from typing import Annotated, Protocol, Self
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.errors import Fatal, Transient
+from shared.errors import Fatal, Transient, Undecided
 from shared.metrics import timed
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 from shared.settings import Settings
@@ -93,9 +93,9 @@ class Observer(Protocol):
 class Worker:
     """One service's loop. `service` names it in the dead letters; `stop` ends it after the batch at hand.
 
-    `prepare` runs once before the first batch, `committed` after each one with the records that are done; both are
-    repeated while they raise `Transient`. What a killed process leaves undone of them is for `prepare` to find. `idle`
-    runs whenever there was nothing to consume.
+    `prepare` runs before the first batch, `committed` after each one with the records that are done; both are repeated
+    while they raise `Transient`. What is left undone by a process that was killed is for `prepare` to find; so it runs
+    again after a commit that may have happened unseen. `idle` runs whenever there was nothing to consume.
     """
 
     service: str
@@ -125,6 +125,8 @@ class Worker:
                     coming = _NONE
                     attempt += 1
                     self._pause(error, attempt)
+                    if isinstance(error, Undecided):
+                        self._persist(self.prepare)
         finally:
             self.stream.close()
 

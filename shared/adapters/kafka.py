@@ -8,21 +8,20 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from shared.adapters.kafka_clients import new_consumer, new_producer
 from shared.adapters.kafka_errors import Listener, line
 from shared.adapters.kafka_records import consumed_record, first_offsets, last_offsets
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.adapters.kafka_watch import Watch
-from shared.errors import Fatal, Transient
+from shared.errors import Fatal, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord, split_place
-from shared.topics import MAX_RECORD_BYTES
 
 __all__ = ["KafkaSettings", "KafkaStream"]
 
 _CALL = 10.0  # seconds that one call of the client may take before it is called again
 _DOUBT = 1.0  # seconds to wait for the group's offset of a partition that has just come
-_GIVE_UP = 60.0  # seconds after which a transaction that cannot be ended is left to the broker
 
 
 class KafkaStream:
@@ -31,7 +30,7 @@ class KafkaStream:
     def __init__(self, settings: KafkaSettings, service: str, instance: str, topics: Sequence[str]) -> None:
         """Prepare both clients; the first `consume` joins the group and fences off an earlier process of this name."""
         self._assigned: set[tuple[str, int]] = set()
-        self._new: set[tuple[str, int]] = set()  # of these, those from which no record was returned yet
+        self._unproven: set[tuple[str, int]] = set()  # of these, those that may not be where the group's offset is
         self._taken_away: set[tuple[str, int]] = set()  # in the last `consume`
         self._watch = Watch()
         self._settings, self._service, self._instance, self._topics = settings, service, instance, tuple(topics)
@@ -39,57 +38,21 @@ class KafkaStream:
 
     def _connect(self) -> None:
         """Make both clients, or make them anew; none of an earlier pair is asked for anything any more."""
-        settings, service, instance = self._settings, self._service, self._instance
         self._listener = Listener()
-        self._ready = False
-        client = {
-            **settings.client(),
-            "client.id": f"{service}-{instance}",
-            **self._listener.callbacks(),
-            "logger": logging.getLogger("kafka"),
-        }
-        self._consumer = Consumer(
-            {
-                **client,
-                "group.id": f"facestream.{service}",
-                "group.protocol": "consumer",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "max.poll.interval.ms": int(settings.max_poll_interval * 1000),
-                # What is fetched ahead bounds the memory of a member that lags; the client's default is the double.
-                "queued.max.messages.kbytes": 32 * 1024,
-                "fetch.message.max.bytes": 4 * 1024 * 1024,
-            }
-        )
-        self._producer = Producer(
-            {
-                **client,
-                "transactional.id": f"facestream.{service}.{instance}",
-                "transaction.timeout.ms": int(settings.transaction_timeout * 1000),
-                "message.timeout.ms": int(settings.transaction_timeout * 1000),
-                "message.max.bytes": MAX_RECORD_BYTES,
-                "compression.type": "lz4",
-                "linger.ms": 5,
-                # A broker that still writes the marks of the last transaction has the next one asked for again. By the
-                # client's default that is 100 ms later, and one record's commit takes 106 ms instead of 11. It doubles.
-                "retry.backoff.ms": 5,
-            }
-        )
+        self._consumer = new_consumer(self._settings, self._service, self._instance, self._listener)
+        self._connect_producer()
         self._consumer.subscribe(
             list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
 
+    def _connect_producer(self) -> None:
+        self._producer = new_producer(self._settings, self._service, self._instance, self._listener)
+        self._initialised = False
+
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
         """Return the first committed record to come and up to `limit` - 1 that have arrived by then."""
         self._taken_away.clear()
-        if self._listener.lost:
-            self._taken_away |= self._assigned
-            self._assigned.clear()
-            self._new.clear()
-            logging.getLogger("kafka").warning("without a broker for some time; a new client looks for one")
-            self._connect()
-        self._fence()
+        self._begin()
         with self._listener.translated():
             self._producer.poll(0)  # for what it has to log
             messages = self._consumer.consume(1, wait)
@@ -102,8 +65,8 @@ class KafkaStream:
                 failures.append(error)
             elif (message.topic(), message.partition()) in self._assigned:
                 records.append(consumed_record(message))
-        if self._new:
-            records = self._rightly_begun(records)
+        if self._unproven:
+            records = self._proven(records)
         for error in failures:
             # What came beside an error is taken; an error that stays comes again.
             if error.fatal() or not records:
@@ -112,8 +75,19 @@ class KafkaStream:
 
     def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
         """Write `produced` and the offsets after `consumed` in one transaction."""
+        until = time.monotonic() + self._settings.transaction_timeout
         with self._listener.translated():
             self._producer.begin_transaction()
+        try:
+            self._transact(consumed, produced, until)
+        except Undecided:
+            # A new producer ends it, if the broker has not, and then the group's offset says how.
+            with self._watch.over():
+                self._connect_producer()
+            self._unproven |= first_offsets(consumed).keys() & self._assigned
+            raise
+
+    def _transact(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord], until: float) -> None:
         try:
             for record in produced:
                 self._produce(record)
@@ -122,13 +96,12 @@ class KafkaStream:
                 for (topic, partition), offset in last_offsets(consumed).items()
             ]
             metadata = self._consumer.consumer_group_metadata()
-            self._call(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _CALL), Transient)
-            # Given up, its outcome is unknown here; the next process of this name asks the broker.
-            self._call(lambda: self._producer.commit_transaction(_CALL), Fatal)
-        except Fatal:
+            self._call(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _CALL), until)
+            self._call(lambda: self._producer.commit_transaction(_CALL), until)
+        except (Fatal, Undecided):
             raise
         except Exception:
-            self._call(lambda: self._producer.abort_transaction(_CALL), Fatal)
+            self._call(lambda: self._producer.abort_transaction(_CALL), until)
             raise
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
@@ -160,6 +133,7 @@ class KafkaStream:
     def is_committed(self, place: str) -> bool:
         """Ask the broker for the group's offset."""
         topic, partition, offset = split_place(place)
+        self._begin()
         with self._watch.over(), self._listener.translated():
             (found,) = self._consumer.committed([TopicPartition(topic, partition)], _CALL)
         if found.error:
@@ -185,9 +159,17 @@ class KafkaStream:
     def _places(self) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic, partition in sorted(self._assigned)]
 
-    def _fence(self) -> None:
-        """Before reading, end what an earlier process of this name has left open: offsets may be part of it."""
-        if not self._ready:
+    def _begin(self) -> None:
+        """See to it that both clients can be used, and that nothing is open of an earlier process of this name.
+
+        Offsets may be part of what is open, so it is ended before any are asked for.
+        """
+        if self._listener.lost:
+            logging.getLogger("kafka").warning("without a broker for some time; a new client looks for one")
+            self._release(self._assigned)
+            with self._watch.over():
+                self._connect()
+        if not self._initialised:
             # Asked of the producer: what `insisting` polls for must not be a record.
             with self._watch.over():
                 topics = self._listener.insisting(
@@ -199,16 +181,16 @@ class KafkaStream:
                 raise Transient(msg)
             with self._watch.over():
                 self._listener.insisting(self._producer, self._producer.init_transactions, _CALL)
-            self._ready = True
+            self._initialised = True
 
-    def _rightly_begun(self, records: list[ConsumedRecord]) -> list[ConsumedRecord]:
-        """Leave out the records of partitions that did not begin at the group's offset, and go there.
+    def _proven(self, records: list[ConsumedRecord]) -> list[ConsumedRecord]:
+        """Leave out the records of partitions that are not at the group's offset, and go there.
 
-        A partition that comes while a transaction sets its offset waits for the end of that. librdkafka up to 2.16
-        forgets to, when partitions come or go meanwhile, and begins with the first record of all: see
-        docs/decisions/015-where-a-partition-begins.md.
+        A transaction of ours may have set it, of which we do not know how it ended (docs/decisions/016). And a
+        partition that comes while another one's transaction sets it waits for the end of that; librdkafka up to 2.16
+        forgets to, when partitions come or go meanwhile, and begins with the first record of all (015).
         """
-        begun = first_offsets([record for record in records if (record.topic, record.partition) in self._new])
+        begun = first_offsets([record for record in records if (record.topic, record.partition) in self._unproven])
         if not begun:
             return records
         try:
@@ -223,12 +205,12 @@ class KafkaStream:
             if wanted is None:
                 self._seek(*place, offset)
             elif wanted <= offset:
-                self._new.discard(place)
+                self._unproven.discard(place)
             else:
-                told = "%s/%d began at %d; going to the group's offset %d"
+                told = "%s/%d is at %d; going to the group's offset %d"
                 logging.getLogger("kafka").warning(told, *place, offset, wanted)
                 self._seek(*place, wanted)
-        return [record for record in records if (record.topic, record.partition) not in self._new]
+        return [record for record in records if (record.topic, record.partition) not in self._unproven]
 
     def _seek(self, topic: str, partition: int, offset: int) -> None:
         """Go on reading at an offset; raises `Fatal`, since what was read and is not read again would be lost."""
@@ -240,14 +222,17 @@ class KafkaStream:
     def _on_assign(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         places = {(place.topic, place.partition) for place in partitions}
         self._assigned |= places
-        self._new |= places
+        self._unproven |= places
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.resume(partitions)  # a pause outlives the assignment: come back, a partition would never be read
-        gone = {(place.topic, place.partition) for place in partitions}
-        self._assigned -= gone
-        self._new -= gone
-        self._taken_away |= gone
+        self._release({(place.topic, place.partition) for place in partitions})
+
+    def _release(self, places: set[tuple[str, int]]) -> None:
+        """Take note that partitions are not ours any more, if only for now."""
+        self._taken_away |= places
+        self._unproven -= places
+        self._assigned = self._assigned - places  # a new set: it may be `places` itself
 
     def _produce(self, record: ProducedRecord) -> None:
         headers: list[tuple[str, str | bytes | None]] = list(record.headers.items())
@@ -262,23 +247,28 @@ class KafkaStream:
             else:
                 return
 
-    def _call(self, call: Callable[[], object], given_up: type[Fatal | Transient]) -> None:
-        """Call until it is through; raises `Transient` where the transaction has to be aborted."""
-        until = time.monotonic() + _GIVE_UP
+    def _call(self, call: Callable[[], object], until: float) -> None:
+        """Call until it is through.
+
+        Raises `Transient` where the transaction has to be aborted, `Undecided` where it could not be ended in the time
+        that it had, and `Fatal` where another process of this name is at work.
+        """
         while True:
             try:
                 with self._watch.over():
                     call()
             except KafkaException as failure:
                 error = failure.args[0]
-                # Fenced: another process of this name is at work, or the broker ended a transaction of ours that
-                # took too long. A producer cannot recover from that; a new process can.
-                if error.fatal():
-                    raise Fatal(line(error)) from failure
                 if error.txn_requires_abort():
                     raise Transient(line(error)) from failure
-                if not error.retriable() or time.monotonic() > until:
-                    raise given_up(line(error)) from failure
+                # A producer that is fenced cannot go on: another one of this name has come, or the broker has aborted
+                # what took too long.
+                is_late = time.monotonic() > until
+                if error.fatal() and not is_late:
+                    raise Fatal(line(error)) from failure
+                if is_late or not error.retriable():
+                    msg = f"{line(error)}; whether the transaction was committed is asked of the broker"
+                    raise Undecided(msg) from failure
                 time.sleep(0.1)
             else:
                 return

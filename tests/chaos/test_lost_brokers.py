@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from tests.chaos.forgetful_broker import ForgetfulBroker
+from tests.chaos.proxied_broker import ProxiedBroker
 from tests.samples import ROOT
 from tests.stack.fixtures import needed
 from tests.stack.process import Process, start
@@ -29,7 +29,7 @@ _PATIENCE = 180.0  # seconds
 class Copiers:
     """A process for each pair of topics, started again where it has ended."""
 
-    def __init__(self, broker: ForgetfulBroker, folder: Path) -> None:
+    def __init__(self, broker: ProxiedBroker, folder: Path) -> None:
         self._broker = broker
         self._folder = folder
         self._processes: dict[int, Process] = {}
@@ -54,7 +54,7 @@ class Copiers:
 class Followers:
     """A process for each topic of copies that reads what comes; nobody starts it again."""
 
-    def __init__(self, broker: ForgetfulBroker, folder: Path) -> None:
+    def __init__(self, broker: ProxiedBroker, folder: Path) -> None:
         where = {**os.environ, "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS": broker.proxied, "PYTHONPATH": str(ROOT)}
         self._processes = []
         for number in range(_COPIERS):
@@ -77,9 +77,9 @@ class Followers:
 
 
 @pytest.fixture
-def broker(servers: Path) -> Iterator[ForgetfulBroker]:
+def broker(servers: Path) -> Iterator[ProxiedBroker]:
     with needed():
-        broker = ForgetfulBroker(servers / uuid4().hex[:8])
+        broker = ProxiedBroker(servers / uuid4().hex[:8])
         broker.listen()
         broker.start()
     for number in range(_COPIERS):
@@ -90,27 +90,27 @@ def broker(servers: Path) -> Iterator[ForgetfulBroker]:
 
 
 @pytest.fixture
-def copiers(broker: ForgetfulBroker, tmp_path: Path) -> Iterator[Copiers]:
+def copiers(broker: ProxiedBroker, tmp_path: Path) -> Iterator[Copiers]:
     copiers = Copiers(broker, tmp_path)
     yield copiers
     copiers.stop()
 
 
 @pytest.fixture
-def followers(broker: ForgetfulBroker, tmp_path: Path) -> Iterator[Followers]:
+def followers(broker: ProxiedBroker, tmp_path: Path) -> Iterator[Followers]:
     followers = Followers(broker, tmp_path)
     yield followers
     followers.stop()
 
 
-def put(broker: ForgetfulBroker, value: bytes) -> None:
+def put(broker: ProxiedBroker, value: bytes) -> None:
     producer = Producer({"bootstrap.servers": broker.proxied})
     for number in range(_COPIERS):
         producer.produce(f"in-{number}", value)
     assert producer.flush(60) == 0
 
 
-def written(broker: ForgetfulBroker, number: int) -> list[bytes]:
+def written(broker: ProxiedBroker, number: int) -> list[bytes]:
     group = {"group.id": uuid4().hex, "enable.auto.commit": False, "enable.partition.eof": True}
     consumer = Consumer({"bootstrap.servers": broker.proxied, **group})
     consumer.assign([TopicPartition(f"out-{number}", 0, 0)])
@@ -123,7 +123,7 @@ def written(broker: ForgetfulBroker, number: int) -> list[bytes]:
             found.append(message.value() or b"")
 
 
-def wait_for(copiers: Copiers, broker: ForgetfulBroker, *values: bytes) -> None:
+def wait_for(copiers: Copiers, broker: ProxiedBroker, *values: bytes) -> None:
     """Wait until all have copied these values, each once and in their order."""
     until = time.monotonic() + _PATIENCE
     for number in range(_COPIERS):
@@ -135,7 +135,7 @@ def wait_for(copiers: Copiers, broker: ForgetfulBroker, *values: bytes) -> None:
 
 
 def test_services_and_readers_that_were_told_of_no_brokers_go_on_when_there_are_some_again(
-    broker: ForgetfulBroker, copiers: Copiers, followers: Followers
+    broker: ProxiedBroker, copiers: Copiers, followers: Followers
 ) -> None:
     put(broker, b"1")
     wait_for(copiers, broker, b"1")

@@ -62,14 +62,14 @@ class InMemory:
 
 
 class InKafka:
-    """Two topics and a group of their own in a real Kafka."""
+    """Two topics and a group of their own in a real Kafka. `transaction_timeout`: seconds."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, transaction_timeout: float = 15.0) -> None:
         unique = uuid4().hex[:12]
         self.source, self.target, self._service = f"in-{unique}", f"out-{unique}", f"copier-{unique}"
         self.group = f"facestream.{self._service}"
         self._connection: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap_servers}
-        self._settings = KafkaSettings(bootstrap_servers=bootstrap_servers)
+        self._settings = KafkaSettings(bootstrap_servers=bootstrap_servers, transaction_timeout=transaction_timeout)
         self._members: list[KafkaStream] = []
         topics = [NewTopic(name, PARTITIONS, 1) for name in (self.source, self.target)]
         admin = AdminClient(self._connection)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Fatal, Poison, Transient
+from shared.errors import Fatal, Poison, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS
 from shared.worker import Worker, WorkerSettings
@@ -25,6 +25,7 @@ class MemoryStream:
     position: int = 0
     written: list[ProducedRecord] = field(default_factory=list)
     failing_commits: int = 0
+    undecided_commits: list[bool] = field(default_factory=list)  # whether those have happened
     closed: bool = False
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
@@ -45,11 +46,16 @@ class MemoryStream:
             msg = "the broker is away"
             raise Transient(msg)
         assert consumed[0].offset == self.committed, "records were passed over or taken twice"
-        self.committed = consumed[-1].offset + 1
-        self.written += produced
+        outcome = self.undecided_commits.pop() if self.undecided_commits else None
+        if outcome is not False:
+            self.committed = consumed[-1].offset + 1
+            self.written += produced
+        if outcome is not None:
+            msg = "the broker did not answer"
+            raise Undecided(msg)
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
-        self.position = min((record.offset for record in consumed), default=self.position)
+        self.position = max(self.committed, min((record.offset for record in consumed), default=self.position))
 
     def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         return consumed
@@ -227,6 +233,19 @@ def test_what_follows_a_commit_gets_each_record_once_and_is_repeated_until_it_su
 
     replace(worker, committed=committed).run()
     assert done == [b"one", b"bad", b"three"]
+
+
+@given(st.lists(st.booleans(), max_size=4))
+def test_after_a_commit_that_may_have_happened_unseen_it_is_prepared_for_again_and_nothing_is_lost_or_doubled(
+    undecided: list[bool],
+) -> None:
+    worker, stream, _ = working([b"one", b"two", b"three"], batch=1)
+    stream.undecided_commits = undecided[:]
+    seen: list[int] = []
+    replace(worker, prepare=lambda: seen.append(stream.committed)).run()
+    assert [record.value for record in stream.written] == [b"one", b"two", b"three"]
+    assert len(seen) == 1 + len(undecided) - len(stream.undecided_commits)
+    assert seen == sorted(seen)
 
 
 def test_a_fatal_error_ends_the_process_and_commits_nothing() -> None:

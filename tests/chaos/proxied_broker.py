@@ -1,6 +1,6 @@
-"""A broker that for a while does not know of any broker, as one does that has just started.
+"""A broker that clients reach through a proxy, which changes or withholds answers.
 
-Clients reach it through a proxy, which takes the brokers out of the answers to their requests for metadata.
+Without the brokers in an answer to a request for metadata it is like one that has just started and knows of none.
 """
 
 import socket
@@ -12,16 +12,21 @@ from threading import Thread
 from tests.stack import KafkaServer
 from tests.stack.ports import free_port
 
-_METADATA = 3  # the number of this request
+ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION = 25, 26  # the numbers of these requests
+_METADATA = 3
 _FLEXIBLE = 9  # its first version with compact arrays
 
 
 @dataclass
-class ForgetfulBroker(KafkaServer):
-    """Kafka behind a proxy on `proxy_port`; `forgetful` is whether it knows no brokers."""
+class ProxiedBroker(KafkaServer):
+    """Kafka behind a proxy on `proxy_port`.
+
+    `forgetful`: whether it knows no brokers. `unanswered`: the number of a request to which no answer comes.
+    """
 
     proxy_port: int = field(default_factory=free_port)
     forgetful: bool = False
+    unanswered: int | None = None
 
     @property
     def proxied(self) -> str:
@@ -45,25 +50,26 @@ class ForgetfulBroker(KafkaServer):
             except OSError:
                 client.close()
                 continue
-            asked: dict[int, int] = {}  # the versions of requests for metadata, by their numbers
+            asked: dict[int, tuple[int, int]] = {}  # the kinds and versions of requests, by their numbers
             Thread(target=self._pass_requests, args=(client, broker, asked), daemon=True).start()
             Thread(target=self._pass_answers, args=(broker, client, asked), daemon=True).start()
 
-    def _pass_requests(self, client: socket.socket, broker: socket.socket, asked: dict[int, int]) -> None:
+    def _pass_requests(self, client: socket.socket, broker: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
         with client, broker, suppress(OSError):
             while True:
                 message = _read(client)
                 kind, version, number = struct.unpack(">hhi", message[:8])
-                if kind == _METADATA:
-                    asked[number] = version
+                asked[number] = kind, version
                 _write(broker, message)
 
-    def _pass_answers(self, broker: socket.socket, client: socket.socket, asked: dict[int, int]) -> None:
+    def _pass_answers(self, broker: socket.socket, client: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
         with client, broker, suppress(OSError):
             while True:
                 message = _read(broker)
-                version = asked.pop(struct.unpack(">i", message[:4])[0], None)
-                if version is not None and self.forgetful:
+                kind, version = asked.pop(struct.unpack(">i", message[:4])[0])
+                if kind == self.unanswered:
+                    continue
+                if kind == _METADATA and self.forgetful:
                     assert version >= _FLEXIBLE
                     message = _without_brokers(message)
                 _write(client, message)

@@ -1,0 +1,55 @@
+"""The two clients of Kafka that a service has, as it needs them for exactly once."""
+
+import logging
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+
+from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka_settings import KafkaSettings
+from shared.topics import MAX_RECORD_BYTES
+
+
+def new_consumer(settings: KafkaSettings, service: str, instance: str, listener: Listener) -> Consumer:
+    """Return a member of the service's group that reads what is committed, and is not subscribed yet."""
+    return Consumer(
+        {
+            **_client(settings, service, instance, listener),
+            "group.id": f"facestream.{service}",
+            "group.protocol": "consumer",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "max.poll.interval.ms": int(settings.max_poll_interval * 1000),
+            # What is fetched ahead bounds the memory of a member that lags; the client's default is the double.
+            "queued.max.messages.kbytes": 32 * 1024,
+            "fetch.message.max.bytes": 4 * 1024 * 1024,
+        }
+    )
+
+
+def new_producer(settings: KafkaSettings, service: str, instance: str, listener: Listener) -> Producer:
+    """Return a transactional producer that fences off an earlier one of this instance, once it is initialised."""
+    return Producer(
+        {
+            **_client(settings, service, instance, listener),
+            "transactional.id": f"facestream.{service}.{instance}",
+            "transaction.timeout.ms": int(settings.transaction_timeout * 1000),
+            "message.timeout.ms": int(settings.transaction_timeout * 1000),
+            "message.max.bytes": MAX_RECORD_BYTES,
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            # A broker that still writes the marks of the last transaction has the next one asked for again. By the
+            # client's default that is 100 ms later, and one record's commit takes 106 ms instead of 11. It doubles.
+            "retry.backoff.ms": 5,
+        }
+    )
+
+
+def _client(settings: KafkaSettings, service: str, instance: str, listener: Listener) -> dict[str, Any]:
+    return {
+        **settings.client(),
+        "client.id": f"{service}-{instance}",
+        **listener.callbacks(),
+        "logger": logging.getLogger("kafka"),
+    }

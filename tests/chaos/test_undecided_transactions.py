@@ -1,0 +1,86 @@
+"""Transactions of which a member does not learn how they ended: it goes on, and nothing is lost or written twice."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared.adapters import kafka as adapter
+from shared.errors import Undecided
+from shared.ports import ConsumedRecord, ProducedRecord
+from tests.chaos.proxied_broker import ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION, ProxiedBroker
+from tests.contract.streams import InKafka, consume
+from tests.stack.fixtures import needed
+
+pytestmark = pytest.mark.slow
+
+_TRANSACTION_TIMEOUT = 2.0  # seconds
+
+
+class Slowly(list[ProducedRecord]):
+    """Records, of which the last one comes when the transaction's time is over."""
+
+    def __iter__(self) -> Iterator[ProducedRecord]:
+        *first, last = super().__iter__()
+        yield from first
+        time.sleep(2 * _TRANSACTION_TIMEOUT)
+        yield last
+
+
+def copies(broker: InKafka, records: Sequence[ConsumedRecord]) -> list[ProducedRecord]:
+    return [ProducedRecord(broker.target, b"k", record.value, {}) for record in records]
+
+
+def written(broker: InKafka) -> list[bytes]:
+    return sorted(record.value or b"" for record in broker.written())
+
+
+def test_a_transaction_that_took_too_long_is_done_again(kafka: str) -> None:
+    with closing(InKafka(kafka, _TRANSACTION_TIMEOUT)) as broker:
+        broker.put(0, b"1", b"2")
+        member = broker.join("slow")
+        records = consume(member, 2)
+        with pytest.raises(Undecided):
+            member.commit(records, Slowly(copies(broker, records)))
+        member.rewind(records)
+        again = consume(member, 2)
+        assert [record.place for record in again] == [record.place for record in records]
+        member.commit(again, copies(broker, again))
+        assert written(broker) == [b"1", b"2"]
+
+
+@pytest.fixture(scope="module")
+def proxied(servers: Path) -> Iterator[ProxiedBroker]:
+    with needed():
+        broker = ProxiedBroker(servers / uuid4().hex[:8])
+        broker.listen()
+        broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "left"), [(ADD_OFFSETS_TO_TRANSACTION, [b"1", b"2", b"3"]), (END_TRANSACTION, [b"3"])]
+)
+def test_where_the_brokers_answer_is_missing_the_groups_offset_says_whether_a_transaction_was_committed(
+    proxied: ProxiedBroker, monkeypatch: pytest.MonkeyPatch, unanswered: int, left: list[bytes]
+) -> None:
+    monkeypatch.setattr(adapter, "_CALL", 1.0)
+    with closing(InKafka(proxied.proxied, _TRANSACTION_TIMEOUT)) as broker:
+        broker.put(0, b"1", b"2")
+        member = broker.join("unheard")
+        records = consume(member, 2)
+        proxied.unanswered = unanswered
+        with pytest.raises(Undecided):
+            member.commit(records, copies(broker, records))
+        proxied.unanswered = None
+        member.rewind(records)
+        broker.put(0, b"3")
+        rest = consume(member, len(left))
+        assert [record.value for record in rest] == left
+        member.commit(rest, copies(broker, rest))
+        assert written(broker) == [b"1", b"2", b"3"]
+        assert member.is_committed(rest[-1].place)
