@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 
+LAST_WORDS = "a call of the client does not return; the process ends"
 _LONGEST = 30  # seconds; the longest call is given 10
 
 
@@ -49,5 +50,5 @@ class Watch:
                 self._left -= 1
                 if self._left > 0:
                     continue
-            logging.getLogger("kafka").critical("a call of the client does not return; the process ends")
+            logging.getLogger("kafka").critical(LAST_WORDS)
             os._exit(1)
