@@ -39,20 +39,22 @@ class KafkaStream:
     def _connect(self) -> None:
         """Make both clients, or make them anew; none of an earlier pair is asked for anything any more."""
         self._listener = Listener()
-        self._consumer = new_consumer(self._settings, self._service, self._instance, self._listener)
+        with self._watch.over():  # the earlier one goes in it
+            self._consumer = new_consumer(self._settings, self._service, self._instance, self._listener)
         self._connect_producer()
         self._consumer.subscribe(
             list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
 
     def _connect_producer(self) -> None:
-        self._producer = new_producer(self._settings, self._service, self._instance, self._listener)
+        with self._watch.over():
+            self._producer = new_producer(self._settings, self._service, self._instance, self._listener)
         self._initialised = False
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
         """Return the first committed record to come and up to `limit` - 1 that have arrived by then."""
         self._taken_away.clear()
-        self._begin()
+        self._initialise()
         with self._listener.translated():
             self._producer.poll(0)  # for what it has to log
             messages = self._consumer.consume(1, wait)
@@ -82,8 +84,7 @@ class KafkaStream:
             self._transact(consumed, produced, until)
         except Undecided:
             # A new producer ends it, if the broker has not, and then the group's offset says how.
-            with self._watch.over():
-                self._connect_producer()
+            self._connect_producer()
             self._unproven |= first_offsets(consumed).keys() & self._assigned
             raise
 
@@ -91,6 +92,7 @@ class KafkaStream:
         try:
             for record in produced:
                 self._produce(record)
+            self._flush()
             offsets = [
                 TopicPartition(topic, partition, offset + 1)
                 for (topic, partition), offset in last_offsets(consumed).items()
@@ -133,7 +135,7 @@ class KafkaStream:
     def is_committed(self, place: str) -> bool:
         """Ask the broker for the group's offset."""
         topic, partition, offset = split_place(place)
-        self._begin()
+        self._initialise()
         with self._watch.over(), self._listener.translated():
             (found,) = self._consumer.committed([TopicPartition(topic, partition)], _CALL)
         if found.error:
@@ -159,16 +161,17 @@ class KafkaStream:
     def _places(self) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic, partition in sorted(self._assigned)]
 
-    def _begin(self) -> None:
-        """See to it that both clients can be used, and that nothing is open of an earlier process of this name.
+    def _initialise(self) -> None:
+        """See to it that both clients can be used, and that nothing is open of an earlier producer of this name.
 
         Offsets may be part of what is open, so it is ended before any are asked for.
         """
         if self._listener.lost:
             logging.getLogger("kafka").warning("without a broker for some time; a new client looks for one")
             self._release(self._assigned)
-            with self._watch.over():
-                self._connect()
+            self._connect()
+        elif self._initialised and self._listener.disconnected:
+            self._connect_producer()
         if not self._initialised:
             # Asked of the producer: what `insisting` polls for must not be a record.
             with self._watch.over():
@@ -182,6 +185,7 @@ class KafkaStream:
             with self._watch.over():
                 self._listener.insisting(self._producer, self._producer.init_transactions, _CALL)
             self._initialised = True
+            self._listener.disconnected = False
 
     def _proven(self, records: list[ConsumedRecord]) -> list[ConsumedRecord]:
         """Leave out the records of partitions that are not at the group's offset, and go there.
@@ -246,6 +250,20 @@ class KafkaStream:
                 raise (Fatal if too_large else Transient)(line(error.args[0])) from error
             else:
                 return
+
+    def _flush(self) -> None:
+        """Have a transaction's records written before its offsets.
+
+        A broker that still writes the marks of the last transaction lets offsets wait far longer than records. And a
+        producer that lost a broker may hold on to the coordinator that it knew, and never return from sending offsets
+        to it: raises `Undecided` in time (docs/decisions/017-a-producer-that-lost-a-broker.md).
+        """
+        with self._watch.over():
+            left = self._producer.flush(_CALL)
+            self._producer.poll(0)  # with nothing to flush, nothing is heard
+        if left or self._listener.disconnected:
+            msg = "Kafka: the connection to a broker broke in a transaction; a new producer ends it"
+            raise Undecided(msg)
 
     def _call(self, call: Callable[[], object], until: float) -> None:
         """Call until it is through.

@@ -39,9 +39,9 @@ def new_producer(settings: KafkaSettings, service: str, instance: str, listener:
             "message.max.bytes": MAX_RECORD_BYTES,
             "compression.type": "lz4",
             "linger.ms": 5,
-            # A broker that still writes the marks of the last transaction has the next one asked for again. By the
-            # client's default that is 100 ms later, and one record's commit takes 106 ms instead of 11. It doubles.
-            "retry.backoff.ms": 5,
+            # Who looks for the group's coordinator asks three times, and librdkafka up to 2.16 then waits for ever. A
+            # broker that has just started knows of one within a second.
+            "retry.backoff.ms": 500,
         }
     )
 

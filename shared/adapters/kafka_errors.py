@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException
 from shared.errors import Fatal, Transient
 
 _REFUSALS = {KafkaError._AUTHENTICATION, KafkaError._SSL}  # noqa: SLF001  the names of librdkafka's own errors
+_DISCONNECTIONS = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT}  # noqa: SLF001
 _PASSING = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -61,10 +62,14 @@ class _Client(Protocol):
 
 
 class Listener:
-    """Hears what a client says in the background: pass it as the client's `error_cb`."""
+    """Hears what a client says in the background: pass it as the client's `error_cb`.
+
+    `disconnected` is whether a connection to a broker broke, or could not be made, since it was last set to False.
+    """
 
     def __init__(self) -> None:
         self.refusal: KafkaError | None = None
+        self.disconnected = False
         self._obstacle = ("", 0.0)  # and when it was told of
         self._lonely: dict[str, int] = {}  # reports one after the other without a broker, by client
 
@@ -98,6 +103,7 @@ class Listener:
 
     def __call__(self, error: KafkaError) -> None:
         """Keep a refusal; that a broker, or who gives the tokens for it, is away just now is no refusal."""
+        self.disconnected |= error.code() in _DISCONNECTIONS
         if error.code() not in _REFUSALS:
             return
         text = error.str()

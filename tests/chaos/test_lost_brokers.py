@@ -12,43 +12,19 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
+from tests.chaos.copiers import Copiers, written
 from tests.chaos.proxied_broker import ProxiedBroker
 from tests.samples import ROOT
 from tests.stack.fixtures import needed
-from tests.stack.process import Process, start
+from tests.stack.process import start
 
 pytestmark = pytest.mark.slow
 
 _COPIERS = 6  # of which about two lose all brokers
 _FORGETFUL = 15.0  # seconds; until the clients have asked again and again
 _PATIENCE = 180.0  # seconds
-
-
-class Copiers:
-    """A process for each pair of topics, started again where it has ended."""
-
-    def __init__(self, broker: ProxiedBroker, folder: Path) -> None:
-        self._broker = broker
-        self._folder = folder
-        self._processes: dict[int, Process] = {}
-
-    def tend(self) -> None:
-        for number in range(_COPIERS):
-            if number not in self._processes or not self._processes[number].running():
-                self._processes[number] = self._start(number)
-
-    def stop(self) -> None:
-        for process in self._processes.values():
-            process.stop()
-
-    def _start(self, number: int) -> Process:
-        folder = self._folder / str(number)
-        folder.mkdir(exist_ok=True)
-        where = {"FACESTREAM_KAFKA_BOOTSTRAP_SERVERS": self._broker.proxied, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "tests.copier", f"copier-{number}", "0", f"in-{number}", f"out-{number}"]
-        return start(command, {**os.environ, **where}, folder)
 
 
 class Followers:
@@ -91,7 +67,7 @@ def broker(servers: Path) -> Iterator[ProxiedBroker]:
 
 @pytest.fixture
 def copiers(broker: ProxiedBroker, tmp_path: Path) -> Iterator[Copiers]:
-    copiers = Copiers(broker, tmp_path)
+    copiers = Copiers(broker.proxied, tmp_path, _COPIERS)
     yield copiers
     copiers.stop()
 
@@ -110,24 +86,11 @@ def put(broker: ProxiedBroker, value: bytes) -> None:
     assert producer.flush(60) == 0
 
 
-def written(broker: ProxiedBroker, number: int) -> list[bytes]:
-    group = {"group.id": uuid4().hex, "enable.auto.commit": False, "enable.partition.eof": True}
-    consumer = Consumer({"bootstrap.servers": broker.proxied, **group})
-    consumer.assign([TopicPartition(f"out-{number}", 0, 0)])
-    found: list[bytes] = []
-    while True:
-        for message in consumer.consume(100, 0.5):
-            if message.error():
-                consumer.close()
-                return found
-            found.append(message.value() or b"")
-
-
 def wait_for(copiers: Copiers, broker: ProxiedBroker, *values: bytes) -> None:
     """Wait until all have copied these values, each once and in their order."""
     until = time.monotonic() + _PATIENCE
     for number in range(_COPIERS):
-        while (found := written(broker, number)) != list(values):
+        while (found := written(broker.proxied, number)) != list(values):
             assert len(found) <= len(values)
             assert time.monotonic() < until, f"copier {number} has written {found}, expected {values}"
             copiers.tend()
