@@ -1,6 +1,6 @@
 """Services in the midst of commits when their broker is restarted: they go on, and each record is copied once.
 
-The client may still not return from a call, seldom; without the care that is taken nearly every one would not.
+The client may still not return from a call, seldom; such a process ends, and is started again here.
 """
 
 import time
