@@ -8,7 +8,15 @@ from uuid import uuid4
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.samples import ROOT
+from tests.stack import KafkaServer
 from tests.stack.process import Process, start
+
+
+def create_topics(broker: KafkaServer, count: int) -> None:
+    """Make the topics of so many of them."""
+    for number in range(count):
+        broker.create_topic(f"in-{number}")
+        broker.create_topic(f"out-{number}")
 
 
 class Copiers:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.chaos.copiers import Copiers, written
+from tests.chaos.copiers import Copiers, create_topics, written
 from tests.chaos.proxied_broker import ProxiedBroker
 from tests.samples import ROOT
 from tests.stack.fixtures import needed
@@ -58,9 +58,7 @@ def broker(servers: Path) -> Iterator[ProxiedBroker]:
         broker = ProxiedBroker(servers / uuid4().hex[:8])
         broker.listen()
         broker.start()
-    for number in range(_COPIERS):
-        broker.create_topic(f"in-{number}")
-        broker.create_topic(f"out-{number}")
+    create_topics(broker, _COPIERS)
     yield broker
     broker.stop()
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.chaos.copiers import Copiers, written
+from tests.chaos.copiers import Copiers, create_topics, written
 from tests.contract.streams import eventually
 from tests.stack import KafkaServer
 from tests.stack.fixtures import needed
@@ -52,9 +52,7 @@ class Feed:
 def broker(servers: Path) -> Iterator[KafkaServer]:
     with needed():
         broker = KafkaServer(servers / uuid4().hex[:8], session_timeout=2).start()
-    for number in range(_COPIERS):
-        broker.create_topic(f"in-{number}")
-        broker.create_topic(f"out-{number}")
+    create_topics(broker, _COPIERS)
     yield broker
     broker.stop()
 

@@ -1,7 +1,7 @@
 """Transactions of which a member does not learn how they ended: it goes on, and nothing is lost or written twice."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -10,9 +10,9 @@ import pytest
 
 from shared.adapters import kafka as adapter
 from shared.errors import Undecided
-from shared.ports import ConsumedRecord, ProducedRecord
+from shared.ports import ProducedRecord
 from tests.chaos.proxied_broker import ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION, ProxiedBroker
-from tests.contract.streams import InKafka, consume
+from tests.contract.streams import InKafka, consume, copies, values
 from tests.stack.fixtures import needed
 
 pytestmark = pytest.mark.slow
@@ -30,14 +30,6 @@ class Slowly(list[ProducedRecord]):
         yield last
 
 
-def copies(broker: InKafka, records: Sequence[ConsumedRecord]) -> list[ProducedRecord]:
-    return [ProducedRecord(broker.target, b"k", record.value, {}) for record in records]
-
-
-def written(broker: InKafka) -> list[bytes]:
-    return sorted(record.value or b"" for record in broker.written())
-
-
 def test_a_transaction_that_took_too_long_is_done_again(kafka: str) -> None:
     with closing(InKafka(kafka, _TRANSACTION_TIMEOUT)) as broker:
         broker.put(0, b"1", b"2")
@@ -49,7 +41,7 @@ def test_a_transaction_that_took_too_long_is_done_again(kafka: str) -> None:
         again = consume(member, 2)
         assert [record.place for record in again] == [record.place for record in records]
         member.commit(again, copies(broker, again))
-        assert written(broker) == [b"1", b"2"]
+        assert values(broker.written()) == [b"1", b"2"]
 
 
 @pytest.fixture(scope="module")
@@ -82,5 +74,5 @@ def test_where_the_brokers_answer_is_missing_the_groups_offset_says_whether_a_tr
         rest = consume(member, len(left))
         assert [record.value for record in rest] == left
         member.commit(rest, copies(broker, rest))
-        assert written(broker) == [b"1", b"2", b"3"]
+        assert values(broker.written()) == [b"1", b"2", b"3"]
         assert member.is_committed(rest[-1].place)

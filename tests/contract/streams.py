@@ -122,3 +122,13 @@ def consume(stream: RecordStream, count: int, limit: int = 100) -> list[Consumed
 
     eventually(enough)
     return found
+
+
+def copies(broker: Broker, records: Sequence[ConsumedRecord]) -> list[ProducedRecord]:
+    """Return the same records for the target."""
+    return [ProducedRecord(broker.target, record.key or b"", record.value, record.headers) for record in records]
+
+
+def values(records: Sequence[ConsumedRecord]) -> list[bytes]:
+    """Return what records hold, in order."""
+    return sorted(record.value or b"" for record in records)

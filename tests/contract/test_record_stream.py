@@ -1,14 +1,14 @@
 """What every `RecordStream` promises: records in, records out, exactly once."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from shared.errors import Fatal
 from shared.ports import ConsumedRecord, ProducedRecord
-from tests.contract.streams import PARTITIONS, Broker, InKafka, InMemory, consume, eventually
+from tests.contract.streams import PARTITIONS, Broker, InKafka, InMemory, consume, copies, eventually, values
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.slow)])
@@ -16,14 +16,6 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     made = InMemory() if request.param == "memory" else InKafka(request.getfixturevalue("kafka"))
     with closing(made):
         yield made
-
-
-def copies(broker: Broker, records: Sequence[ConsumedRecord]) -> list[ProducedRecord]:
-    return [ProducedRecord(broker.target, record.key or b"", record.value, record.headers) for record in records]
-
-
-def values(records: Sequence[ConsumedRecord]) -> list[bytes]:
-    return sorted(record.value or b"" for record in records)
 
 
 def test_a_record_comes_with_its_place_key_value_headers_and_time(broker: Broker) -> None:
