@@ -38,25 +38,26 @@ class KafkaStream:
 
     def _connect(self) -> None:
         """Make both clients, or make them anew; none of an earlier pair is asked for anything any more."""
-        self._listener = Listener()
+        self._consumer_listener = Listener()
         with self._watch.over():  # the earlier one goes in it
-            self._consumer = new_consumer(self._settings, self._service, self._instance, self._listener)
+            self._consumer = new_consumer(self._settings, self._service, self._instance, self._consumer_listener)
         self._connect_producer()
         self._consumer.subscribe(
             list(self._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
 
     def _connect_producer(self) -> None:
+        self._producer_listener = Listener()
         with self._watch.over():
-            self._producer = new_producer(self._settings, self._service, self._instance, self._listener)
+            self._producer = new_producer(self._settings, self._service, self._instance, self._producer_listener)
         self._initialised = False
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
         """Return the first committed record to come and up to `limit` - 1 that have arrived by then."""
         self._taken_away.clear()
         self._initialise()
-        with self._listener.translated():
-            self._producer.poll(0)  # for what it has to log
+        self._producer.poll(0)  # for what it has to log
+        with self._consumer_listener.translated():
             messages = self._consumer.consume(1, wait)
             if messages and limit > 1:
                 messages += self._consumer.consume(limit - 1, 0)
@@ -78,7 +79,7 @@ class KafkaStream:
     def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
         """Write `produced` and the offsets after `consumed` in one transaction."""
         until = time.monotonic() + self._settings.transaction_timeout
-        with self._listener.translated():
+        with self._producer_listener.translated():
             self._producer.begin_transaction()
         try:
             self._transact(consumed, produced, until)
@@ -103,7 +104,8 @@ class KafkaStream:
         except (Fatal, Undecided):
             raise
         except Exception:
-            self._call(lambda: self._producer.abort_transaction(_CALL), until)
+            if self._initialised:  # else it is a new producer, and ends what the earlier one has open
+                self._call(lambda: self._producer.abort_transaction(_CALL), until)
             raise
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
@@ -120,12 +122,12 @@ class KafkaStream:
         """Poll with every partition paused."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            with self._listener.translated():
+            with self._consumer_listener.translated():
                 self._consumer.pause(self._places())  # in every round, since partitions may come while we wait
                 message = self._consumer.poll(min(left, 0.2))
             if message is not None and message.error() is None:
                 self.rewind([consumed_record(message)])
-        with self._listener.translated():
+        with self._consumer_listener.translated():
             self._consumer.resume(self._places())
 
     def is_assigned(self) -> bool:
@@ -136,7 +138,7 @@ class KafkaStream:
         """Ask the broker for the group's offset."""
         topic, partition, offset = split_place(place)
         self._initialise()
-        with self._watch.over(), self._listener.translated():
+        with self._watch.over(), self._consumer_listener.translated():
             (found,) = self._consumer.committed([TopicPartition(topic, partition)], _CALL)
         if found.error:
             raise Transient(line(found.error))
@@ -145,7 +147,7 @@ class KafkaStream:
     def lag(self) -> Mapping[tuple[str, int], int]:
         """Return what is left in each partition as of the last fetch; the mark of a transaction counts as a record."""
         found = {}
-        with self._listener.translated():
+        with self._consumer_listener.translated():
             for place in self._consumer.position(self._places()):
                 _, high = self._consumer.get_watermark_offsets(place, cached=True) or (-1, -1)
                 if place.offset >= 0 and high >= 0:
@@ -166,16 +168,16 @@ class KafkaStream:
 
         Offsets may be part of what is open, so it is ended before any are asked for.
         """
-        if self._listener.lost:
-            logging.getLogger("kafka").warning("without a broker for some time; a new client looks for one")
+        if self._consumer_listener.lost:
+            logging.getLogger("kafka").warning("the client has forgotten all brokers; a new one looks for them")
             self._release(self._assigned)
             self._connect()
-        elif self._initialised and self._listener.disconnected:
+        elif self._producer_listener.lost or (self._initialised and self._producer_listener.disconnected):
             self._connect_producer()
         if not self._initialised:
             # Asked of the producer: what `insisting` polls for must not be a record.
             with self._watch.over():
-                topics = self._listener.insisting(
+                topics = self._producer_listener.insisting(
                     self._producer, lambda seconds: self._producer.list_topics(timeout=seconds), _CALL
                 ).topics
             missing = [name for name in self._topics if name not in topics or topics[name].error]
@@ -183,9 +185,10 @@ class KafkaStream:
                 msg = f"Kafka has no topic {', '.join(missing)}; create the topics with `facestream init`"
                 raise Transient(msg)
             with self._watch.over():
-                self._listener.insisting(self._producer, self._producer.init_transactions, _CALL)
+                self._producer_listener.insisting(self._producer, self._producer.init_transactions, _CALL)
             self._initialised = True
-            self._listener.disconnected = False
+            self._producer.poll(0)  # what it has to tell of its way here is heard before that is forgotten
+            self._producer_listener.disconnected = False
 
     def _proven(self, records: list[ConsumedRecord]) -> list[ConsumedRecord]:
         """Leave out the records of partitions that are not at the group's offset, and go there.
@@ -198,7 +201,7 @@ class KafkaStream:
         if not begun:
             return records
         try:
-            with self._watch.over(), self._listener.translated():
+            with self._watch.over(), self._consumer_listener.translated():
                 found = self._consumer.committed([TopicPartition(*place) for place in begun], _DOUBT)
         except Transient:  # still in doubt: read again what has come, and ask again
             found = []
@@ -256,14 +259,16 @@ class KafkaStream:
 
         A broker that still writes the marks of the last transaction lets offsets wait far longer than records. And a
         producer that lost a broker may hold on to the coordinator that it knew, and never return from sending offsets
-        to it: raises `Undecided` in time (docs/decisions/017-a-producer-that-lost-a-broker.md).
+        to it: before it does, a new one takes its place, and this raises `Transient`, since without offsets nothing
+        can have been committed (docs/decisions/017-a-producer-that-lost-a-broker.md).
         """
         with self._watch.over():
             left = self._producer.flush(_CALL)
             self._producer.poll(0)  # with nothing to flush, nothing is heard
-        if left or self._listener.disconnected:
+        if left or self._producer_listener.disconnected:
+            self._connect_producer()
             msg = "Kafka: the connection to a broker broke in a transaction; a new producer ends it"
-            raise Undecided(msg)
+            raise Transient(msg)
 
     def _call(self, call: Callable[[], object], until: float) -> None:
         """Call until it is through.

@@ -52,7 +52,7 @@ _OF_TOKENS = "Failed to acquire SASL OAUTHBEARER token"
 _TOKEN_REFUSED = ("invalid_", "unauthorized_client", "unsupported_grant_type", "access_denied", "certificate")
 _RECENT = 30.0  # seconds; a client without a token asks for one every 10 s
 _STATISTICS = 2.0  # seconds between two of a client's reports; one takes it a millisecond
-_LONELY = 5  # reports; a client that looks for brokers anew is without any for a moment
+_BARREN = 3  # reports that make one sure; a client that begins anew with its first addresses has none for a moment
 _ROUND = 1.0  # seconds of one attempt to connect
 _Answer = TypeVar("_Answer")
 
@@ -62,7 +62,7 @@ class _Client(Protocol):
 
 
 class Listener:
-    """Hears what a client says in the background: pass it as the client's `error_cb`.
+    """Hears what one client says in the background: pass it as the client's `error_cb`, or its `callbacks`.
 
     `disconnected` is whether a connection to a broker broke, or could not be made, since it was last set to False.
     """
@@ -71,18 +71,18 @@ class Listener:
         self.refusal: KafkaError | None = None
         self.disconnected = False
         self._obstacle = ("", 0.0)  # and when it was told of
-        self._lonely: dict[str, int] = {}  # reports one after the other without a broker, by client
+        self._barren = 0  # reports one after the other without a broker
 
     @property
     def lost(self) -> bool:
-        """Say whether a client has been without a broker for so long that a new one has to look for them.
+        """Say whether the client has no broker left that it could connect to, so that a new one has to look for them.
 
-        Most often the brokers are away, and a new client finds none either. But where a broker that has just started
-        told it that there are none, librdkafka forgets those that it knew, and its first addresses with them, for
-        good, and says nothing (github.com/confluentinc/librdkafka/issues/5301, in 2.10 to 2.16). The coordinator's
-        connection does not count: with it alone a consumer stays a member, and fetches nothing.
+        Where a broker that has just started told it that there are none, librdkafka forgets those that it knew, and
+        its first addresses with them, for good, and says nothing (github.com/confluentinc/librdkafka/issues/5301, in
+        2.10 to 2.16). Those that are only away it still names in its reports. The coordinator does not count: with
+        its connection alone a consumer stays a member, and fetches nothing.
         """
-        return any(reports >= _LONELY for reports in self._lonely.values())
+        return self._barren >= _BARREN
 
     def callbacks(self) -> dict[str, Any]:
         """Return the settings of a client by which it tells this listener all that it has to say."""
@@ -93,13 +93,10 @@ class Listener:
         }
 
     def statistics(self, report: str) -> None:
-        """Look for a broker that a client is connected to: pass it as the client's `stats_cb`."""
-        found = json.loads(report)
-        has_one = any(
-            broker["source"] in ("configured", "learned") and broker["state"] == "UP"
-            for broker in found["brokers"].values()
-        )
-        self._lonely[found["name"]] = 0 if has_one else self._lonely.get(found["name"], 0) + 1
+        """Look for a broker that a client knows, connected or not: pass it as the client's `stats_cb`."""
+        brokers = json.loads(report)["brokers"].values()
+        knows_one = any(broker["source"] in ("configured", "learned") for broker in brokers)
+        self._barren = 0 if knows_one else self._barren + 1
 
     def __call__(self, error: KafkaError) -> None:
         """Keep a refusal; that a broker, or who gives the tokens for it, is away just now is no refusal."""

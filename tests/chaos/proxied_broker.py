@@ -27,6 +27,7 @@ class ProxiedBroker(KafkaServer):
     proxy_port: int = field(default_factory=free_port)
     forgetful: bool = False
     unanswered: int | None = None
+    _clients: list[socket.socket] = field(default_factory=list)
 
     @property
     def proxied(self) -> str:
@@ -42,6 +43,12 @@ class ProxiedBroker(KafkaServer):
         listening = socket.create_server(("127.0.0.1", self.proxy_port))
         Thread(target=self._accept, args=(listening,), daemon=True).start()
 
+    def disconnect(self) -> None:
+        """Break all connections; clients may make new ones at once."""
+        while self._clients:
+            with suppress(OSError):  # it is closed already
+                self._clients.pop().shutdown(socket.SHUT_RDWR)
+
     def _accept(self, listening: socket.socket) -> None:
         while True:
             client, _ = listening.accept()
@@ -50,6 +57,7 @@ class ProxiedBroker(KafkaServer):
             except OSError:
                 client.close()
                 continue
+            self._clients.append(client)
             asked: dict[int, tuple[int, int]] = {}  # the kinds and versions of requests, by their numbers
             Thread(target=self._pass_requests, args=(client, broker, asked), daemon=True).start()
             Thread(target=self._pass_answers, args=(broker, client, asked), daemon=True).start()

@@ -91,7 +91,8 @@ class KafkaServer(Server):
         """Return `server.properties`."""
         listeners = f"CLIENTS://{self.bootstrap_servers},INTERNAL://127.0.0.1:{self.internal_port}"
         protocol = "SASL_SSL" if self.certificates else "PLAINTEXT"
-        session, heartbeat = round(self.session_timeout * 1000), round(self.session_timeout * 1000 / 4)
+        session = round(self.session_timeout * 1000)
+        heartbeat = min(5000, session // 4)
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
@@ -117,6 +118,7 @@ class KafkaServer(Server):
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
             "group.consumer.session.timeout.ms": session,
             "group.consumer.min.session.timeout.ms": min(1000, session),
+            "group.consumer.max.session.timeout.ms": max(60_000, session),
             "group.consumer.heartbeat.interval.ms": heartbeat,
             "group.consumer.min.heartbeat.interval.ms": min(250, heartbeat),
             "group.min.session.timeout.ms": 1000,
