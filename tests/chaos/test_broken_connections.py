@@ -20,7 +20,7 @@ _AWAY = 12.0  # seconds
 _SESSION = 300.0  # seconds; far longer than a test waits for anything
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def broker(servers: Path) -> Iterator[ProxiedBroker]:
     with needed():
         broker = ProxiedBroker(servers / uuid4().hex[:8], session_timeout=_SESSION)
@@ -66,7 +66,7 @@ def test_a_member_reads_on_at_once_when_its_broker_is_back(broker: ProxiedBroker
         topics.put(0, b"1")
         member = topics.join("stays")
         copy_next(topics, member)
-        broker.kill()
+        broker.stop()
         until = time.monotonic() + _AWAY
         while time.monotonic() < until:
             with suppress(Transient):
