@@ -53,7 +53,8 @@ stack-down:  ## stop them and remove their data
 	@$(BIN)/python -m tests.stack down
 
 test: setup browser prometheus kustomize servers  ## all tests; starts the servers that they need
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+# in the order of the folders, which has the longest files first
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup kustomize  ## seconds: format, lint, types, imports, dependencies, unit tests
 	$(BIN)/ruff format --check .

@@ -52,7 +52,7 @@ _OF_TOKENS = "Failed to acquire SASL OAUTHBEARER token"
 _TOKEN_REFUSED = ("invalid_", "unauthorized_client", "unsupported_grant_type", "access_denied", "certificate")
 _RECENT = 30.0  # seconds; a client without a token asks for one every 10 s
 _STATISTICS = 2.0  # seconds between two of a client's reports; one takes it a millisecond
-_BARREN = 3  # reports that make one sure; a client that begins anew with its first addresses has none for a moment
+_SURE = 3  # reports without a broker; a client that begins anew with its first addresses has none for a moment
 _ROUND = 1.0  # seconds of one attempt to connect
 _Answer = TypeVar("_Answer")
 
@@ -71,7 +71,7 @@ class Listener:
         self.refusal: KafkaError | None = None
         self.disconnected = False
         self._obstacle = ("", 0.0)  # and when it was told of
-        self._barren = 0  # reports one after the other without a broker
+        self._without_broker = 0  # reports one after the other without a broker
 
     @property
     def lost(self) -> bool:
@@ -82,7 +82,7 @@ class Listener:
         2.10 to 2.16). Those that are only away it still names in its reports. The coordinator does not count: with
         its connection alone a consumer stays a member, and fetches nothing.
         """
-        return self._barren >= _BARREN
+        return self._without_broker >= _SURE
 
     def callbacks(self) -> dict[str, Any]:
         """Return the settings of a client by which it tells this listener all that it has to say."""
@@ -96,7 +96,7 @@ class Listener:
         """Look for a broker that a client knows, connected or not: pass it as the client's `stats_cb`."""
         brokers = json.loads(report)["brokers"].values()
         knows_one = any(broker["source"] in ("configured", "learned") for broker in brokers)
-        self._barren = 0 if knows_one else self._barren + 1
+        self._without_broker = 0 if knows_one else self._without_broker + 1
 
     def __call__(self, error: KafkaError) -> None:
         """Keep a refusal; that a broker, or who gives the tokens for it, is away just now is no refusal."""
