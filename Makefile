@@ -53,8 +53,7 @@ stack-down:  ## stop them and remove their data
 	@$(BIN)/python -m tests.stack down
 
 test: setup browser prometheus kustomize servers  ## all tests; starts the servers that they need
-# in the order of the folders, which has the longest files first
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: setup kustomize  ## seconds: format, lint, types, imports, dependencies, unit tests
 	$(BIN)/ruff format --check .

@@ -34,8 +34,7 @@ def kafka(servers: Path) -> Iterator[KafkaServer]:
     broker.stop()
 
 
-def commit_one_after_the_other(kafka: KafkaServer, name: int, end: Event, committed: list[int]) -> None:
-    """Each transaction in another partition: a later one in the same would end one that was left open there."""
+def initialised(kafka: KafkaServer, name: int) -> Producer:
     producer = Producer(
         {
             **kafka.client_settings,
@@ -47,16 +46,28 @@ def commit_one_after_the_other(kafka: KafkaServer, name: int, end: Event, commit
         }
     )
     producer.init_transactions(30)
+    return producer
+
+
+def commit_one_after_the_other(
+    kafka: KafkaServer, name: int, stopping: Event, stopped: Event, committed: list[int]
+) -> None:
+    """Each transaction in another partition: a later one in the same would end one that was left open there."""
+    producer = None
     for number in count():
-        if end.is_set():
+        if stopped.is_set():
             return
         try:
+            producer = producer or initialised(kafka, name)
             producer.begin_transaction()
             producer.produce(_TOPIC, str(number), partition=number % _PARTITIONS)
             producer.commit_transaction(10)
         except KafkaException:
-            return  # the broker is gone
-        committed.append(number)
+            if stopping.is_set():
+                return  # one that is initialised anew would end what the broker leaves open
+            producer = None  # on a busy machine a transaction may take too long
+        else:
+            committed.append(number)
 
 
 def ends(kafka: KafkaServer, level: str) -> list[int]:
@@ -75,15 +86,16 @@ def can_be_read_to_its_end(kafka: KafkaServer) -> bool:
 
 
 def test_a_broker_that_is_stopped_ends_the_transactions_that_it_was_told_to_commit(kafka: KafkaServer) -> None:
-    end, committed = Event(), list[int]()
+    stopping, stopped, committed = Event(), Event(), list[int]()
     threads = [
-        Thread(target=commit_one_after_the_other, args=(kafka, name, end, committed), daemon=True)
+        Thread(target=commit_one_after_the_other, args=(kafka, name, stopping, stopped, committed), daemon=True)
         for name in range(_PRODUCERS)
     ]
     for thread in threads:
         thread.start()
     eventually(lambda: len(committed) > _PRODUCERS * _PARTITIONS)
+    stopping.set()
     kafka.stop()
-    end.set()
+    stopped.set()
     kafka.start()
     eventually(lambda: can_be_read_to_its_end(kafka))
