@@ -64,3 +64,7 @@ class ObjectRefused(ObjectError):
 
 class Unreadable(FacestreamError):
     """The bytes of a photograph are not an image that facestream can or may decode; `str(error)` is the reason."""
+
+
+class Undecoded(Unreadable):
+    """A photograph could not be decoded this time: no memory, time or process was left. Its bytes may be fine."""

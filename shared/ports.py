@@ -14,12 +14,16 @@ from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageReco
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One object in a listing. `modified` is aware, in UTC. `etag` is None where the store would have to read it."""
+    """One object in a listing. `modified` is aware, in UTC. `etag` is None where the store would have to read it.
+
+    `stamp`: equal stamps of one key say that nobody has written to the object since; empty where the store has none.
+    """
 
     key: str
     size: int
     modified: datetime
     etag: str | None = None
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,17 @@ def detect(
         found = find(stored.data)
     except (ObjectError, Unreadable) as error:
         return unreadable(event, etag, str(error))
-    photo = replace(_photo(event, etag), width=found.width, height=found.height)
+    return detected(event, etag, found, objects, buckets)
+
+
+def detected(
+    event: BucketEvent, etag: str, finding: Finding, objects: ObjectStore, buckets: BucketSettings
+) -> FacesDetected:
+    """Return a photograph with the faces that were found on it, whose crops are stored then; raises `Transient`."""
+    photo = replace(_photo(event, etag), width=finding.width, height=finding.height)
     faces = []
-    for face in found.faces:
-        face_id = ids.face_id(photo.image_id, found.version, face.box)
+    for face in finding.faces:
+        face_id = ids.face_id(photo.image_id, finding.version, face.box)
         crop_key = ids.crop_key(face_id)
         objects.put(buckets.faces, crop_key, face.crop, "image/png")
         faces.append(

@@ -7,15 +7,28 @@ from functools import partial
 from pathlib import Path
 
 from services.detector.finding import Finder
+from services.detector.limits import check_bytes
 from services.detector.settings import DetectorSettings
-from services.detector.step import detect, unreadable
+from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.adapters.folder import FolderStore
-from shared.errors import ObjectError, Unreadable
-from shared.events import BucketEvent, FacesScreened
+from shared.errors import ObjectError, Undecoded, Unreadable
+from shared.events import BucketEvent, FacesDetected, FacesScreened, Verdict
 from shared.processes import Processes
 from shared.settings import BucketSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A photograph, detected and judged.
+
+    `passing`: what went wrong was not in its bytes (no permission, a disk that fails, no time, memory or process), so
+    that it is worth another try.
+    """
+
+    photo: FacesScreened
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +50,7 @@ class Detection:
         """Return what finds the faces."""
         return Finder(self.landmarks, self.detector)
 
-    def screened(self, events: Iterable[BucketEvent], processes: Processes, waiting: int) -> Iterator[FacesScreened]:
+    def screened(self, events: Iterable[BucketEvent], processes: Processes, waiting: int) -> Iterator[Screened]:
         """Yield the photograph of every event, detected and judged, in the order of the events.
 
         `waiting`: how many may be finished before the caller takes them.
@@ -48,13 +61,26 @@ class Detection:
                 etag = ""
                 with contextlib.suppress(ObjectError):
                     etag = objects.get(event.bucket, event.key).etag
-                failed = unreadable(event, etag, str(outcome))
-                yield FacesScreened(photo=failed.photo, outcome=failed.outcome, reason=failed.reason)
+                yield _failed(event, etag, outcome)
             else:
                 yield outcome
 
 
-def _screened(detection: Detection, event: BucketEvent) -> FacesScreened:
-    objects = detection.objects()
-    detected = detect(event, objects, detection.finder().find, detection.detector, detection.buckets)
-    return screen(detected, objects, detection.quality, detection.buckets)
+def _screened(detection: Detection, event: BucketEvent) -> Screened:
+    objects, etag = detection.objects(), ""
+    try:
+        check_bytes(event.size, detection.detector)
+        stored = objects.get(event.bucket, event.key)
+        etag = stored.etag
+        photo = detected(event, etag, detection.finder().find(stored.data), objects, detection.buckets)
+    except (ObjectError, Unreadable) as error:
+        return _failed(event, etag, error)
+    found = screen(photo, objects, detection.quality, detection.buckets)
+    return Screened(found, passing=any(face.verdict is Verdict.CROP_MISSING for face in found.faces))
+
+
+def _failed(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -> Screened:
+    reason = str(error).removeprefix(f"{event.bucket}/{event.key}: ")
+    failed: FacesDetected = unreadable(event, etag, reason)
+    screened = FacesScreened(photo=failed.photo, outcome=failed.outcome, reason=failed.reason)
+    return Screened(screened, passing=isinstance(error, ObjectError | Undecoded))

@@ -4,8 +4,8 @@ Everything that was finished is in `facestream.db` before the next batch begins,
 where it was; identifiers are derived and steps are deterministic, so it ends with the same result.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from more_itertools import chunked, ilen
@@ -16,16 +16,20 @@ from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.step import recluster
-from services.standalone.detection import Detection
+from services.reclusterer.step import Regrouped, recluster
+from services.standalone.absence import Absence, judge
+from services.standalone.detection import Detection, Screened
+from services.standalone.identity import Findings, identify
+from services.standalone.library import Library
 from services.standalone.publishing import publisher
-from services.standalone.scan import changed, outdated
+from services.standalone.scan import Comparison, compare
 from services.standalone.settings import StandaloneSettings
-from shared.errors import Fatal
-from shared.events import BucketEvent, FacesEmbedded
+from shared.events import BucketEvent, FacesEmbedded, Outcome
+from shared.file_index import IndexedFile
 from shared.matching import AssignerSettings
 from shared.people import People
-from shared.ports import FaceRepository, ObjectStore
+from shared.photo_files import is_photo_name
+from shared.ports import ObjectInfo
 from shared.processes import Processes
 from shared.records import Generation
 from shared.settings import BucketSettings
@@ -57,58 +61,133 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run over a folder: the ports it works with, and its settings."""
+    """One run over a folder: the photographs, what decodes them, and the settings.
 
-    objects: ObjectStore
-    repository: FaceRepository
+    `reader` names the decoders and limits of this run.
+    """
+
+    library: Library
     detection: Detection
     settings: RunSettings
+    reader: str
 
-    def forget_outdated(self) -> int:
-        """Remove what is known of photographs that are gone or replaced; return their number."""
-        bucket = self.settings.buckets.photos
-        removed = 0
-        for images in chunked(list(outdated(self.objects, self.repository, bucket)), 500):
-            faces = self.repository.remove_images([image.image_id for image in images])
-            self.objects.remove(self.settings.buckets.faces, [face.crop_key for face in faces])
-            removed += len(images)
-        return removed
+    def compare(self, *, rescan: bool) -> Comparison:
+        """Compare the folder with what is known of it. `rescan`: as if somebody might have touched every file."""
+        bucket, index = self.settings.buckets.photos, self.library.index
+        known = (replace(file, stamp="") for file in index.files()) if rescan else index.files()
+        return compare(self.library.objects.list(bucket), known, _rule, self.reader)
 
-    def pending(self) -> int:
-        """Count the photographs that are new or replaced."""
-        return ilen(self._changed())
+    def identify(self, comparison: Comparison) -> Findings:
+        """Find out which photograph each file holds that is new, or may be another one than before."""
+        objects, bucket = self.library.objects, self.settings.buckets.photos
+        return identify(comparison, self.library.index, objects, bucket, self.settings.detector.max_bytes)
 
-    def add_pending(self, embedder: Embedder, processes: Processes, progress: Progress) -> None:
-        """Process every photograph that is new or replaced."""
-        generation = self.repository.active_generation()
+    def absence(self, comparison: Comparison, found: Findings, refused: Collection[str]) -> Absence:
+        """Say of the photographs that are missing whether they count as deleted.
+
+        What lies below a name that cannot be read just now, as a link whose target is away, is not missing.
+        """
+        closed = tuple(f"{key.removesuffix('/')}/" for key in refused)
+        missing = [file for file in found.missing if not file.key.startswith(closed)]
+        return judge(missing, comparison, self.settings.standalone)
+
+    def add(
+        self, pending: Sequence[ObjectInfo], embedder: Embedder, processes: Processes, progress: Progress
+    ) -> dict[str, str]:
+        """Process photographs that are new or other ones than before.
+
+        Returns why photographs could not be read just now, by key. What is recorded of known ones stays.
+        """
+        repository = self.library.repository
+        generation = repository.active_generation()
         number = generation.number if generation else 0
-        people = People(self.repository.clusters(number) if generation else [], self.settings.assigner.rule)
+        people = People(repository.clusters(number) if generation else [], self.settings.assigner.rule)
         size = self.settings.standalone.photos_per_batch
+        stamps = {info.key: info.stamp for info in pending}
+        refused: dict[str, str] = {}
         # Enough may wait that no process idles while a batch is embedded, few enough to bound the memory.
-        screened = self.detection.screened(self._changed(), processes, waiting=2 * size)
+        screened = self.detection.screened(map(self._event, pending), processes, waiting=2 * size)
         for batch in chunked(screened, size):
-            cropped = [crop(photo, self.objects, embedder.input_size, self.settings.buckets) for photo in batch]
-            embedded = embed(cropped, embedder)
-            faces = self._store(embedded, number, people)
+            kept = self._without_passing(batch, refused)
+            photos = [item.photo for item in kept]
+            cropped = [
+                crop(photo, self.library.objects, embedder.input_size, self.settings.buckets) for photo in photos
+            ]
+            faces = self._store(kept, embed(cropped, embedder), stamps, number, people)
             progress.advance(len(batch), faces)
+        return refused
 
-    def _changed(self) -> Iterator[BucketEvent]:
-        return changed(self.objects, self.repository, self.settings.buckets.photos)
+    def _event(self, info: ObjectInfo) -> BucketEvent:
+        bucket = self.settings.buckets.photos
+        return BucketEvent(bucket=bucket, key=info.key, size=info.size, etag=info.etag, occurred_at=info.modified)
 
-    def _store(self, photos: Sequence[FacesEmbedded], generation: int, people: People) -> int:
+    def _without_passing(self, batch: Sequence[Screened], refused: dict[str, str]) -> list[Screened]:
+        """Leave out photographs that cannot be read just now, and of which something is known that may still hold."""
+        known = self.library.index.named([item.photo.photo.key for item in batch if item.passing])
+        kept = []
+        for item in batch:
+            key, is_read = item.photo.photo.key, item.photo.outcome is not Outcome.UNREADABLE
+            if item.passing and not is_read:
+                refused[key] = item.photo.reason or ""
+            file = known.get(key)
+            if not item.passing or is_read or file is None or file.unread_by is not None:
+                kept.append(item)
+        return kept
+
+    def _store(
+        self,
+        screened: Sequence[Screened],
+        photos: Sequence[FacesEmbedded],
+        stamps: Mapping[str, str],
+        generation: int,
+        people: People,
+    ) -> int:
+        """Store photographs with their faces and files, all or none; return the number of accepted faces."""
+        repository, index = self.library.repository, self.library.index
         assigned = assign(photos, generation, people, self.settings.assigner)
-        # Images last: a photograph counts as done when its image is there.
-        self.repository.save_faces([face for item in assigned for face in item.faces])
-        memberships = [membership for item in assigned for membership in item.memberships]
-        self.repository.save_memberships(memberships)
-        self.repository.save_images([item.image for item in assigned])
+        files = [
+            self._file(item, stamps[item.photo.photo.key], photo.photo.etag)
+            for item, photo in zip(screened, photos, strict=True)
+        ]
+        with index.transaction():
+            before = {file.image_id for file in index.named([file.key for file in files]).values()}
+            repository.save_faces([face for item in assigned for face in item.faces])
+            memberships = [membership for item in assigned for membership in item.memberships]
+            repository.save_memberships(memberships)
+            repository.save_images([item.image for item in assigned])
+            index.save(files)
+            self.library.remove_unheld(before)
         return len(memberships)
 
-    def regroup(self, model_id: str) -> Generation:
-        """Cluster all faces of this model anew and make the result the active generation."""
-        with publisher(self.repository, self.settings.assigner) as publishing:
-            generation = recluster(publishing, self.settings.reclusterer, model_id).generation
+    def _file(self, screened: Screened, stamp: str, etag: str) -> IndexedFile:
+        photo = screened.photo.photo
+        if screened.passing:
+            unread_by: str | None = ""
+        else:
+            unread_by = self.reader if screened.photo.outcome is Outcome.UNREADABLE else None
+        return IndexedFile(photo.key, stamp, photo.size, etag, photo.image_id, unread_by)
+
+    def regroup(self, model_id: str) -> Regrouped:
+        """Cluster all faces of this model anew and make the result the active generation, or say why not."""
+        with publisher(self.library.repository, self.settings.assigner) as publishing:
+            return recluster(publishing, self.settings.reclusterer, model_id)
+
+    def is_due(self, generation: Generation | None) -> bool:
+        """Say whether a run regroups without being asked.
+
+        It does before the first generation, and while the active one has no people or was made of a small share of
+        the faces there are: a first run over few photographs decides nothing. Where a person went back to an earlier
+        generation, that is a decision.
+        """
         if generation is None:
-            msg = "expected a generation after a regrouping, found none"
-            raise Fatal(msg)
-        return generation
+            return True
+        if generation.previous > generation.number:
+            return False
+        if not generation.counts.get("clusters"):
+            return True
+        faces = ilen(self.library.repository.accepted_ids())
+        return generation.counts.get("faces", 0) < self.settings.standalone.regroup_below * faces
+
+
+def _rule(info: ObjectInfo, file: IndexedFile | None) -> str:  # noqa: ARG001  of the protocol
+    return "" if is_photo_name(info.key) else "not a photograph"

@@ -1,70 +1,142 @@
-"""What has changed in the folder since the last run: new photographs, replaced ones, removed ones."""
+"""What a folder holds beside what the index knows of it: nothing is read here but names, sizes and times."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
-from more_itertools import chunked
+from shared.file_index import IndexedFile
+from shared.ports import ObjectInfo
 
-from shared.events import BucketEvent
-from shared.ids import object_id
-from shared.photo_files import is_photo_name
-from shared.ports import FaceRepository, ObjectInfo, ObjectStore
-from shared.records import ImageRecord
-
-_BLOCK = 500  # photographs looked up in the repository at once
+Rule = Callable[[ObjectInfo, IndexedFile | None], str]
+"""Says why a file is no photograph, the empty text where it is one; the second is what the index knows of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
-    """What a listing of the folder holds: photographs, and files whose names say that they are something else."""
+class Comparison:
+    """A listing beside the index.
 
-    photos: int
-    others: int
-
-
-def census(objects: ObjectStore, bucket: str) -> Census:
-    """Count what is in a bucket."""
-    photos = others = 0
-    for info in objects.list(bucket):
-        if is_photo_name(info.key):
-            photos += 1
-        else:
-            others += 1
-    return Census(photos, others)
-
-
-def _is_of(image: ImageRecord, info: ObjectInfo) -> bool:
-    return image.size == info.size and image.uploaded_at == info.modified
-
-
-def changed(objects: ObjectStore, repository: FaceRepository, bucket: str) -> Iterator[BucketEvent]:
-    """Yield an event for each photograph that the repository does not know as it is now (size and time)."""
-    listing = (info for info in objects.list(bucket) if is_photo_name(info.key))
-    for block in chunked(listing, _BLOCK):
-        ids = [object_id(bucket, info.key) for info in block]
-        known = repository.images_of(ids)
-        for info, its_id in zip(block, ids, strict=True):
-            if not any(_is_of(image, info) for image in known.get(its_id, ())):
-                yield BucketEvent(
-                    bucket=bucket, key=info.key, size=info.size, etag=info.etag, occurred_at=info.modified
-                )
-
-
-def outdated(objects: ObjectStore, repository: FaceRepository, bucket: str) -> Iterator[ImageRecord]:
-    """Yield each known image whose file is gone or is another one now.
-
-    What lies in a folder that cannot be read just now is neither. Both sides come in the same order, so they are
-    compared by one walk over both, whatever their number.
+    `unchanged` counts photographs that nobody has touched. `changed`: files that somebody may have touched, or whose
+    photograph is to be tried again. `new`: files of unknown names. `missing`: known photographs that are not listed.
+    `disowned`: known photographs that are listed and passed over now. `unreachable`: folders that cannot be read now,
+    each ending in `/`; nothing in them is missing, `beyond` counts it. `folders`: all in which photographs lie now,
+    the top one is the empty text. `passed_over`: the files that are no photographs, as the index is to know them;
+    `vanished`: keys of such files that are gone.
     """
-    listing = (info for info in objects.list(bucket) if is_photo_name(info.key))
-    info, closed = next(listing, None), None
-    for image in repository.images():
-        if image.bucket != bucket:
-            continue
-        while info is not None and info.key.encode() < image.key.encode():
-            closed = info.key if info.key.endswith("/") else closed
-            info = next(listing, None)
-        if closed and image.key.startswith(closed):
-            continue
-        if info is None or info.key != image.key or not _is_of(image, info):
-            yield image
+
+    unchanged: int = 0
+    beyond: int = 0
+    changed: tuple[tuple[ObjectInfo, IndexedFile], ...] = ()
+    new: tuple[ObjectInfo, ...] = ()
+    missing: tuple[IndexedFile, ...] = ()
+    disowned: tuple[IndexedFile, ...] = ()
+    unreachable: tuple[str, ...] = ()
+    folders: frozenset[str] = frozenset()
+    passed_over: tuple[IndexedFile, ...] = ()
+    vanished: tuple[str, ...] = ()
+
+    @property
+    def photos(self) -> int:
+        """Photographs in the listing."""
+        return self.unchanged + len(self.changed) + len(self.new)
+
+    @property
+    def known(self) -> int:
+        """Photographs in the index."""
+        return self.unchanged + self.beyond + len(self.changed) + len(self.missing) + len(self.disowned)
+
+
+def compare(listing: Iterable[ObjectInfo], known: Iterable[IndexedFile], rule: Rule, decoders: str) -> Comparison:
+    """Compare a listing with the index, both in ascending order of the UTF-8 bytes of their keys.
+
+    `decoders` names what decodes photographs in this run: what other decoders could not read is tried again.
+    """
+    walk = _Walk(rule, decoders)
+    for info, file in _side_by_side(listing, known):
+        if info is None:
+            walk.absent(file)  # type: ignore[arg-type]  # one of the two is there
+        else:
+            walk.listed(info, file)
+    return walk.result()
+
+
+@dataclass(slots=True)
+class _Walk:
+    rule: Rule
+    decoders: str
+    unchanged: int = 0
+    beyond: int = 0
+    closed: str = ""
+    changed: list[tuple[ObjectInfo, IndexedFile]] = field(default_factory=list)
+    new: list[ObjectInfo] = field(default_factory=list)
+    missing: list[IndexedFile] = field(default_factory=list)
+    disowned: list[IndexedFile] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
+    passed_over: list[IndexedFile] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+
+    def listed(self, info: ObjectInfo, file: IndexedFile | None) -> None:
+        reason = self.rule(info, file)
+        if reason:
+            self.passed_over.append(IndexedFile(info.key, info.stamp, info.size, "", "", reason))
+            if file and file.image_id:
+                self.disowned.append(file)
+            return
+        if info.key.endswith("/"):
+            self.closed = info.key
+            self.unreachable.append(info.key)
+        else:
+            self.folders.add(folder_of(info.key))
+        if file is None or not file.image_id:
+            self.new.append(info)
+        elif file.stamp == info.stamp and file.unread_by in (None, self.decoders):
+            self.unchanged += 1
+        else:
+            self.changed.append((info, file))
+
+    def absent(self, file: IndexedFile) -> None:
+        if self.closed and file.key.startswith(self.closed):
+            self.beyond += 1
+        elif file.image_id:
+            self.missing.append(file)
+        else:
+            self.vanished.append(file.key)
+
+    def result(self) -> Comparison:
+        return Comparison(
+            unchanged=self.unchanged,
+            beyond=self.beyond,
+            changed=tuple(self.changed),
+            new=tuple(self.new),
+            missing=tuple(self.missing),
+            disowned=tuple(self.disowned),
+            unreachable=tuple(self.unreachable),
+            folders=frozenset(self.folders),
+            passed_over=tuple(self.passed_over),
+            vanished=tuple(self.vanished),
+        )
+
+
+def folder_of(key: str) -> str:
+    """Return the folder of a key, the empty text for the top one."""
+    parent = str(PurePosixPath(key).parent)
+    return "" if parent == "." else parent
+
+
+def _side_by_side(
+    listing: Iterable[ObjectInfo], known: Iterable[IndexedFile]
+) -> Iterator[tuple[ObjectInfo | None, IndexedFile | None]]:
+    """Yield what is listed beside what is known, by key; one of the two may be None."""
+    infos, files = iter(listing), iter(known)
+    info, file = next(infos, None), next(files, None)
+    while info or file:
+        # Python compares texts by code point, which is the order of their UTF-8 bytes.
+        if file is None or (info and info.key < file.key):
+            yield info, None
+            info = next(infos, None)
+        elif info is None or file.key < info.key:
+            yield None, file
+            file = next(files, None)
+        else:
+            yield info, file
+            info, file = next(infos, None), next(files, None)

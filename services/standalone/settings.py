@@ -1,7 +1,7 @@
 """What can be configured about a run over a folder."""
 
 import os
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -21,8 +21,29 @@ class StandaloneSettings(Settings):
         float, Field(gt=0, description="seconds; a photograph that takes longer is unreadable, its process ended")
     ] = 300.0
     photos_per_batch: Annotated[int, Field(ge=1, le=4096, description="photographs embedded and stored together")] = 32
+    forget_missing: Annotated[
+        bool, Field(description="photographs that are missing are forgotten, even a whole folder at once")
+    ] = False
+    largest_loss: Annotated[
+        float,
+        Field(ge=0, le=1, description="share of the known photographs; if more are missing at once, they are kept"),
+    ] = 0.2
+    least_loss: Annotated[
+        int, Field(ge=0, description="photographs; so many may be missing at once whatever their share")
+    ] = 10
+    regroup_below: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="share of the faces; a run regroups by itself while the people were made of fewer than that",
+        ),
+    ] = 0.5
 
     @classmethod
-    def with_processes(cls, processes: int | None) -> Self:
-        """Return the settings with this number of processes, or with the configured one."""
-        return cls() if processes is None else cls(processes=processes)
+    def with_processes(cls, processes: int | None, *, forget_missing: bool = False) -> Self:
+        """Return the settings, or what a person said on the command line in their place."""
+        said: dict[str, Any] = {} if processes is None else {"processes": processes}
+        if forget_missing:
+            said["forget_missing"] = True
+        return cls(**said)

@@ -1,48 +1,131 @@
-"""What a result holds, in numbers."""
+"""What a run found, in sentences for the person who started it."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from shared.events import Outcome, Verdict
+from services.standalone.scan import folder_of
+from shared.events import Cause, Outcome, Verdict
 from shared.ports import FaceRepository
+from shared.records import Generation
+
+_SHOWN = 20  # people whose sizes fit a line
+_EXAMPLES = 3  # names that fit a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a run did with the files of the folder.
+
+    `renamed`, `forgotten`: numbers of photographs. `copies`: files with the bytes of another one. `away`: keys of
+    photographs that are missing and kept. `refused`: why known photographs cannot be read now, by key. `passed_over`:
+    numbers of files that are no photographs, by the reason. `not_regrouped`: why nothing was regrouped, though a
+    person asked for it.
+    """
+
+    renamed: int = 0
+    forgotten: int = 0
+    copies: int = 0
+    away: Sequence[str] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    not_regrouped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The numbers of a result.
+    """The numbers of a result. `people` are the sizes of the clusters in faces, largest first.
 
-    `people` are the sizes of the clusters in faces, largest first; `others` counts the files that were passed over
-    because their names are not those of photographs.
+    `late` counts unknown faces that came after the people were made; `min_cluster_size` is what a person needs.
     """
 
     photos: int
     unreadable: int
-    faces: dict[Verdict, int]
+    faces: Mapping[Verdict, int]
     people: tuple[int, ...]
     unknown: int
-    others: int
+    late: int
+    min_cluster_size: int
+    changes: Changes
 
     def lines(self) -> Iterator[str]:
-        """Yield the numbers as lines for a person."""
-        rejected = [f", {count} {verdict.value}" for verdict, count in sorted(self.faces.items()) if verdict != _GOOD]
+        """Yield what was found, what was passed over or kept, and what to do next."""
+        yield self._photos()
+        if self.photos:
+            yield self._people()
+        yield from self._files()
+        yield from self._next()
+
+    def _photos(self) -> str:
+        if not self.photos:
+            return "There is no photograph in this folder."
         unreadable = f" ({self.unreadable} unreadable)" if self.unreadable else ""
-        yield f"{self.photos} photographs{unreadable}: {self.faces.get(_GOOD, 0)} faces{''.join(rejected)}"
-        sizes = f" of {', '.join(map(str, self.people[:20]))}" if self.people else ""
-        more = ", ..." if len(self.people) > 20 else ""  # noqa: PLR2004  what fits a line
-        yield f"{len(self.people)} people{sizes}{more} faces; {self.unknown} faces are of people unknown"
-        if self.others:
-            yield f"{self.others} files were passed over: their names are not those of photographs"
+        rejected = [f", {count} {verdict.value}" for verdict, count in sorted(self.faces.items()) if verdict != _GOOD]
+        return f"{_count(self.photos, 'photograph')}{unreadable}: {_count(self._good, 'face')}{''.join(rejected)}"
+
+    def _people(self) -> str:
+        if not sum(self.faces.values()):
+            return "No face was found on them."
+        if not self.people:
+            return f"No people yet: no {self.min_cluster_size} faces are alike enough to be one person."
+        more = ", ..." if len(self.people) > _SHOWN else ""
+        sizes = ", ".join(map(str, self.people[:_SHOWN]))
+        noun = "person" if len(self.people) == 1 else "people"
+        return f"{len(self.people)} {noun} of {sizes}{more} faces; {self.unknown} faces are of people unknown"
+
+    def _files(self) -> Iterator[str]:
+        done = self.changes
+        if done.renamed:
+            yield f"{_count(done.renamed, 'photograph')} renamed or moved: faces and people are kept."
+        if done.copies:
+            yield f"{_count(done.copies, 'file')} with the bytes of another photograph: counted once."
+        if done.forgotten:
+            yield f"{_count(done.forgotten, 'photograph')} deleted since the last run: forgotten, with their faces."
+        if done.away:
+            yield (
+                f"{_count(len(done.away), 'photograph')} missing, and kept with their people ({_where(done.away)})."
+                " A whole folder, or a large part of all, is missing at once: is a disk or share away?"
+                " If they were deleted, run again with --forget-missing."
+            )
+        if done.refused:
+            key, reason = next(iter(sorted(done.refused.items())))
+            yield (
+                f"{_count(len(done.refused), 'photograph')} of earlier runs cannot be read now; they are kept and tried"
+                f" again in the next run ({key}: {reason})."
+            )
+        if done.passed_over:
+            reasons = sorted(done.passed_over.items(), key=lambda item: (-item[1], item[0]))
+            listed = ", ".join(f"{count} {reason}" for reason, count in reasons)
+            total = sum(done.passed_over.values())
+            yield f"{_count(total, 'file')} passed over ({listed}); the report names them."
+
+    def _next(self) -> Iterator[str]:
+        if self.changes.not_regrouped:
+            yield f"Nothing was regrouped: {self.changes.not_regrouped}."
+        elif self.late >= self.min_cluster_size:
+            yield f"{self.late} unknown faces came after the last regrouping; --recluster groups all faces anew."
+        elif self._good and not self.people:
+            yield "Add photographs, or lower --min-cluster-size and use --recluster."
+        if self.unreadable:
+            yield "The report says why photographs are unreadable."
+
+    @property
+    def _good(self) -> int:
+        return self.faces.get(_GOOD, 0)
 
 
 _GOOD = Verdict.ACCEPTED
 
 
-def summarise(repository: FaceRepository, generation: int, others: int) -> Summary:
+def summarise(repository: FaceRepository, generation: Generation, min_cluster_size: int, changes: Changes) -> Summary:
     """Count what the repository holds."""
     outcomes = Counter(image.outcome for image in repository.images())
     verdicts = Counter(face.verdict for face in repository.faces())
-    of_people = Counter(membership.cluster_id for membership in repository.memberships(generation))
+    of_people: Counter[str | None] = Counter()
+    late = 0
+    for membership in repository.memberships(generation.number):
+        of_people[membership.cluster_id] += 1
+        late += membership.cluster_id is None and membership.cause is Cause.ARRIVED
     unknown = of_people.pop(None, 0)
     return Summary(
         photos=outcomes.total(),
@@ -50,5 +133,18 @@ def summarise(repository: FaceRepository, generation: int, others: int) -> Summa
         faces=dict(verdicts),
         people=tuple(sorted(of_people.values(), reverse=True)),
         unknown=unknown,
-        others=others,
+        late=late,
+        min_cluster_size=min_cluster_size,
+        changes=changes,
     )
+
+
+def _where(keys: Sequence[str]) -> str:
+    """Return the folders of most of these keys, with their numbers."""
+    folders = Counter(folder_of(key) or "." for key in keys)
+    shown = ", ".join(f"{folder}: {count}" for folder, count in folders.most_common(_EXAMPLES))
+    return f"{shown}, ..." if len(folders) > _EXAMPLES else shown
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,5 +1,6 @@
 """A run from settings to result: the one place that names the local adapters."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,19 +12,23 @@ from services.embedder.loading import load_embedder, model_id_of
 from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
+from services.standalone.absence import check_library, check_presence
+from services.standalone.decoders import decoders
 from services.standalone.detection import Detection
+from services.standalone.library import Library
+from services.standalone.origin import check_origin, origin_of, record_origin
 from services.standalone.publishing import check_not_pinned
-from services.standalone.result_folder import DATABASE, check_folders, check_origin, held, record_origin
+from services.standalone.result_folder import DATABASE, check_folders, held
 from services.standalone.results import write_files
 from services.standalone.runner import Progress, Run, RunSettings
-from services.standalone.scan import census
 from services.standalone.settings import StandaloneSettings
-from services.standalone.summary import Summary, summarise
+from services.standalone.summary import Changes, Summary, summarise
 from shared.adapters.sqlite import SqliteRepository
-from shared.errors import InvalidInput
+from shared.errors import Fatal
 from shared.matching import AssignerSettings
 from shared.models import FACENET, LANDMARKS, located
 from shared.processes import Processes
+from shared.records import Generation
 from shared.settings import BucketSettings
 
 
@@ -34,6 +39,8 @@ class Options:
     photos: Path
     out: Path
     recluster: bool = False
+    rescan: bool = False
+    forget_missing: bool = False
     min_cluster_size: int | None = None
     model: Path | None = None
     processes: int | None = None
@@ -51,64 +58,79 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
     finished by then is kept.
     """
     check_folders(options.photos, options.out)
-    sizes: dict[str, Any] = {} if options.min_cluster_size is None else {"min_cluster_size": options.min_cluster_size}
-    settings = RunSettings(
-        BucketSettings(),
-        StandaloneSettings.with_processes(options.processes),
-        DetectorSettings(),
-        QualitySettings(),
-        AssignerSettings(),
-        ReclustererSettings(**sizes),
-    )
+    settings = _settings(options)
     detection = Detection(
         options.photos, options.out, located(LANDMARKS), settings.buckets, settings.detector, settings.quality
     )
-    objects = detection.objects()
     embedding = EmbedderSettings()
     model = options.model or embedding.model or located(FACENET)
     with held(options.out), SqliteRepository(options.out / DATABASE) as repository:
         if options.recluster:
             check_not_pinned(repository, options.out)
-        found = census(objects, settings.buckets.photos)
-        if not found.photos and next(iter(repository.images()), None):
-            msg = f"{options.photos}: expected the photographs of earlier runs, found none; is a disk not mounted?"
-            msg += f" If they are gone on purpose, remove {options.out}"
-            raise InvalidInput(msg)
         model_id = model_id_of(model)
-        origin = _origin(options.photos, model_id, settings)
-        check_origin(options.out, origin)
-        run = Run(objects, repository, detection, settings)
-        run.forget_outdated()
-        pending = run.pending()
-        with progress_of(pending) as progress:
-            if pending:
+        origin = origin_of(options.photos, model_id, settings.detector, settings.quality)
+        made_from = check_origin(options.out, origin)
+        library = Library(detection.objects(), repository, repository.file_index(), settings.buckets)
+        run = Run(library, detection, settings, decoders(settings.detector))
+        comparison = run.compare(rescan=options.rescan)
+        check_presence(comparison, options.photos, options.out, settings.standalone)
+        found = run.identify(comparison)
+        check_library(comparison, found, made_from, options.photos, options.out)
+        record_origin(options.out, origin)
+        library.settle(found)
+        library.pass_over(comparison)
+        with progress_of(len(found.pending)) as progress:
+            refused = dict(found.refused)
+            if found.pending:
                 pool = settings.standalone
                 # They load their models in the time that loading the network takes.
                 with Processes(pool.processes, pool.photo_timeout, detection.finder().load) as processes:
-                    embedder = load_embedder(model, embedding)
-                    record_origin(options.out, origin)
-                    run.add_pending(embedder, processes, progress)
-            generation = repository.active_generation()
-            if options.recluster or generation is None:
-                progress.stage("grouping all faces into people")
-                generation = run.regroup(model_id)
+                    refused |= run.add(found.pending, load_embedder(model, embedding), processes, progress)
+            library.add_copies(found.copies)
+            absence = run.absence(comparison, found, refused)
+            forgotten = library.forget(absence.deleted)
+            generation, not_regrouped = _regrouped(run, model_id, progress, asked=options.recluster)
             write_files(
                 repository,
-                objects,
+                library.objects,
                 options.out,
                 buckets=settings.buckets,
                 assigner=settings.assigner,
                 quality=settings.quality,
                 stage=progress.stage,
             )
-        return summarise(repository, generation.number, found.others)
+        changes = Changes(
+            renamed=len(found.homes),
+            forgotten=forgotten,
+            copies=library.index.copies(),
+            away=[file.key for file in absence.away],
+            refused=refused,
+            passed_over=Counter(file.unread_by or "" for file in comparison.passed_over),
+            not_regrouped=not_regrouped,
+        )
+        return summarise(repository, generation, settings.reclusterer.min_cluster_size, changes)
 
 
-def _origin(photos: Path, model_id: str, settings: RunSettings) -> dict[str, str]:
-    """What decides which faces there are and how they compare; a result has one of each for its whole life."""
-    return {
-        "photos": str(photos.resolve()),
-        "model": model_id,
-        "detector": settings.detector.model_dump_json(),
-        "quality": settings.quality.model_dump_json(),
-    }
+def _settings(options: Options) -> RunSettings:
+    sizes: dict[str, Any] = {} if options.min_cluster_size is None else {"min_cluster_size": options.min_cluster_size}
+    return RunSettings(
+        BucketSettings(),
+        StandaloneSettings.with_processes(options.processes, forget_missing=options.forget_missing),
+        DetectorSettings(),
+        QualitySettings(),
+        AssignerSettings(),
+        ReclustererSettings(**sizes),
+    )
+
+
+def _regrouped(run: Run, model_id: str, progress: Progress, *, asked: bool) -> tuple[Generation, str]:
+    """Regroup where a person asked for it or it is due; return the active generation, and why nothing was done."""
+    generation = run.library.repository.active_generation()
+    if generation is not None and not asked and not run.is_due(generation):
+        return generation, ""
+    progress.stage("grouping all faces into people")
+    done = run.regroup(model_id)
+    if done.generation is None:
+        msg = f"expected a generation after a regrouping, found none: {done.reason}"
+        raise Fatal(msg)
+    return done.generation, done.reason if asked else ""

@@ -189,7 +189,10 @@ def _info(path: Path, key: str) -> ObjectInfo | None:
             return None
         except OSError:
             return ObjectInfo(key, 0, _EPOCH)
-    return ObjectInfo(key, found.st_size if stat.S_ISREG(found.st_mode) else 0, _time(found.st_mtime_ns))
+    size = found.st_size if stat.S_ISREG(found.st_mode) else 0
+    # A program may put the time of the last change back after an edit; that of the inode it cannot.
+    stamp = f"{size} {found.st_mtime_ns} {found.st_ctime_ns}"
+    return ObjectInfo(key, size, _time(found.st_mtime_ns), stamp=stamp)
 
 
 def _time(nanoseconds: int) -> datetime:

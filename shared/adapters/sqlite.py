@@ -9,6 +9,7 @@ from typing import Self
 
 from shared.adapters import sqlite_schema as schema
 from shared.adapters.sqlite_file import SqliteFile
+from shared.adapters.sqlite_files import SqliteFileIndex
 from shared.events import Outcome
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
@@ -38,6 +39,10 @@ class SqliteRepository:
     def close(self) -> None:
         """Close the file. Nothing that was saved depends on this."""
         self._file.close()
+
+    def file_index(self) -> SqliteFileIndex:
+        """Return the index of the files of a folder, which lies in the same file."""
+        return SqliteFileIndex(self._file)
 
     def save_images(self, images: Sequence[ImageRecord]) -> None:
         """Store images."""

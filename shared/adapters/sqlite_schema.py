@@ -14,7 +14,7 @@ from shared.events import Box, Cause, Outcome, Verdict
 from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
 APPLICATION_ID = 0x66616365  # "face": tells this file from other programs' databases
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 CREATE TABLE images (
@@ -51,6 +51,13 @@ CREATE TABLE lease (
     id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, holder TEXT, renewals INTEGER NOT NULL,
     seconds REAL NOT NULL, expires_at TEXT NOT NULL
 );
+CREATE TABLE files (
+    key TEXT PRIMARY KEY, stamp TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, image_id TEXT NOT NULL,
+    unread_by TEXT
+) WITHOUT ROWID;
+CREATE INDEX files_by_size ON files (size);
+CREATE INDEX files_by_etag ON files (etag);
+CREATE INDEX files_by_image ON files (image_id);
 """
 
 UPGRADES = {
@@ -65,7 +72,19 @@ CREATE TABLE lease (
     id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, holder TEXT, renewals INTEGER NOT NULL,
     seconds REAL NOT NULL, expires_at TEXT NOT NULL
 );
-"""
+""",
+    # No stamp is known of the files of earlier runs: the next run reads each once, and knows it by its bytes.
+    2: """
+CREATE TABLE files (
+    key TEXT PRIMARY KEY, stamp TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, image_id TEXT NOT NULL,
+    unread_by TEXT
+) WITHOUT ROWID;
+CREATE INDEX files_by_size ON files (size);
+CREATE INDEX files_by_etag ON files (etag);
+CREATE INDEX files_by_image ON files (image_id);
+INSERT OR REPLACE INTO files
+    SELECT key, '', size, etag, image_id, CASE outcome WHEN 'unreadable' THEN '' END FROM images ORDER BY image_id;
+""",
 }
 """What makes of a file of a version one of the next version."""
 
