@@ -45,17 +45,27 @@ class Findings:
     overwritten: set[str] = field(default_factory=set)
 
 
-def identify(comparison: Comparison, index: FileIndex, objects: ObjectStore, bucket: str, max_bytes: int) -> Findings:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What reads files: the store and its bucket, the size of the largest file in bytes, the name of the decoders."""
+
+    objects: ObjectStore
+    bucket: str
+    max_bytes: int
+    decoders: str
+
+
+def identify(comparison: Comparison, index: FileIndex, reader: Reader) -> Findings:
     """Find out which photograph each file holds that is not as it was.
 
-    Files above `max_bytes` are not read: they are known by name, size and time alone. Raises `Transient`.
+    Files above the limit are not read: they are known by name, size and time alone. Raises `Transient`.
     """
-    wanted = _worth_reading(comparison, index, max_bytes)
+    wanted = _worth_reading(comparison, index, reader.max_bytes)
     etags: dict[str, str] = {}
     refusals: dict[str, str] = {}
-    for info, answer in _read(wanted, objects, bucket):
+    for info, answer in _read(wanted, reader):
         if isinstance(answer, ObjectError):
-            refusals[info.key] = str(answer).removeprefix(f"{bucket}/{info.key}: ")
+            refusals[info.key] = str(answer).removeprefix(f"{reader.bucket}/{info.key}: ")
         else:
             etags[info.key] = answer
     found = Findings()
@@ -71,7 +81,7 @@ def identify(comparison: Comparison, index: FileIndex, objects: ObjectStore, buc
         else:
             fresh.append(info)
             vacated.append(file)
-    _sort_in(found, fresh, etags, index)
+    _sort_in(found, fresh, etags, index, reader.decoders)
     listed = {info.key for info in fresh}
     _follow(found, vacated, listed, index)
     return found
@@ -90,14 +100,12 @@ def _worth_reading(comparison: Comparison, index: FileIndex, max_bytes: int) -> 
     return [info for info in [*touched, *alike] if info.size <= max_bytes]
 
 
-def _read(
-    infos: Sequence[ObjectInfo], objects: ObjectStore, bucket: str
-) -> Iterator[tuple[ObjectInfo, str | ObjectError]]:
+def _read(infos: Sequence[ObjectInfo], reader: Reader) -> Iterator[tuple[ObjectInfo, str | ObjectError]]:
     """Yield each file with its MD5, or why it cannot be read."""
 
     def etag_of(info: ObjectInfo) -> str | ObjectError:
         try:
-            return objects.get(bucket, info.key).etag
+            return reader.objects.get(reader.bucket, info.key).etag
         except ObjectError as error:
             return error
 
@@ -106,14 +114,20 @@ def _read(
             yield from zip(block, threads.map(etag_of, block), strict=True)
 
 
-def _sort_in(found: Findings, fresh: Iterable[ObjectInfo], etags: Mapping[str, str], index: FileIndex) -> None:
-    """Say of files with unknown content whether they hold what is known, are to be decoded, or are copies of such."""
+def _sort_in(
+    found: Findings, fresh: Iterable[ObjectInfo], etags: Mapping[str, str], index: FileIndex, decoders: str
+) -> None:
+    """Say of files with unknown content whether they hold what is known, are to be decoded, or are copies of such.
+
+    What other decoders could not read is not known.
+    """
     decoded: set[tuple[str, int]] = set()
     for block in chunked(sorted(fresh, key=lambda info: info.key), _BLOCK):
         known = index.with_contents({etag for info in block if (etag := etags.get(info.key))})
         for info in block:
             etag = etags.get(info.key, "")
-            match = next((file for file in known.get(etag, ()) if file.size == info.size), None)
+            alike = (file for file in known.get(etag, ()) if file.size == info.size)
+            match = next((file for file in alike if file.unread_by in (None, decoders)), None)
             if match:
                 found.elsewhere.append(replace(match, key=info.key, stamp=info.stamp))
             elif etag and (etag, info.size) in decoded:

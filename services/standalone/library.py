@@ -50,14 +50,16 @@ class Library:
         """Write down files whose bytes are those of a photograph that has been decoded since."""
         for block in chunked(copies, _BLOCK):
             known = self.index.with_contents({etag for _, etag in block})
-            self.index.save(
-                [
-                    replace(file, key=info.key, stamp=info.stamp)
-                    for info, etag in block
-                    for file in known.get(etag, ())[:1]
-                    if file.size == info.size
-                ]
-            )
+            files = [
+                replace(file, key=info.key, stamp=info.stamp)
+                for info, etag in block
+                for file in known.get(etag, ())[:1]
+                if file.size == info.size
+            ]
+            with self.index.transaction():
+                before = {file.image_id for file in self.index.named([file.key for file in files]).values()}
+                self.index.save(files)
+                self.remove_unheld(before)
 
     def forget(self, files: Sequence[IndexedFile]) -> int:
         """Forget files, and the photographs that no other file holds; return how many of these there were."""

@@ -4,7 +4,8 @@ Everything that was finished is in `facestream.db` before the next batch begins,
 where it was; identifiers are derived and steps are deterministic, so it ends with the same result.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,11 +20,12 @@ from services.reclusterer.settings import ReclustererSettings
 from services.reclusterer.step import Regrouped, recluster
 from services.standalone.absence import Absence, judge
 from services.standalone.detection import Detection, Screened
-from services.standalone.identity import Findings, identify
+from services.standalone.identity import Findings, Reader, identify
 from services.standalone.library import Library
 from services.standalone.publishing import publisher
 from services.standalone.scan import Comparison, compare
 from services.standalone.settings import StandaloneSettings
+from services.standalone.summary import Changes
 from shared.events import BucketEvent, FacesEmbedded, Outcome
 from shared.file_index import IndexedFile
 from shared.matching import AssignerSettings
@@ -63,26 +65,47 @@ class Progress(Protocol):
 class Run:
     """One run over a folder: the photographs, what decodes them, and the settings.
 
-    `reader` names the decoders and limits of this run.
+    `decoders` names the decoders and limits of this run.
     """
 
     library: Library
     detection: Detection
     settings: RunSettings
-    reader: str
+    decoders: str
 
     def compare(self, *, rescan: bool) -> Comparison:
         """Compare the folder with what is known of it. `rescan`: as if somebody might have touched every file."""
         bucket, index = self.settings.buckets.photos, self.library.index
         known = (replace(file, stamp="") for file in index.files()) if rescan else index.files()
-        return compare(self.library.objects.list(bucket), known, _rule, self.reader)
+        return compare(self.library.objects.list(bucket), known, _rule, self.decoders)
 
     def identify(self, comparison: Comparison) -> Findings:
         """Find out which photograph each file holds that is new, or may be another one than before."""
-        objects, bucket = self.library.objects, self.settings.buckets.photos
-        return identify(comparison, self.library.index, objects, bucket, self.settings.detector.max_bytes)
+        bucket, limit = self.settings.buckets.photos, self.settings.detector.max_bytes
+        return identify(comparison, self.library.index, Reader(self.library.objects, bucket, limit, self.decoders))
 
-    def absence(self, comparison: Comparison, found: Findings, refused: Collection[str]) -> Absence:
+    def take_in(
+        self, comparison: Comparison, found: Findings, add: Callable[[Sequence[ObjectInfo]], Mapping[str, str]]
+    ) -> Changes:
+        """Bring the repository up to date with what was found in the folder; return what was done.
+
+        `add` decodes photographs and stores them, as `Run.add` does, and is called only where there are any.
+        """
+        self.library.settle(found)
+        self.library.pass_over(comparison)
+        refused = {**found.refused, **(add(found.pending) if found.pending else {})}
+        self.library.add_copies(found.copies)
+        absence = self._absence(comparison, found, refused)
+        return Changes(
+            renamed=len(found.homes),
+            forgotten=self.library.forget(absence.deleted),
+            copies=self.library.index.copies(),
+            away=[file.key for file in absence.away],
+            refused=refused,
+            passed_over=Counter(file.unread_by or "" for file in comparison.passed_over),
+        )
+
+    def _absence(self, comparison: Comparison, found: Findings, refused: Collection[str]) -> Absence:
         """Say of the photographs that are missing whether they count as deleted.
 
         What lies below a name that cannot be read just now, as a link whose target is away, is not missing.
@@ -164,7 +187,7 @@ class Run:
         if screened.passing:
             unread_by: str | None = ""
         else:
-            unread_by = self.reader if screened.photo.outcome is Outcome.UNREADABLE else None
+            unread_by = self.decoders if screened.photo.outcome is Outcome.UNREADABLE else None
         return IndexedFile(photo.key, stamp, photo.size, etag, photo.image_id, unread_by)
 
     def regroup(self, model_id: str) -> Regrouped:

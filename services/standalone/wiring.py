@@ -1,9 +1,8 @@
 """A run from settings to result: the one place that names the local adapters."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +26,7 @@ from shared.adapters.sqlite import SqliteRepository
 from shared.errors import Fatal
 from shared.matching import AssignerSettings
 from shared.models import FACENET, LANDMARKS, located
+from shared.ports import ObjectInfo
 from shared.processes import Processes
 from shared.records import Generation
 from shared.settings import BucketSettings
@@ -77,19 +77,16 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
         found = run.identify(comparison)
         check_library(comparison, found, made_from, options.photos, options.out)
         record_origin(options.out, origin)
-        library.settle(found)
-        library.pass_over(comparison)
         with progress_of(len(found.pending)) as progress:
-            refused = dict(found.refused)
-            if found.pending:
+
+            def add(pending: Sequence[ObjectInfo]) -> Mapping[str, str]:
                 pool = settings.standalone
                 # They load their models in the time that loading the network takes.
                 with Processes(pool.processes, pool.photo_timeout, detection.finder().load) as processes:
-                    refused |= run.add(found.pending, load_embedder(model, embedding), processes, progress)
-            library.add_copies(found.copies)
-            absence = run.absence(comparison, found, refused)
-            forgotten = library.forget(absence.deleted)
-            generation, not_regrouped = _regrouped(run, model_id, progress, asked=options.recluster)
+                    return run.add(pending, load_embedder(model, embedding), processes, progress)
+
+            changes = run.take_in(comparison, found, add)
+            generation, changes = _regrouped(run, model_id, progress, changes, asked=options.recluster)
             write_files(
                 repository,
                 library.objects,
@@ -99,15 +96,6 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
                 quality=settings.quality,
                 stage=progress.stage,
             )
-        changes = Changes(
-            renamed=len(found.homes),
-            forgotten=forgotten,
-            copies=library.index.copies(),
-            away=[file.key for file in absence.away],
-            refused=refused,
-            passed_over=Counter(file.unread_by or "" for file in comparison.passed_over),
-            not_regrouped=not_regrouped,
-        )
         return summarise(repository, generation, settings.reclusterer.min_cluster_size, changes)
 
 
@@ -123,14 +111,16 @@ def _settings(options: Options) -> RunSettings:
     )
 
 
-def _regrouped(run: Run, model_id: str, progress: Progress, *, asked: bool) -> tuple[Generation, str]:
-    """Regroup where a person asked for it or it is due; return the active generation, and why nothing was done."""
+def _regrouped(
+    run: Run, model_id: str, progress: Progress, changes: Changes, *, asked: bool
+) -> tuple[Generation, Changes]:
+    """Regroup where a person asked for it or it is due; return the active generation, and what is to be said of it."""
     generation = run.library.repository.active_generation()
     if generation is not None and not asked and not run.is_due(generation):
-        return generation, ""
+        return generation, changes
     progress.stage("grouping all faces into people")
     done = run.regroup(model_id)
     if done.generation is None:
         msg = f"expected a generation after a regrouping, found none: {done.reason}"
         raise Fatal(msg)
-    return done.generation, done.reason if asked else ""
+    return done.generation, replace(changes, not_regrouped=done.reason if asked else "")
