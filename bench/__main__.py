@@ -23,6 +23,7 @@ BENCHMARKS = (
     "churn",
     "assignment",
     "run",
+    "unchanged",
     "assigner",
     "latency",
     "lag",

@@ -65,7 +65,7 @@ class Summary:
 
     def _people(self) -> str:
         if not sum(self.faces.values()):
-            return "No face was found on them."
+            return f"No face was found on {'it' if self.photos == 1 else 'them'}."
         if not self.people:
             return f"No people yet: no {self.min_cluster_size} faces are alike enough to be one person."
         more = ", ..." if len(self.people) > _SHOWN else ""

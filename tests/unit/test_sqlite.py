@@ -13,7 +13,9 @@ import pytest
 
 from shared.adapters import sqlite_file
 from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite_schema import VERSION
 from shared.errors import InvalidInput, Transient
+from shared.file_index import IndexedFile
 from shared.records import GenerationState
 from tests.contract.examples import cluster, face, generation, image, membership
 
@@ -42,7 +44,7 @@ def test_a_database_of_another_kind_is_wrong_input_and_stays_as_it_is(
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(statements)
     before = path.read_bytes()
-    with pytest.raises(InvalidInput, match=f"expected a facestream database of version 2, found {found}"):
+    with pytest.raises(InvalidInput, match=f"expected a facestream database of version {VERSION}, found {found}"):
         SqliteRepository(path)
     assert path.read_bytes() == before
 
@@ -62,7 +64,15 @@ def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
 
 
 _FIRST_VERSION = """
-CREATE TABLE images (image_id TEXT PRIMARY KEY);
+CREATE TABLE images (
+    image_id TEXT PRIMARY KEY, object_id TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL, etag TEXT NOT NULL,
+    size INTEGER NOT NULL, uploaded_at TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT, version_id TEXT,
+    sequencer TEXT, width INTEGER, height INTEGER, source TEXT NOT NULL
+);
+INSERT INTO images VALUES ('a', 'o', 'photos', 'a.jpg', '0f', 7, '2026-11-24T00:00:00+00:00', 'detected', NULL, NULL,
+    NULL, 1, 1, '');
+INSERT INTO images VALUES ('b', 'p', 'photos', 'b.jpg', '', 8, '2026-11-24T00:00:00+00:00', 'unreadable', 'text', NULL,
+    NULL, NULL, NULL, '');
 CREATE TABLE generations (
     number INTEGER PRIMARY KEY, state TEXT NOT NULL, model_id TEXT NOT NULL, snapshot TEXT NOT NULL,
     parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL
@@ -83,6 +93,10 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> No
         with SqliteRepository(path) as repository:
             assert repository.active_generation() == replace(generation(1), state=GenerationState.ACTIVE)
             assert repository.lease() is None
+            assert list(repository.file_index().files()) == [
+                IndexedFile("a.jpg", "", 7, "0f", "a"),
+                IndexedFile("b.jpg", "", 8, "", "b", unread_by=""),
+            ]
     with SqliteRepository(path) as repository:
         assert repository.next_generation_number() == 2
         repository.save_generation(generation(2))
