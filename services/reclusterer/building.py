@@ -14,7 +14,7 @@ from services.reclusterer.orders import keys_of
 from services.reclusterer.parallel import Spread, in_threads
 from services.reclusterer.phases import Phases
 from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.snapshot import Snapshot, Standing
+from services.reclusterer.snapshot import Snapshot, Standing, grouping_digest
 from shared.events import Cause
 from shared.ids import cluster_id
 from shared.ports import FaceRepository
@@ -59,6 +59,11 @@ def build(
         *(number, GenerationState.BUILDING, snapshot.model_id, snapshot.digest, parameters_of(settings)),
         counts=_counts(snapshot, clustering, before),
         created_at=datetime.now(UTC),
+        grouping=grouping_digest(
+            clustering.labels,
+            [cluster.cluster_id for cluster in clusters],
+            {cluster.cluster_id: cluster.medoid_face_id for cluster in clusters},
+        ),
         previous=before.generation.number if before.generation else 0,
     )
     with phases("write"):

@@ -14,7 +14,7 @@ from shared.events import Box, Cause, Outcome, Verdict
 from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
 APPLICATION_ID = 0x66616365  # "face": tells this file from other programs' databases
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 CREATE TABLE images (
@@ -33,7 +33,8 @@ CREATE INDEX faces_by_image ON faces (image_id, face_id);
 CREATE TABLE generations (
     number INTEGER PRIMARY KEY, state TEXT NOT NULL, model_id TEXT NOT NULL, snapshot TEXT NOT NULL,
     parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL,
-    created_at TEXT, published_at TEXT, previous INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT ''
+    created_at TEXT, published_at TEXT, previous INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+    grouping TEXT NOT NULL DEFAULT '', revision INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE clusters (
     generation INTEGER, cluster_id TEXT, medoid_face_id TEXT NOT NULL, medoid BLOB NOT NULL, exemplars BLOB NOT NULL,
@@ -44,6 +45,12 @@ CREATE TABLE memberships (
     PRIMARY KEY (generation, face_id)
 ) WITHOUT ROWID;
 CREATE INDEX memberships_by_face ON memberships (face_id);
+CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause);
+CREATE TABLE former_memberships (
+    face_id TEXT, generation INTEGER, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
+    PRIMARY KEY (face_id, generation)
+) WITHOUT ROWID;
+CREATE INDEX former_memberships_by_generation ON former_memberships (generation, cluster_id);
 CREATE TABLE control (name TEXT PRIMARY KEY, value INTEGER);
 INSERT INTO control VALUES ('active', NULL), ('last number', 0), ('fence', 0);
 CREATE TABLE pinned (number INTEGER PRIMARY KEY);
@@ -65,7 +72,17 @@ CREATE TABLE lease (
     id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, holder TEXT, renewals INTEGER NOT NULL,
     seconds REAL NOT NULL, expires_at TEXT NOT NULL
 );
-"""
+""",
+    2: """
+ALTER TABLE generations ADD COLUMN grouping TEXT NOT NULL DEFAULT '';
+ALTER TABLE generations ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause);
+CREATE TABLE former_memberships (
+    face_id TEXT, generation INTEGER, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
+    PRIMARY KEY (face_id, generation)
+) WITHOUT ROWID;
+CREATE INDEX former_memberships_by_generation ON former_memberships (generation, cluster_id);
+""",
 }
 """What makes of a file of a version one of the next version."""
 
@@ -147,7 +164,7 @@ def generation_row(generation: Generation) -> Row:
         *(generation.number, generation.state.value, generation.model_id, generation.snapshot),
         *(json.dumps(dict(mapping)) for mapping in mappings),
         *(int(generation.announced), _text(generation.created_at), _text(generation.published_at)),
-        *(generation.previous, generation.reason),
+        *(generation.previous, generation.reason, generation.grouping, generation.revision),
     )
 
 
@@ -155,7 +172,7 @@ def generation_of(row: Row) -> Generation:
     """Return the generation of a row."""
     number, state, model_id, snapshot, *rest = row
     parameters, counts, timings = map(json.loads, rest[:3])
-    announced, created_at, published_at, previous, reason = rest[3:]
+    announced, created_at, published_at, previous, reason, grouping, revision = rest[3:]
     return Generation(
         *(number, GenerationState(state), model_id, snapshot, parameters, counts, timings),
         announced=bool(announced),
@@ -163,6 +180,8 @@ def generation_of(row: Row) -> Generation:
         published_at=_time(published_at),
         previous=previous,
         reason=reason,
+        grouping=grouping,
+        revision=revision,
     )
 
 

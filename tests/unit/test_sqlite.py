@@ -42,7 +42,7 @@ def test_a_database_of_another_kind_is_wrong_input_and_stays_as_it_is(
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(statements)
     before = path.read_bytes()
-    with pytest.raises(InvalidInput, match=f"expected a facestream database of version 2, found {found}"):
+    with pytest.raises(InvalidInput, match=f"expected a facestream database of version 3, found {found}"):
         SqliteRepository(path)
     assert path.read_bytes() == before
 
@@ -68,6 +68,10 @@ CREATE TABLE generations (
     parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL
 );
 INSERT INTO generations VALUES (1, 'active', 'one', 'snapshot', '{"edge": 0.7, "seed": 1}', '{}', '{}', 0);
+CREATE TABLE memberships (
+    generation INTEGER, face_id TEXT, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
+    PRIMARY KEY (generation, face_id)
+) WITHOUT ROWID;
 CREATE TABLE control (name TEXT PRIMARY KEY, value INTEGER);
 INSERT INTO control VALUES ('active', 1), ('last number', 1);
 PRAGMA application_id = 1717658469;
