@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 2048  # rows of distances at a time: with 5,000 faces 80 MB
-_DECIMALS = 6  # sums of distances that agree so far are equal: a product's last digits depend on where it stands
+_EQUAL = 1e-6  # sums of distances that differ by less are equal: a product's last digits depend on where it stands
 
 
 def medoid_of(vectors: NDArray[np.float32]) -> int:
@@ -22,7 +22,8 @@ def medoid_of(vectors: NDArray[np.float32]) -> int:
         for start in range(0, len(exact), _BLOCK)
         for rows in [exact[start : start + _BLOCK]]
     ]
-    return int(np.argmin(np.round(np.concatenate(totals), _DECIMALS)))
+    total = np.concatenate(totals)
+    return int(np.argmax(total <= total.min() + _EQUAL))
 
 
 def mean_of(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
