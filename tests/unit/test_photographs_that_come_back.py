@@ -171,6 +171,16 @@ def test_people_are_who_they_were_also_where_a_regrouping_was_made_without_some_
     assert library.count() == told, "nobody has heard of a change"
 
 
+def test_a_person_of_whom_a_generation_was_made_without_is_the_same_one_in_the_next() -> None:
+    library = _grouped()
+    before = library.heard()
+    library.remove(_FIRST_PERSON)
+    assert library.regroup().outcome is Outcome.PUBLISHED
+    library.upload(_FIRST_PERSON)
+    assert library.regroup().outcome is Outcome.PUBLISHED
+    assert library.heard() == before
+
+
 def test_memberships_that_differ_from_what_was_made_are_grouped_anew_though_no_face_came_or_went() -> None:
     library = _grouped()
     expected = library.heard()
