@@ -3,7 +3,7 @@
 The faces of one photograph compete, because nobody is on a photograph twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import compress
 from typing import Annotated, NamedTuple
 
@@ -66,6 +66,18 @@ def matches(
         else:
             of_faces = zip(persons[start:stop], similarities[start:stop], clear[start:stop], strict=True)
             yield [Match(person if is_clear else None, similarity) for person, similarity, is_clear in of_faces]
+
+
+def matches_beside(
+    vectors: Sequence[NDArray[np.float32]], people: People, taken: Container[str | None], settings: AssignerSettings
+) -> Sequence[Match]:
+    """Match faces of one photograph with those people whom no other face on it is: not those of the ids in `taken`."""
+    if not vectors or not len(people):
+        return [Match(None, None)] * len(vectors)
+    similarities = np.stack([people.similarities(vector) for vector in vectors])
+    similarities[:, [cluster_id in taken for cluster_id in people.cluster_ids]] = -np.inf
+    found = competition(similarities, settings)
+    return [match if match.similarity != -np.inf else Match(None, None) for match in found]
 
 
 def _is_clear(best: NDArray[np.float64], second: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:

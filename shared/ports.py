@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.events import Outcome
+from shared.events import Cause, Outcome
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 
@@ -93,9 +93,10 @@ class FaceRepository(Protocol):
         ...
 
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
-        """Remove images, their faces and the memberships of those.
+        """Remove images, their faces and the memberships of those, which become former ones.
 
-        Returns the faces that were removed, in ascending order of face id.
+        Returns the faces that were removed, in ascending order of face id. What was derived from their vectors stays:
+        `shared.erasing.erase` removes that as well.
         """
         ...
 
@@ -132,15 +133,23 @@ class FaceRepository(Protocol):
         ...
 
     def save_generation(self, generation: Generation) -> None:
-        """Store a generation document. It does not become the active one by that."""
+        """Store a generation document. It does not become the active one by that, and keeps its `revision`."""
         ...
 
     def save_clusters(self, clusters: Sequence[Cluster]) -> None:
         """Store clusters of a generation."""
         ...
 
-    def clusters(self, generation: int) -> Sequence[Cluster]:
-        """Return the clusters of a generation in ascending order of cluster id."""
+    def clusters(self, generation: int, cluster_ids: Sequence[str] | None = None) -> Sequence[Cluster]:
+        """Return the clusters of a generation, or those of these ids, in ascending order of cluster id."""
+        ...
+
+    def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
+        """Remove clusters of a generation; those that are not there are passed over."""
+        ...
+
+    def revise(self, generation: int) -> None:
+        """Count up the `revision` of a generation, if there is one. One atomic write."""
         ...
 
     def memberships(self, generation: int) -> Iterator[Membership]:
@@ -151,8 +160,27 @@ class FaceRepository(Protocol):
         """Return the membership in a generation of each of these faces that has one, by face id."""
         ...
 
+    def members(self, generation: int, cluster_id: str, cause: Cause, limit: int) -> Sequence[str]:
+        """Return the ids of up to `limit` faces that are in a cluster for this cause, in ascending order."""
+        ...
+
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
-        """Remove the memberships of these faces in a generation; those that are not there are passed over."""
+        """Remove the memberships of these faces in a generation, which become former ones.
+
+        Those that are not there are passed over.
+        """
+        ...
+
+    def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
+        """Return the former memberships of each of these faces that has any, the latest generation first.
+
+        A removed membership is a former one until its generation is removed, and stays one when the face comes back.
+        Only this call and the next one tell of it. There are none of generation 0.
+        """
+        ...
+
+    def former_clusters(self, generation: int) -> frozenset[str]:
+        """Return the cluster ids that the former memberships of a generation name."""
         ...
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
@@ -164,7 +192,7 @@ class FaceRepository(Protocol):
         ...
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships, if there is one.
+        """Remove a generation with its clusters and memberships, former ones too, if there is one.
 
         Raises ValueError if it is active or pinned.
         """

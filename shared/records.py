@@ -98,9 +98,12 @@ class Generation:
     """One regrouping of all faces.
 
     `snapshot` is a digest of the face ids and the model that it was made from; equal snapshots and parameters give
-    equal clusters. `previous` is the generation whose place it took or was to take when it was last published at
-    `published_at`, 0 for none; `announced` says that the world was told of all that differs from that. `reason`: why
-    it is held. A generation that is `building` may be unfinished, all others are whole.
+    equal clusters. `grouping` is a digest of what was made of them, the cluster of each face and the medoid of each
+    cluster; "" where an earlier version of this software made it. `revision` counts how often other medoids took the
+    place of erased ones since then; the repository counts it, whatever is saved. `previous` is the generation whose
+    place it took or was to take when it was last published at `published_at`, 0 for none; `announced` says that the
+    world was told of all that differs from that. `reason`: why it is held. A generation that is `building` may be
+    unfinished, all others are whole.
     """
 
     number: int
@@ -115,6 +118,8 @@ class Generation:
     published_at: datetime | None = None
     previous: int = 0
     reason: str = ""
+    grouping: str = ""
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

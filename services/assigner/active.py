@@ -15,11 +15,15 @@ _LOOK_EVERY = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """The people of one generation, 0 before the first. `model_id`: whose embeddings they are, None for all."""
+    """The people of one generation, 0 before the first, as they were at one of its revisions.
+
+    `model_id`: whose embeddings they are, None for all.
+    """
 
     generation: int
     model_id: str | None
     people: People
+    revision: int = 0
 
 
 class ActiveGroup:
@@ -48,10 +52,10 @@ class ActiveGroup:
 
     def _look(self) -> None:
         active = self._repository.active_generation()
-        number = active.number if active else 0
-        if active and number != self._group.generation:
+        if active and (active.number, active.revision) != (self._group.generation, self._group.revision):
+            number = active.number
             people = People(self._repository.clusters(number), self._settings.rule)
-            self._group = Group(number, active.model_id, people)
+            self._group = Group(number, active.model_id, people, active.revision)
             metrics.GENERATION.set(number)
             metrics.GENERATION_SINCE.set_to_current_time()
             if active.created_at:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.events import Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, ImageProcessed, Photo, Verdict
-from shared.matching import AssignerSettings, Match, matches
+from shared.matching import AssignerSettings, Match, matches, matches_beside
 from shared.people import Nearest, People
 from shared.records import FaceRecord, ImageRecord, Membership
 
@@ -42,16 +42,23 @@ def assign(
     `people` are those of `generation`. `sources`, one for each photograph, say where it came from
     (`topic/partition@offset`). What is said of a photograph does not depend on the others. `nearest`: the people
     nearest to all accepted faces, where somebody has searched for them already. `kept`: the memberships that faces
-    have and keep, by face id. Raises ValueError where the vectors have not the dimensions of the people.
+    have and keep, by face id; of two faces of one photograph that would have one person the first keeps it, and no
+    other face of it gets that person. Raises ValueError where the vectors have not the dimensions of the people.
     """
     accepted = [accepted_faces(photo) for photo in photos]
     found_of = matches([[_vector(face) for face in faces] for faces in accepted], people, settings, nearest)
     origins = sources or [""] * len(photos)
     assigned = []
     for photo, faces, found, source in zip(photos, accepted, found_of, origins, strict=True):
+        own = _kept(faces, kept)
+        fresh = dict(zip((face.face_id for face in faces), found, strict=True))
+        if own:
+            others = [face for face in faces if face.face_id not in own]
+            taken = {membership.cluster_id for membership in own.values()}
+            beside = matches_beside([_vector(face) for face in others], people, taken, settings)
+            fresh = dict(zip((face.face_id for face in others), beside, strict=True))
         memberships = tuple(
-            kept.get(face.face_id) or _membership(face, match, generation, people)
-            for face, match in zip(faces, found, strict=True)
+            own.get(face.face_id) or _membership(face, fresh[face.face_id], generation, people) for face in faces
         )
         assigned.append(_assigned(photo, faces, memberships, source))
     return assigned
@@ -60,6 +67,18 @@ def assign(
 def accepted_faces(photo: FacesEmbedded) -> list[EmbeddedFace]:
     """Return the accepted faces of a photograph, in its order."""
     return [face for face in photo.faces if face.verdict is Verdict.ACCEPTED]
+
+
+def _kept(faces: Sequence[EmbeddedFace], kept: Mapping[str, Membership]) -> Mapping[str, Membership]:
+    """Return what the faces of one photograph keep: nobody is on it twice."""
+    found: dict[str, Membership] = {}
+    taken: set[str | None] = set()
+    for face in faces:
+        membership = kept.get(face.face_id)
+        if membership and (membership.cluster_id is None or membership.cluster_id not in taken):
+            found[face.face_id] = membership
+            taken.add(membership.cluster_id)
+    return found
 
 
 def _vector(face: EmbeddedFace) -> NDArray[np.float32]:
@@ -113,7 +132,7 @@ def _event(face: EmbeddedFace, photo: Photo, membership: Membership) -> FaceAssi
         cluster_id=membership.cluster_id,
         similarity=membership.similarity,
         generation=membership.generation,
-        cause=membership.cause,
+        cause=Cause.ARRIVED,  # also where a regrouping has given the face its person, before it came back
     )
 
 

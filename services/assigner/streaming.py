@@ -6,24 +6,28 @@ after the commit, or at the next start where the process died in between.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from more_itertools import chunked, partition
 
 from services.assigner.active import ActiveGroup, Group
 from services.assigner.ahead import Ahead
+from services.assigner.before import Before, before
 from services.assigner.crops import completed, lacks_crops, unkept
 from services.assigner.history import Judgement, Meaning, ghost_of, is_gone, judge, marker_id
 from services.assigner.step import Assigned, accepted_faces, assign
 from services.assigner.telling import News, count, told
 from shared import metrics, notices
+from shared.erasing import erase
 from shared.events import FacesEmbedded, Outcome
 from shared.matching import AssignerSettings
 from shared.metrics import timed
 from shared.people import People
 from shared.ports import ConsumedRecord, FaceRepository, ObjectStore, ProducedRecord
 from shared.records import ImageRecord
+from shared.refitting import refit
+from shared.returning import memberships_before
 from shared.settings import BucketSettings
 
 _NOBODY = People([])
@@ -150,33 +154,47 @@ class Assigner:
         """Assign faces by the generation that is active when all is written."""
         while arrived:
             group = self._active.current()
+            known = self._before(arrived, group)
             with timed("assign"):
-                assigned = self._assigned(arrived, group)
+                assigned = self._assigned(arrived, group, known)
             with timed("write"):
                 # Images last: a photograph counts as done when its image is there.
                 self._repository.save_faces([face for item in assigned for face in item.faces])
                 self._repository.save_memberships([found for item in assigned for found in item.memberships])
+                if returned := known.returned():
+                    self._refit(group, returned)
                 self._repository.save_images([item.image for item in assigned])
             if self._active.is_still(group):
                 return assigned
         return []
 
-    def _assigned(self, arrived: Sequence[News], group: Group) -> list[Assigned]:
-        """Assign the faces of each photograph.
+    def _before(self, arrived: Sequence[News], group: Group) -> Before:
+        """Look up what faces have, or had before their photograph went."""
+        faces = [face.face_id for item in arrived for face in accepted_faces(item.event)]
+        if not group.generation or not faces:
+            return Before({}, {})
+        with timed("read"):
+            there = set(group.people.cluster_ids)
+            had = memberships_before(self._repository, group.generation, faces, there)
+            has = self._repository.memberships_of(group.generation, faces)
+        return before([(item.event, _is_comparable(item.event, group)) for item in arrived], has, had, there)
 
-        Embeddings of another model than the group's resemble nobody. But a face that another model has embedded anew
-        is the face that it was: it keeps its person, by which the next generation, of that model, knows its people.
-        """
+    def _assigned(self, arrived: Sequence[News], group: Group, known: Before) -> list[Assigned]:
+        """Assign the faces of each photograph. Embeddings of another model than the group's resemble nobody."""
         others, ours = map(list, partition(lambda item: _is_comparable(item.event, group), arrived))
-        foreign = [face.face_id for item in others for face in accepted_faces(item.event)]
-        kept = self._repository.memberships_of(group.generation, foreign) if foreign else {}
         found: dict[str, Assigned] = {}
         for people, part in ((group.people, ours), (_NOBODY, others)):
             sources, events = [item.record.place for item in part], [item.event for item in part]
             nearest = self.ahead.nearest(sources, group)
-            said = assign(events, group.generation, people, self._settings, sources, nearest=nearest, kept=kept)
+            said = assign(events, group.generation, people, self._settings, sources, nearest=nearest, kept=known.kept)
             found.update(zip(sources, said, strict=True))
         return [found[item.record.place] for item in arrived]
+
+    def _refit(self, group: Group, returned: Iterable[str]) -> None:
+        """Have the clusters that faces came back to count them again."""
+        generation = self._repository.generation(group.generation)
+        if generation:
+            refit(self._repository, generation, returned)
 
     def _erase(self, images: Sequence[ImageRecord]) -> None:
         """Remove images that are still doomed, with faces, memberships and crops.
@@ -195,7 +213,7 @@ class Assigner:
         ]
         erased = [face for image_id in ids for face in faces.get(image_id, ())]
         self._objects.remove(self._crops, [face.crop_key for face in erased])
-        self._repository.remove_images(ids)
+        erase(self._repository, [image for image in gone if image.image_id in set(ids)])
         metrics.ERASED.inc(len(erased))
 
 

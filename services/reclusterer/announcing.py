@@ -88,7 +88,9 @@ def announce_clusters(
 
 def changes(repository: FaceRepository, before: int, after: int) -> list[Fate]:
     """Return what became of each cluster from one generation to another, in ascending order of cluster id."""
-    sizes_before: Counter[str] = Counter({cluster.cluster_id: 0 for cluster in repository.clusters(before)})
+    # Downstream knows of those too that went with the last of their faces.
+    known = {cluster.cluster_id for cluster in repository.clusters(before)} | repository.former_clusters(before)
+    sizes_before: Counter[str] = Counter(dict.fromkeys(known, 0))
     sizes_after: Counter[str] = Counter({cluster.cluster_id: 0 for cluster in repository.clusters(after)})
     shared: Counter[tuple[str, str]] = Counter()
     for old, new in both(repository, before, after):

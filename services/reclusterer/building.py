@@ -10,11 +10,12 @@ from more_itertools import chunked
 from services.reclusterer.chinese_whispers import UNKNOWN
 from services.reclusterer.clustering import Clustering, cluster_faces
 from services.reclusterer.lineage import Descent, descents
+from services.reclusterer.naming import names_before
 from services.reclusterer.orders import keys_of
 from services.reclusterer.parallel import Spread, in_threads
 from services.reclusterer.phases import Phases
 from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.snapshot import Snapshot, Standing
+from services.reclusterer.snapshot import Snapshot, Standing, grouping_digest
 from shared.events import Cause
 from shared.ids import cluster_id
 from shared.ports import FaceRepository
@@ -54,11 +55,16 @@ def build(
         )
     with phases("match"):
         number = repository.next_generation_number()
-        clusters = _clusters(number, snapshot, clustering, before)
+        clusters = _clusters(repository, number, snapshot, clustering, before)
     generation = Generation(
         *(number, GenerationState.BUILDING, snapshot.model_id, snapshot.digest, parameters_of(settings)),
         counts=_counts(snapshot, clustering, before),
         created_at=datetime.now(UTC),
+        grouping=grouping_digest(
+            clustering.labels,
+            [cluster.cluster_id for cluster in clusters],
+            {cluster.cluster_id: cluster.medoid_face_id for cluster in clusters},
+        ),
         previous=before.generation.number if before.generation else 0,
     )
     with phases("write"):
@@ -71,14 +77,16 @@ def build(
     return generation
 
 
-def _clusters(number: int, snapshot: Snapshot, clustering: Clustering, before: Standing) -> list[Cluster]:
+def _clusters(
+    repository: FaceRepository, number: int, snapshot: Snapshot, clustering: Clustering, before: Standing
+) -> list[Cluster]:
     """Return the clusters in the order of their numbers, each with its old identifier or a new one."""
     sizes = np.bincount(clustering.labels[clustering.labels != UNKNOWN], minlength=len(clustering.medoids))
 
     def named(place: int, descent: Descent) -> Cluster:
         middle = clustering.medoids[place]
         medoid_face = snapshot.face_ids[middle]
-        kept = None if descent.heir_of is None else before.cluster_ids[descent.heir_of]
+        kept = back.get(place) if descent.heir_of is None else before.cluster_ids[descent.heir_of]
         return Cluster(
             generation=number,
             cluster_id=kept or cluster_id(number, medoid_face),
@@ -90,6 +98,11 @@ def _clusters(number: int, snapshot: Snapshot, clustering: Clustering, before: S
         )
 
     lineage = descents(before.labels, clustering.labels, len(clustering.medoids))
+    new: dict[int, list[str]] = {place: [] for place, descent in enumerate(lineage) if not descent.parents}
+    for face_id, label in zip(snapshot.face_ids, clustering.labels.tolist(), strict=True):
+        if label in new:
+            new[label].append(face_id)
+    back = names_before(repository, new, set(before.cluster_ids))
     return [named(place, descent) for place, descent in enumerate(lineage)]
 
 

@@ -7,15 +7,16 @@ Faces that were erased after the snapshot must not come back.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
 from more_itertools import chunked
 
 from services.reclusterer.presence import present_ids, present_of
 from shared.events import Cause
-from shared.matching import AssignerSettings, Match, competition, matches
+from shared.matching import AssignerSettings, Match, matches, matches_beside
 from shared.people import People
 from shared.ports import FaceRepository
 from shared.records import FaceRecord, Generation, Membership
+from shared.refitting import refit
+from shared.returning import memberships_before
 
 _BLOCK = 500  # photographs looked at together
 
@@ -25,6 +26,22 @@ def catch_up(repository: FaceRepository, generation: Generation, settings: Assig
 
     `settings` are the assigner's. Can be repeated. To be called when no assigner works in the generation before.
     """
+    late = forget_gone(repository, generation)
+    people = People(repository.clusters(generation.number), settings.rule)
+    added = 0
+    for image_ids in chunked(sorted(late), _BLOCK):
+        back = _give_back(repository, generation, people, image_ids)
+        if refit(repository, generation, _clusters_of(back)):
+            people = People(repository.clusters(generation.number), settings.rule)
+        added += len(back) + _place(repository, generation, people, image_ids, settings)
+    return added
+
+
+def forget_gone(repository: FaceRepository, generation: Generation) -> set[str]:
+    """Remove the memberships of faces that are not there, and refit the clusters that they leave.
+
+    Returns the ids of the images that have faces without a membership. Can be repeated.
+    """
     late: set[str] = set()
     gone: list[str] = []
     members = (membership.face_id for membership in repository.memberships(generation.number))
@@ -33,11 +50,14 @@ def catch_up(repository: FaceRepository, generation: Generation, settings: Assig
             gone.append(face_id)
         else:
             late.add(image_id)
+    left = repository.memberships_of(generation.number, gone) if gone else {}
     repository.remove_memberships(generation.number, gone)
-    people = People(repository.clusters(generation.number), settings.rule)
-    return sum(
-        _place(repository, generation, people, image_ids, settings) for image_ids in chunked(sorted(late), _BLOCK)
-    )
+    refit(repository, generation, _clusters_of(left.values()))
+    return late
+
+
+def _clusters_of(memberships: Iterable[Membership]) -> set[str]:
+    return {membership.cluster_id for membership in memberships if membership.cluster_id is not None}
 
 
 def _differences(there: Iterator[tuple[str, str]], members: Iterator[str]) -> Iterator[tuple[str, str | None]]:
@@ -58,6 +78,25 @@ def _differences(there: Iterator[tuple[str, str]], members: Iterator[str]) -> It
             face, member = next(there, None), next(members, None)
 
 
+def _give_back(
+    repository: FaceRepository, generation: Generation, people: People, image_ids: Sequence[str]
+) -> Sequence[Membership]:
+    """Give late faces the memberships that they had before their photograph went; nobody is on a photograph twice."""
+    faces_of, placed = _late(repository, generation, image_ids)
+    missing = [face.face_id for of_image in faces_of.values() for face in of_image if face.face_id not in placed]
+    had = memberships_before(repository, generation.number, missing, set(people.cluster_ids))
+    back: list[Membership] = []
+    for of_image in faces_of.values():
+        taken = {placed[face.face_id].cluster_id for face in of_image if face.face_id in placed} - {None}
+        for face in of_image:
+            membership = had.get(face.face_id)
+            if membership and membership.cluster_id not in taken:
+                back.append(membership)
+                taken |= {membership.cluster_id} - {None}
+    _write(repository, generation, image_ids, back)
+    return back
+
+
 def _place(
     repository: FaceRepository,
     generation: Generation,
@@ -65,9 +104,7 @@ def _place(
     image_ids: Sequence[str],
     settings: AssignerSettings,
 ) -> int:
-    faces_of = present_of(repository, image_ids)
-    faces = [face for of_image in faces_of.values() for face in of_image]
-    placed = repository.memberships_of(generation.number, [face.face_id for face in faces])
+    faces_of, placed = _late(repository, generation, image_ids)
     late = {
         image_id: [face for face in of_image if face.face_id not in placed] for image_id, of_image in faces_of.items()
     }
@@ -76,12 +113,29 @@ def _place(
         for image_id, of_image in faces_of.items()
     }
     added = list(_memberships(generation, people, late, taken, settings))
+    _write(repository, generation, image_ids, added)
+    return len(added)
+
+
+def _late(
+    repository: FaceRepository, generation: Generation, image_ids: Sequence[str]
+) -> tuple[Mapping[str, Sequence[FaceRecord]], Mapping[str, Membership]]:
+    """Return the accepted faces of images by image id, and those memberships that they have."""
+    faces_of = present_of(repository, image_ids)
+    faces = [face.face_id for of_image in faces_of.values() for face in of_image]
+    return faces_of, repository.memberships_of(generation.number, faces)
+
+
+def _write(
+    repository: FaceRepository, generation: Generation, image_ids: Sequence[str], added: Sequence[Membership]
+) -> None:
     repository.save_memberships(added)
     # A face that was erased between the look and the write has just come back.
     there = present_of(repository, image_ids)
     still = {face.face_id for of_image in there.values() for face in of_image}
-    repository.remove_memberships(generation.number, [item.face_id for item in added if item.face_id not in still])
-    return len(added)
+    again = [item for item in added if item.face_id not in still]
+    repository.remove_memberships(generation.number, [item.face_id for item in again])
+    refit(repository, generation, _clusters_of(again))
 
 
 def _memberships(
@@ -102,19 +156,10 @@ def _memberships(
         yield from _named(generation, people, faces, found)
     for image_id, faces in comparable.items():
         if image_id not in free and faces:
-            yield from _named(generation, people, faces, _rest(faces, people, taken[image_id], settings))
+            own = [face.vector for face in faces if face.vector is not None]
+            yield from _named(generation, people, faces, matches_beside(own, people, taken[image_id], settings))
     others = [face for image_id, of_image in late.items() for face in of_image if face not in comparable[image_id]]
     yield from _named(generation, people, others, [Match(None, None)] * len(others))
-
-
-def _rest(
-    faces: Sequence[FaceRecord], people: People, taken: set[str | None], settings: AssignerSettings
-) -> Sequence[Match]:
-    """Return the matches of faces with those people that nobody on their photograph is yet."""
-    similarities = np.stack([people.similarities(face.vector) for face in faces if face.vector is not None])
-    similarities[:, [cluster_id in taken for cluster_id in people.cluster_ids]] = -np.inf
-    found = competition(similarities, settings)
-    return [match if match.similarity != -np.inf else Match(None, None) for match in found]
 
 
 def _named(

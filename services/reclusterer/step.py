@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.reclusterer.building import build, parameters_of
+from services.reclusterer.catch_up import forget_gone
 from services.reclusterer.dask_search import spread_over
 from services.reclusterer.guard import objection
 from services.reclusterer.publishing import Publisher
@@ -11,6 +12,7 @@ from services.reclusterer.settings import ReclustererSettings
 from services.reclusterer.snapshot import Snapshot, Standing, standing, take_snapshot
 from shared.errors import InvalidInput
 from shared.records import Generation, GenerationState
+from shared.refitting import refit_bereft
 
 
 class Outcome(StrEnum):
@@ -39,6 +41,7 @@ def recluster(publisher: Publisher, settings: ReclustererSettings, model_id: str
     """
     repository, phases = publisher.repository, publisher.phases
     active = publisher.resume()
+    refit_bereft(repository)
     if active and active.number in repository.pinned():
         return Regrouped(Outcome.SKIPPED, active, f"generation {active.number} is active and pinned")
     model = model_id or _model(publisher, active)
@@ -64,6 +67,7 @@ def recluster(publisher: Publisher, settings: ReclustererSettings, model_id: str
 def _held(publisher: Publisher, generation: Generation, reason: str) -> Generation:
     held = replace(generation, state=GenerationState.HELD, reason=reason)
     publisher.repository.save_generation(held)
+    forget_gone(publisher.repository, held)  # nobody else does, unless it is published
     publisher.retire()
     return held
 
@@ -94,7 +98,7 @@ def _reason_to_skip(publisher: Publisher, snapshot: Snapshot, before: Standing, 
     if (active.model_id, dict(active.parameters)) != wanted:
         return ""
     if active.snapshot == snapshot.digest:
-        return "no face came or went"
+        return "no face came or went" if before.is_as_made else ""
     if before.changed < max(limits.least_change_faces, limits.least_change_share * faces):
         return f"only {before.changed} of {faces} faces came or went"
     return ""

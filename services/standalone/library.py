@@ -7,6 +7,7 @@ from more_itertools import chunked
 
 from services.standalone.identity import Findings
 from services.standalone.scan import Comparison
+from shared.erasing import erase_at_once
 from shared.file_index import FileIndex, IndexedFile
 from shared.ids import object_id
 from shared.ports import FaceRepository, ObjectInfo, ObjectStore
@@ -71,10 +72,13 @@ class Library:
         return forgotten
 
     def remove_unheld(self, image_ids: set[str]) -> int:
-        """Remove those of these photographs that no file holds, with faces and crops; return their number."""
+        """Remove those of these photographs that no file holds, with faces and crops; return their number.
+
+        To be called within a transaction.
+        """
         held = self.index.of_images(image_ids)
         unheld = sorted(image_ids - held.keys() - {""})
-        faces = self.repository.remove_images(unheld)
+        faces = erase_at_once(self.repository, unheld)
         self.objects.remove(self.buckets.faces, [face.crop_key for face in faces])
         return len(unheld)
 

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from more_itertools import chunked, ilen
 
-from services.assigner.step import assign
+from services.assigner.before import Before, before
+from services.assigner.step import accepted_faces, assign
 from services.detector.settings import DetectorSettings
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
@@ -34,6 +35,8 @@ from shared.photo_files import is_photo_name
 from shared.ports import ObjectInfo
 from shared.processes import Processes
 from shared.records import Generation
+from shared.refitting import refit
+from shared.returning import memberships_before
 from shared.settings import BucketSettings
 
 
@@ -124,7 +127,7 @@ class Run:
         repository = self.library.repository
         generation = repository.active_generation()
         number = generation.number if generation else 0
-        people = People(repository.clusters(number) if generation else [], self.settings.assigner.rule)
+        people = self._people(number)
         size = self.settings.standalone.photos_per_batch
         stamps = {info.key: info.stamp for info in pending}
         refused: dict[str, str] = {}
@@ -136,9 +139,14 @@ class Run:
             cropped = [
                 crop(photo, self.library.objects, embedder.input_size, self.settings.buckets) for photo in photos
             ]
-            faces = self._store(kept, embed(cropped, embedder), stamps, number, people)
+            faces, changed = self._store(kept, embed(cropped, embedder), stamps, generation, people)
+            people = self._people(number) if changed else people
             progress.advance(len(batch), faces)
         return refused
+
+    def _people(self, generation: int) -> People:
+        clusters = self.library.repository.clusters(generation) if generation else []
+        return People(clusters, self.settings.assigner.rule)
 
     def _event(self, info: ObjectInfo) -> BucketEvent:
         bucket = self.settings.buckets.photos
@@ -162,25 +170,42 @@ class Run:
         screened: Sequence[Screened],
         photos: Sequence[FacesEmbedded],
         stamps: Mapping[str, str],
-        generation: int,
+        generation: Generation | None,
         people: People,
-    ) -> int:
-        """Store photographs with their faces and files, all or none; return the number of accepted faces."""
+    ) -> tuple[int, bool]:
+        """Store photographs with their faces and files, all or none.
+
+        Faces that were away get back the people that they had. Returns the number of accepted faces, and whether
+        clusters are others now.
+        """
         repository, index = self.library.repository, self.library.index
-        assigned = assign(photos, generation, people, self.settings.assigner)
+        number = generation.number if generation else 0
         files = [
             self._file(item, stamps[item.photo.photo.key], photo.photo.etag)
             for item, photo in zip(screened, photos, strict=True)
         ]
         with index.transaction():
-            before = {file.image_id for file in index.named([file.key for file in files]).values()}
+            known = self._before(photos, number, people)
+            assigned = assign(photos, number, people, self.settings.assigner, kept=known.kept)
+            replaced = {file.image_id for file in index.named([file.key for file in files]).values()}
             repository.save_faces([face for item in assigned for face in item.faces])
             memberships = [membership for item in assigned for membership in item.memberships]
             repository.save_memberships(memberships)
+            changed = generation is not None and refit(repository, generation, known.returned())
             repository.save_images([item.image for item in assigned])
             index.save(files)
-            self.library.remove_unheld(before)
-        return len(memberships)
+            self.library.remove_unheld(replaced)
+        return len(memberships), changed
+
+    def _before(self, photos: Sequence[FacesEmbedded], generation: int, people: People) -> Before:
+        """Look up what faces have, or had before their photographs went."""
+        faces = [face.face_id for photo in photos for face in accepted_faces(photo)]
+        if not generation or not faces:
+            return Before({}, {})
+        repository, there = self.library.repository, set(people.cluster_ids)
+        had = memberships_before(repository, generation, faces, there)
+        has = repository.memberships_of(generation, faces)
+        return before([(photo, True) for photo in photos], has, had, there)
 
     def _file(self, screened: Screened, stamp: str, etag: str) -> IndexedFile:
         photo = screened.photo.photo

@@ -4,13 +4,14 @@ import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 from more_itertools import chunked
 
 from shared.errors import ObjectMissing
-from shared.events import Outcome, Verdict
+from shared.events import Cause, Outcome, Verdict
 from shared.ports import ObjectInfo, StoredObject
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
@@ -63,6 +64,8 @@ class MemoryRepository:
         self._generations: dict[int, Generation] = {}
         self._clusters: dict[tuple[int, str], Cluster] = {}
         self._memberships: dict[tuple[int, str], Membership] = {}
+        self._former: dict[tuple[str, int], Membership] = {}
+        self._revisions: defaultdict[int, int] = defaultdict(int)
         self._active: int | None = None
         self._last_number = 0
         self._fence = 0
@@ -126,7 +129,7 @@ class MemoryRepository:
         gone_faces = {face_id for image_id in gone for face_id in self._faces_of.pop(image_id, ())}
         removed = [self._faces[face_id] for face_id in sorted(gone_faces)]
         for key in [key for key in self._memberships if key[1] in gone_faces]:
-            del self._memberships[key]
+            self._retire(key)
         for face_id in gone_faces:
             del self._faces[face_id]
         for image in (self._images.pop(image_id) for image_id in gone & self._images.keys()):
@@ -160,15 +163,16 @@ class MemoryRepository:
 
     def generation(self, number: int) -> Generation | None:
         """Return a generation, or None."""
-        return self._generations.get(number)
+        found = self._generations.get(number)
+        return replace(found, revision=self._revisions[number]) if found else None
 
     def generations(self) -> Sequence[Generation]:
         """Return all generations in ascending order of their numbers."""
-        return [generation for _, generation in sorted(self._generations.items())]
+        return [found for number in sorted(self._generations) if (found := self.generation(number))]
 
     def active_generation(self) -> Generation | None:
         """Return the generation that readers see, or None before the first."""
-        return None if self._active is None else self._generations[self._active]
+        return None if self._active is None else self.generation(self._active)
 
     def last_generation_number(self) -> int:
         """Return the highest number that any generation ever had, 0 before the first."""
@@ -189,9 +193,23 @@ class MemoryRepository:
         """Store clusters of a generation."""
         self._clusters.update(((cluster.generation, cluster.cluster_id), cluster) for cluster in clusters)
 
-    def clusters(self, generation: int) -> Sequence[Cluster]:
-        """Return the clusters of a generation in ascending order of cluster id."""
+    def clusters(self, generation: int, cluster_ids: Sequence[str] | None = None) -> Sequence[Cluster]:
+        """Return the clusters of a generation, or those of these ids, in ascending order of cluster id."""
+        if cluster_ids is not None:
+            keys = [(generation, cluster_id) for cluster_id in sorted(set(cluster_ids))]
+            return [self._clusters[key] for key in keys if key in self._clusters]
         return [cluster for (number, _), cluster in sorted(self._clusters.items()) if number == generation]
+
+    def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
+        """Remove clusters of a generation."""
+        for cluster_id in cluster_ids:
+            self._clusters.pop((generation, cluster_id), None)
+
+    def revise(self, generation: int) -> None:
+        """Count up the `revision` of a generation, if there is one."""
+        with self._lock:
+            if generation in self._generations:
+                self._revisions[generation] += 1
 
     def memberships(self, generation: int) -> Iterator[Membership]:
         """Yield the memberships of a generation in ascending order of face id."""
@@ -205,9 +223,31 @@ class MemoryRepository:
         return {face_id: membership for face_id, membership in found if membership}
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
-        """Remove the memberships of these faces in a generation."""
+        """Remove the memberships of these faces in a generation, which become former ones."""
         for face_id in face_ids:
-            self._memberships.pop((generation, face_id), None)
+            self._retire((generation, face_id))
+
+    def members(self, generation: int, cluster_id: str, cause: Cause, limit: int) -> Sequence[str]:
+        """Return the ids of up to `limit` faces that are in a cluster for this cause, in ascending order."""
+        wanted = (generation, cluster_id, cause)
+        found = [
+            item for item in self._memberships.values() if (item.generation, item.cluster_id, item.cause) == wanted
+        ]
+        return sorted(item.face_id for item in found)[:limit]
+
+    def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
+        """Return the former memberships of each of these faces that has any, the latest generation first."""
+        numbers = sorted({number for _, number in self._former}, reverse=True)
+        found = {
+            face_id: [self._former[face_id, number] for number in numbers if (face_id, number) in self._former]
+            for face_id in face_ids
+        }
+        return {face_id: memberships for face_id, memberships in found.items() if memberships}
+
+    def former_clusters(self, generation: int) -> frozenset[str]:
+        """Return the cluster ids that the former memberships of a generation name."""
+        former = (item.cluster_id for item in self._former.values() if item.generation == generation)
+        return frozenset(cluster_id for cluster_id in former if cluster_id)
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
         """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here."""
@@ -227,10 +267,13 @@ class MemoryRepository:
                 msg = f"generation {number} is the active one or pinned; it cannot be removed"
                 raise ValueError(msg)
             self._generations.pop(number, None)
+            self._revisions.pop(number, None)
         for clusters_key in [key for key in self._clusters if key[0] == number]:
             del self._clusters[clusters_key]
         for membership_key in [key for key in self._memberships if key[0] == number]:
             del self._memberships[membership_key]
+        for former_key in [key for key in self._former if key[1] == number]:
+            del self._former[former_key]
 
     def pin(self, number: int) -> None:
         """Keep a generation."""
@@ -259,3 +302,9 @@ class MemoryRepository:
             self._lease = lease
             self._fence = max(self._fence, lease.number)
             return True
+
+    def _retire(self, key: tuple[int, str]) -> None:
+        """Make a membership a former one; of generation 0, which is none, nothing is kept."""
+        membership = self._memberships.pop(key, None)
+        if membership and membership.generation:
+            self._former[membership.face_id, membership.generation] = membership

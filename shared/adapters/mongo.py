@@ -15,12 +15,13 @@ from shared.adapters.mongo_control import Control
 from shared.adapters.mongo_errors import errors
 from shared.adapters.mongo_settings import MongoSettings
 from shared.errors import Fatal
-from shared.events import Outcome, Verdict
+from shared.events import Cause, Outcome, Verdict
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 __all__ = ["MongoRepository", "MongoSettings"]
 
 _BY_KEY = ("bucket", "key", "image_id")
+_BY_CLUSTER = ("generation", "assigned.cluster_id")
 _RECORD = TypeVar("_RECORD")
 
 
@@ -38,6 +39,7 @@ class MongoRepository:
         self._images = database["images"]
         self._faces = database["faces"]
         self._memberships = database["memberships"]
+        self._former = database["former_memberships"]
         self._generations = database["generations"]
         self._clusters = database["clusters"]
         self._control = Control(database["control"])
@@ -65,6 +67,8 @@ class MongoRepository:
             make_index(self._images, _BY_KEY),
             make_index(self._faces, ["image_id"]),
             make_index(self._memberships, ["face_id"]),
+            make_index(self._memberships, _BY_CLUSTER),
+            make_index(self._former, ["face_id"]),
         )
         return [name for name in created if name]
 
@@ -111,7 +115,7 @@ class MongoRepository:
         """
         removed = self._faces_of(image_ids)
         face_ids = [face.face_id for face in removed]
-        remove(self._memberships, "face_id", face_ids)
+        self._retire("face_id", face_ids)
         remove(self._faces, "_id", face_ids)
         remove(self._images, "_id", image_ids)
         return removed
@@ -177,10 +181,23 @@ class MongoRepository:
         """Store clusters of a generation."""
         save(self._clusters, map(documents.cluster_document, clusters))
 
-    def clusters(self, generation: int) -> Sequence[Cluster]:
-        """Return the clusters of a generation in ascending order of cluster id."""
+    def clusters(self, generation: int, cluster_ids: Sequence[str] | None = None) -> Sequence[Cluster]:
+        """Return the clusters of a generation, or those of these ids, in ascending order of cluster id."""
+        if cluster_ids is not None:
+            keys = [documents.generation_key(generation, cluster_id) for cluster_id in cluster_ids]
+            named = map(documents.cluster_of, having(self._clusters, "_id", keys))
+            return sorted(named, key=lambda cluster: cluster.cluster_id)
         found = pages(self._clusters, documents.of_generation(generation))
         return [documents.cluster_of(document) for page in found for document in page]
+
+    def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
+        """Remove clusters of a generation."""
+        remove(self._clusters, "_id", [documents.generation_key(generation, name) for name in cluster_ids])
+
+    def revise(self, generation: int) -> None:
+        """Count up the `revision` of a generation, if there is one."""
+        with errors():
+            self._generations.update_one({"_id": generation}, {"$inc": {"revision": 1}})
 
     def memberships(self, generation: int) -> Iterator[Membership]:
         """Yield the memberships of a generation in ascending order of face id. Writing meanwhile is allowed."""
@@ -194,8 +211,25 @@ class MongoRepository:
         return {membership.face_id: membership for membership in found}
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
-        """Remove the memberships of these faces in a generation."""
-        remove(self._memberships, "_id", [documents.generation_key(generation, face_id) for face_id in face_ids])
+        """Remove the memberships of these faces in a generation, which become former ones."""
+        self._retire("_id", [documents.generation_key(generation, face_id) for face_id in face_ids])
+
+    def members(self, generation: int, cluster_id: str, cause: Cause, limit: int) -> Sequence[str]:
+        """Return the ids of up to `limit` faces that are in a cluster for this cause, in ascending order."""
+        wanted = {"generation": generation, "assigned.cluster_id": cluster_id, "cause": cause.value}
+        with errors():
+            found = self._memberships.find(wanted, {"face_id": 1}).sort("face_id").limit(limit).to_list()
+        return [document["face_id"] for document in found]
+
+    def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
+        """Return the former memberships of each of these faces that has any, the latest generation first."""
+        found = map(documents.membership_of, having(self._former, "face_id", face_ids))
+        return _grouped(sorted(found, key=lambda item: -item.generation), lambda item: item.face_id)
+
+    def former_clusters(self, generation: int) -> frozenset[str]:
+        """Return the cluster ids that the former memberships of a generation name."""
+        found = (document["assigned"]["cluster_id"] for page in self._former_of(generation) for document in page)
+        return frozenset(cluster_id for cluster_id in found if cluster_id)
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
         """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here.
@@ -211,15 +245,17 @@ class MongoRepository:
         """Remove a generation with its clusters and memberships; refuses active and pinned ones with ValueError.
 
         Its number is marked in the document that `activate` writes, so that nobody activates what is being removed.
-        The generation's own document goes last: after a failure, the same call removes what is left.
+        The generation's own document goes after the rest: after a failure, the same call removes what is left. The
+        rest goes once more after it: whoever writes a cluster, looks for the generation, and finds it still there, has
+        written before that.
         """
         if not self._control.mark_removed(number):
             msg = f"generation {number} is the active one or pinned; it cannot be removed"
             raise ValueError(msg)
         with errors():
-            self._memberships.delete_many(documents.of_generation(number))
-            self._clusters.delete_many(documents.of_generation(number))
+            self._remove_all_of(number)
             self._generations.delete_one({"_id": number})
+            self._remove_all_of(number)
 
     def pin(self, number: int) -> None:
         """Keep a generation."""
@@ -240,6 +276,19 @@ class MongoRepository:
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
         """Write a lease if number and renewals are still the expected ones; say whether they were."""
         return self._control.replace_lease(expected, lease)
+
+    def _retire(self, field: str, values: Sequence[str]) -> None:
+        """Make memberships former ones; of generation 0, which is none, nothing is kept."""
+        found = having(self._memberships, field, values)
+        save(self._former, (document for document in found if document["generation"]))
+        remove(self._memberships, field, values)
+
+    def _remove_all_of(self, number: int) -> None:
+        for collection in (self._memberships, self._former, self._clusters):
+            collection.delete_many(documents.of_generation(number))
+
+    def _former_of(self, generation: int) -> Iterator[Sequence[documents.Document]]:
+        return pages(self._former, documents.of_generation(generation), fields={"assigned.cluster_id": 1})
 
     def _faces_of(self, image_ids: Iterable[str]) -> list[FaceRecord]:
         found = map(documents.face_of, having(self._faces, "image_id", image_ids))

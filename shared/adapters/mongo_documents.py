@@ -130,7 +130,7 @@ def cluster_of(document: Mapping[str, Any]) -> Cluster:
 
 
 def generation_document(generation: Generation) -> Document:
-    """Return the document of a generation."""
+    """Return the document of a generation, without its revision, which is only ever counted up."""
     return {
         "_id": generation.number,
         "state": generation.state.value,
@@ -144,6 +144,7 @@ def generation_document(generation: Generation) -> Document:
         "published_at": _text(generation.published_at),
         "previous": generation.previous,
         "reason": generation.reason,
+        "grouping": generation.grouping,
     }
 
 
@@ -162,6 +163,8 @@ def generation_of(document: Mapping[str, Any]) -> Generation:
         published_at=_time(document.get("published_at")),
         previous=document.get("previous", 0),
         reason=document.get("reason", ""),
+        grouping=document.get("grouping", ""),
+        revision=int(document.get("revision", 0)),
     )
 
 

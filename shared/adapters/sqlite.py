@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,10 +11,11 @@ from typing import Self
 from shared.adapters import sqlite_schema as schema
 from shared.adapters.sqlite_file import SqliteFile
 from shared.adapters.sqlite_files import SqliteFileIndex
-from shared.events import Outcome
+from shared.events import Cause, Outcome
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 _PAGE = 5_000  # rows read at once where a whole table streams by
+_MEMBERSHIP = "generation, face_id, cluster_id, similarity, cause"
 _SELECTED = "(SELECT value FROM json_each(?))"  # a list as one parameter: its length has no limit
 
 
@@ -104,7 +106,7 @@ class SqliteRepository:
         with self._file.writing():
             faces = f"FROM faces WHERE image_id IN {_SELECTED}"
             removed = [schema.face_of(row) for row in self._file.rows(f"SELECT * {faces} ORDER BY face_id", ids)]
-            self._file.execute(f"DELETE FROM memberships WHERE face_id IN (SELECT face_id {faces})", ids)  # noqa: S608  constants
+            self._retire(f"face_id IN (SELECT face_id {faces})", ids)
             self._file.execute(f"DELETE {faces}", ids)
             self._file.execute(f"DELETE FROM images WHERE image_id IN {_SELECTED}", ids)  # noqa: S608  constants
         return removed
@@ -164,7 +166,9 @@ class SqliteRepository:
     def save_generation(self, generation: Generation) -> None:
         """Store a generation document."""
         with self._file.writing():
-            self._file.replace("generations", [schema.generation_row(generation)])
+            before = self.generation(generation.number)
+            kept = replace(generation, revision=before.revision if before else 0)
+            self._file.replace("generations", [schema.generation_row(kept)])
             sql = "UPDATE control SET value = max(value, ?) WHERE name = 'last number'"
             self._file.execute(sql, generation.number)
 
@@ -172,10 +176,25 @@ class SqliteRepository:
         """Store clusters of a generation."""
         self._file.save("clusters", map(schema.cluster_row, clusters))
 
-    def clusters(self, generation: int) -> Sequence[Cluster]:
-        """Return the clusters of a generation in ascending order of cluster id."""
-        sql = "SELECT * FROM clusters WHERE generation = ? ORDER BY cluster_id"
-        return [schema.cluster_of(row) for row in self._file.rows(sql, generation)]
+    def clusters(self, generation: int, cluster_ids: Sequence[str] | None = None) -> Sequence[Cluster]:
+        """Return the clusters of a generation, or those of these ids, in ascending order of cluster id."""
+        if cluster_ids is None:
+            found = self._file.rows("SELECT * FROM clusters WHERE generation = ? ORDER BY cluster_id", generation)
+        else:
+            sql = f"SELECT * FROM clusters WHERE generation = ? AND cluster_id IN {_SELECTED} ORDER BY cluster_id"  # noqa: S608  a constant
+            found = self._file.rows(sql, generation, json.dumps(list(cluster_ids)))
+        return [schema.cluster_of(row) for row in found]
+
+    def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
+        """Remove clusters of a generation."""
+        sql = f"DELETE FROM clusters WHERE generation = ? AND cluster_id IN {_SELECTED}"  # noqa: S608  a constant
+        with self._file.writing():
+            self._file.execute(sql, generation, json.dumps(list(cluster_ids)))
+
+    def revise(self, generation: int) -> None:
+        """Count up the `revision` of a generation, if there is one."""
+        with self._file.writing():
+            self._file.execute("UPDATE generations SET revision = revision + 1 WHERE number = ?", generation)
 
     def memberships(self, generation: int) -> Iterator[Membership]:
         """Yield the memberships of a generation in ascending order of face id. Writing meanwhile is allowed."""
@@ -192,10 +211,31 @@ class SqliteRepository:
         return {membership.face_id: membership for membership in found}
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
-        """Remove the memberships of these faces in a generation."""
-        sql = f"DELETE FROM memberships WHERE generation = ? AND face_id IN {_SELECTED}"  # noqa: S608  a constant
+        """Remove the memberships of these faces in a generation, which become former ones."""
         with self._file.writing():
-            self._file.execute(sql, generation, json.dumps(list(face_ids)))
+            self._retire(f"generation = ? AND face_id IN {_SELECTED}", generation, json.dumps(list(face_ids)))
+
+    def members(self, generation: int, cluster_id: str, cause: Cause, limit: int) -> Sequence[str]:
+        """Return the ids of up to `limit` faces that are in a cluster for this cause, in ascending order."""
+        sql = (
+            "SELECT face_id FROM memberships WHERE generation = ? AND cluster_id = ? AND cause = ?"
+            " ORDER BY face_id LIMIT ?"
+        )
+        return [face_id for (face_id,) in self._file.rows(sql, generation, cluster_id, cause.value, limit)]
+
+    def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
+        """Return the former memberships of each of these faces that has any, the latest generation first."""
+        sql = f"SELECT {_MEMBERSHIP} FROM former_memberships WHERE face_id IN {_SELECTED} ORDER BY generation DESC"  # noqa: S608  constants
+        found: defaultdict[str, list[Membership]] = defaultdict(list)
+        for row in self._file.rows(sql, json.dumps(list(face_ids))):
+            membership = schema.membership_of(row)
+            found[membership.face_id].append(membership)
+        return dict(found)
+
+    def former_clusters(self, generation: int) -> frozenset[str]:
+        """Return the cluster ids that the former memberships of a generation name."""
+        sql = "SELECT DISTINCT cluster_id FROM former_memberships WHERE generation = ? AND cluster_id IS NOT NULL"
+        return frozenset(cluster_id for (cluster_id,) in self._file.rows(sql, generation))
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
         """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here."""
@@ -218,6 +258,7 @@ class SqliteRepository:
             self._file.execute("DELETE FROM generations WHERE number = ?", number)
             self._file.execute("DELETE FROM clusters WHERE generation = ?", number)
             self._file.execute("DELETE FROM memberships WHERE generation = ?", number)
+            self._file.execute("DELETE FROM former_memberships WHERE generation = ?", number)
 
     def pin(self, number: int) -> None:
         """Keep a generation."""
@@ -247,6 +288,13 @@ class SqliteRepository:
             sql = "UPDATE control SET value = max(value, ?) WHERE name = 'fence'"
             self._file.execute(sql, lease.number)
             return True
+
+    def _retire(self, condition: str, *parameters: object) -> None:
+        """Make memberships former ones; of generation 0, which is none, nothing is kept."""
+        old = f"FROM memberships WHERE {condition}"
+        new = f"REPLACE INTO former_memberships ({_MEMBERSHIP})"
+        self._file.execute(f"{new} SELECT {_MEMBERSHIP} {old} AND generation > 0", *parameters)
+        self._file.execute(f"DELETE {old}", *parameters)
 
     def _control(self, name: str) -> int:
         ((value,),) = self._file.rows("SELECT value FROM control WHERE name = ?", name)

@@ -33,7 +33,8 @@ CREATE INDEX faces_by_image ON faces (image_id, face_id);
 CREATE TABLE generations (
     number INTEGER PRIMARY KEY, state TEXT NOT NULL, model_id TEXT NOT NULL, snapshot TEXT NOT NULL,
     parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL,
-    created_at TEXT, published_at TEXT, previous INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT ''
+    created_at TEXT, published_at TEXT, previous INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+    grouping TEXT NOT NULL DEFAULT '', revision INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE clusters (
     generation INTEGER, cluster_id TEXT, medoid_face_id TEXT NOT NULL, medoid BLOB NOT NULL, exemplars BLOB NOT NULL,
@@ -44,6 +45,12 @@ CREATE TABLE memberships (
     PRIMARY KEY (generation, face_id)
 ) WITHOUT ROWID;
 CREATE INDEX memberships_by_face ON memberships (face_id);
+CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause);
+CREATE TABLE former_memberships (
+    face_id TEXT, generation INTEGER, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
+    PRIMARY KEY (face_id, generation)
+) WITHOUT ROWID;
+CREATE INDEX former_memberships_by_generation ON former_memberships (generation, cluster_id);
 CREATE TABLE control (name TEXT PRIMARY KEY, value INTEGER);
 INSERT INTO control VALUES ('active', NULL), ('last number', 0), ('fence', 0);
 CREATE TABLE pinned (number INTEGER PRIMARY KEY);
@@ -84,6 +91,14 @@ CREATE INDEX files_by_etag ON files (etag);
 CREATE INDEX files_by_image ON files (image_id);
 INSERT OR REPLACE INTO files
     SELECT key, '', size, etag, image_id, CASE outcome WHEN 'unreadable' THEN '' END FROM images ORDER BY image_id;
+ALTER TABLE generations ADD COLUMN grouping TEXT NOT NULL DEFAULT '';
+ALTER TABLE generations ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause);
+CREATE TABLE former_memberships (
+    face_id TEXT, generation INTEGER, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
+    PRIMARY KEY (face_id, generation)
+) WITHOUT ROWID;
+CREATE INDEX former_memberships_by_generation ON former_memberships (generation, cluster_id);
 """,
 }
 """What makes of a file of a version one of the next version."""
@@ -166,7 +181,7 @@ def generation_row(generation: Generation) -> Row:
         *(generation.number, generation.state.value, generation.model_id, generation.snapshot),
         *(json.dumps(dict(mapping)) for mapping in mappings),
         *(int(generation.announced), _text(generation.created_at), _text(generation.published_at)),
-        *(generation.previous, generation.reason),
+        *(generation.previous, generation.reason, generation.grouping, generation.revision),
     )
 
 
@@ -174,7 +189,7 @@ def generation_of(row: Row) -> Generation:
     """Return the generation of a row."""
     number, state, model_id, snapshot, *rest = row
     parameters, counts, timings = map(json.loads, rest[:3])
-    announced, created_at, published_at, previous, reason = rest[3:]
+    announced, created_at, published_at, previous, reason, grouping, revision = rest[3:]
     return Generation(
         *(number, GenerationState(state), model_id, snapshot, parameters, counts, timings),
         announced=bool(announced),
@@ -182,6 +197,8 @@ def generation_of(row: Row) -> Generation:
         published_at=_time(published_at),
         previous=previous,
         reason=reason,
+        grouping=grouping,
+        revision=revision,
     )
 
 

@@ -107,6 +107,7 @@ GENERATIONS = st.builds(
     published_at=st.none() | _TIMES,
     previous=st.integers(0, 10),
     reason=_TEXTS,
+    grouping=_TEXTS,
 )
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Verdict
+from shared.events import Cause, Verdict
 from shared.ports import FaceRepository
 from shared.records import FaceRecord, Lease
 from tests.contract.conftest import Repositories
-from tests.contract.examples import FACES, face, generation, membership, plain
+from tests.contract.examples import FACES, cluster, face, generation, membership, plain
 
 _WHEN = datetime(2026, 11, 24, 9, 30, 0, 123456, tzinfo=UTC)
 FIRST = Lease(1, "one", 0, 60.0, _WHEN)
@@ -177,3 +177,60 @@ def test_memberships_are_removed_in_their_generation_only(repository: FaceReposi
     repository.remove_memberships(1, [])
     assert [item.face_id for item in repository.memberships(1)] == ["b"]
     assert [item.face_id for item in repository.memberships(12)] == ["a", "b", "c"]
+
+
+def test_a_generation_counts_its_revisions_whatever_is_saved(repository: FaceRepository) -> None:
+    repository.revise(1)
+    assert repository.generation(1) is None, "there is none to be revised"
+    repository.save_generation(generation(1))
+    repository.save_generation(generation(2))
+    repository.activate(1, None)
+    repository.revise(1)
+    repository.revise(1)
+    repository.save_generation(replace(generation(1), announced=True, revision=9))
+    expected = replace(generation(1), announced=True, revision=2)
+    assert repository.generation(1) == repository.active_generation() == expected
+    assert repository.generations() == [expected, generation(2)]
+
+
+def test_of_many_who_revise_at_once_everyone_counts(repositories: Repositories) -> None:
+    with repositories.new() as repository:
+        repository.save_generation(generation(1))
+
+        def revise() -> None:
+            with repositories.beside(repository) as mine:
+                for _ in range(5):
+                    mine.revise(1)
+
+        _at_once(revise, 4)
+        found = repository.generation(1)
+        assert found
+        assert found.revision == 20
+
+
+def test_a_generation_that_was_removed_begins_anew(repository: FaceRepository) -> None:
+    repository.save_generation(generation(1))
+    repository.revise(1)
+    repository.remove_generation(1)
+    repository.save_generation(generation(1))
+    assert repository.generation(1) == generation(1)
+
+
+def test_clusters_are_found_and_removed_by_their_ids(repository: FaceRepository) -> None:
+    repository.save_clusters([cluster(number, name) for number in (1, 12) for name in "cab"])
+    assert [item.cluster_id for item in repository.clusters(1, ["c", "none", "a", "c"])] == ["a", "c"]
+    assert list(repository.clusters(1, [])) == []
+    repository.remove_clusters(1, ["a", "none"])
+    repository.remove_clusters(1, [])
+    assert [item.cluster_id for item in repository.clusters(1)] == ["b", "c"]
+    assert [item.cluster_id for item in repository.clusters(12)] == ["a", "b", "c"]
+
+
+def test_the_faces_of_a_cluster_are_found_by_their_cause(repository: FaceRepository) -> None:
+    clustered = [replace(membership(1, face_id), cause=Cause.RECLUSTERED) for face_id in "dbc"]
+    others = [membership(1, "a"), membership(1, "e", None), membership(1, "f", "other"), membership(12, "g")]
+    repository.save_memberships([*clustered, *others])
+    assert list(repository.members(1, "c", Cause.RECLUSTERED, 9)) == ["b", "c", "d"]
+    assert list(repository.members(1, "c", Cause.RECLUSTERED, 2)) == ["b", "c"]
+    assert list(repository.members(1, "c", Cause.ARRIVED, 9)) == ["a"]
+    assert list(repository.members(2, "c", Cause.ARRIVED, 9)) == []

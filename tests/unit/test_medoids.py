@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from services.reclusterer import medoids as module
 from services.reclusterer.medoids import medoid, medoids
+from shared import medoids as alone
+from shared.medoids import mean_of, medoid_of
 from tests.synthetic_faces import embeddings, unit
 
 
@@ -59,3 +61,20 @@ def test_the_medoids_of_many_clusters_are_those_of_each(sizes: list[int], seed: 
 
 def test_no_clusters_have_no_medoids() -> None:
     assert medoids(np.empty((0, 8), np.float32), np.empty(0, np.int64), np.zeros(1, np.int64)).tolist() == []
+
+
+@given(st.integers(1, 40), st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_one_cluster_alone_has_the_medoid_and_the_mean_that_it_has_among_all(n: int, seed: int, copies: int) -> None:
+    """With `copies` of each face, as of photographs that lie in several folders: of equal ones the first counts."""
+    vectors = np.concatenate([embeddings([n], seed, spread=0.8)] * copies)
+    assert medoid_of(vectors) == medoid(vectors)
+    total = vectors.astype(np.float64).sum(axis=0)
+    assert np.allclose(mean_of(vectors), total / np.linalg.norm(total), rtol=0, atol=1e-7)
+    assert mean_of(vectors).dtype == np.float32
+
+
+def test_one_large_cluster_alone_has_the_same_medoid(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = embeddings([50], spread=0.8)
+    best = medoid_of(vectors)
+    monkeypatch.setattr(alone, "_BLOCK", 7)
+    assert medoid_of(vectors) == best == medoid(vectors)

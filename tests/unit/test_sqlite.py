@@ -15,6 +15,7 @@ from shared.adapters import sqlite_file
 from shared.adapters.sqlite import SqliteRepository
 from shared.adapters.sqlite_schema import VERSION
 from shared.errors import InvalidInput, Transient
+from shared.events import Cause
 from shared.file_index import IndexedFile
 from shared.records import GenerationState
 from tests.contract.examples import cluster, face, generation, image, membership
@@ -78,6 +79,10 @@ CREATE TABLE generations (
     parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL
 );
 INSERT INTO generations VALUES (1, 'active', 'one', 'snapshot', '{"edge": 0.7, "seed": 1}', '{}', '{}', 0);
+CREATE TABLE memberships (
+    generation INTEGER, face_id TEXT, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
+    PRIMARY KEY (generation, face_id)
+) WITHOUT ROWID;
 CREATE TABLE control (name TEXT PRIMARY KEY, value INTEGER);
 INSERT INTO control VALUES ('active', 1), ('last number', 1);
 PRAGMA application_id = 1717658469;
@@ -102,6 +107,39 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> No
         repository.save_generation(generation(2))
         assert repository.activate(2, 1)
         assert repository.active_generation() == generation(2)
+
+
+_OF_THE_SECOND_VERSION = """
+DROP INDEX memberships_by_cluster;
+DROP TABLE former_memberships;
+DROP TABLE files;
+ALTER TABLE generations DROP COLUMN grouping;
+ALTER TABLE generations DROP COLUMN revision;
+PRAGMA user_version = 2;
+"""
+
+
+def test_a_file_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with SqliteRepository(path) as repository:
+        repository.save_generation(generation(1))
+        repository.save_faces([face("a", "1")])
+        repository.save_memberships([membership(1, "a")])
+        new = _tables(repository)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_OF_THE_SECOND_VERSION)
+    with SqliteRepository(path) as repository:
+        assert _tables(repository) == new
+        assert repository.generation(1) == generation(1)
+        assert list(repository.memberships(1)) == [membership(1, "a")]
+        repository.remove_images(["1"])
+        assert list(repository.former_memberships(["a"])["a"]) == [membership(1, "a")]
+
+
+def _tables(repository: SqliteRepository) -> list[tuple[object, ...]]:
+    """Return the columns of all tables, and the names of all indexes."""
+    sql = "SELECT name, type, group_concat((SELECT group_concat(name) FROM pragma_table_info(sqlite_master.name)))"
+    return [tuple(row) for row in repository._file.rows(f"{sql} FROM sqlite_master GROUP BY name ORDER BY name")]
 
 
 def test_a_full_disk_is_told_and_what_was_saved_before_is_kept(tmp_path: Path) -> None:
@@ -193,6 +231,11 @@ def test_no_call_reads_a_whole_table_of_images_faces_or_memberships(tmp_path: Pa
         repository.images_of(["o"])
         repository.faces_of(["1"])
         repository.memberships_of(1, ["a"])
+        repository.members(1, "c", Cause.ARRIVED, 9)
+        repository.former_memberships(["a"])
+        repository.former_clusters(1)
+        repository.clusters(1, ["c"])
+        repository.remove_memberships(1, ["b"])
         repository.remove_images(["1"])
         repository.activate(1, None)
         repository.active_generation()
@@ -203,5 +246,6 @@ def test_no_call_reads_a_whole_table_of_images_faces_or_memberships(tmp_path: Pa
             row[3] for text in queries for row in repository._file._connection.execute(f"EXPLAIN QUERY PLAN {text}")
         ]
     assert len(queries) > 15
-    whole = [step for step in steps if step.startswith(("SCAN images", "SCAN faces", "SCAN memberships"))]
+    tables = ("images", "faces", "memberships", "former_memberships", "clusters")
+    whole = [step for step in steps if step.startswith(tuple(f"SCAN {table}" for table in tables))]
     assert whole == []

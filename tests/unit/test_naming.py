@@ -1,0 +1,40 @@
+import pytest
+
+from services.reclusterer.naming import names_before
+from shared.adapters.memory import MemoryRepository
+from shared.events import Cause
+from shared.records import Membership
+
+
+def _names(former: dict[str, str | None], members: dict[int, str], taken: str = "") -> dict[int, str]:
+    """Return the names of clusters whose faces are letters, as are those of the people that the faces were."""
+    repository = MemoryRepository()
+    repository.save_memberships(
+        [Membership(1, name, person, 0.8, Cause.RECLUSTERED) for name, person in former.items()]
+    )
+    repository.remove_memberships(1, list(former))
+    return dict(names_before(repository, {place: list(faces) for place, faces in members.items()}, set(taken)))
+
+
+@pytest.mark.parametrize(
+    ("former", "expected"),
+    [
+        ({"a": "X", "b": "X"}, {0: "X"}),
+        ({"a": "X", "b": "Y"}, {}),
+        ({"a": "X"}, {}),
+        ({"a": None, "b": None, "c": "X"}, {}),
+        ({}, {}),
+    ],
+)
+def test_a_person_has_the_name_that_most_of_the_faces_had(former: dict[str, str | None], expected: object) -> None:
+    assert _names(former, {0: "abc"}) == expected
+
+
+def test_a_name_that_somebody_has_is_not_given_again() -> None:
+    former: dict[str, str | None] = dict.fromkeys("abcdefgh", "X")
+    assert _names(former, {0: "abc"}, taken="X") == {}
+    assert _names(former, {0: "ab", 1: "cde", 2: "fgh"}) == {1: "X"}
+
+
+def test_where_there_are_no_people_nobody_has_a_name() -> None:
+    assert _names({"a": "X"}, {}) == {}
