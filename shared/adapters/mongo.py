@@ -288,7 +288,7 @@ class MongoRepository:
             collection.delete_many(documents.of_generation(number))
 
     def _former_of(self, generation: int) -> Iterator[Sequence[documents.Document]]:
-        return pages(self._former, documents.of_generation(generation), fields={"assigned.cluster_id": 1})
+        return pages(self._former, documents.of_generation(generation), fields={"assigned": 1})
 
     def _faces_of(self, image_ids: Iterable[str]) -> list[FaceRecord]:
         found = map(documents.face_of, having(self._faces, "image_id", image_ids))

@@ -1,6 +1,7 @@
 """Photographs that are removed and put back: their faces are who they were, in the stream and for a regrouping."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -200,8 +201,7 @@ def test_another_medoid_than_the_one_that_was_made_is_a_reason_to_regroup() -> N
     others.remove(cluster.medoid_face_id)
     face = library.repository.faces_named(others[:1])[others[0]]
     assert face.vector is not None
-    parts = (cluster.generation, cluster.cluster_id, face.face_id, face.vector, cluster.exemplars, cluster.size)
-    library.repository.save_clusters([type(cluster)(*parts)])
+    library.repository.save_clusters([replace(cluster, medoid_face_id=face.face_id, medoid=face.vector)])
     assert library.regroup().outcome is Outcome.PUBLISHED
     assert library.regroup().reason == "no face came or went"
 
@@ -210,16 +210,12 @@ def test_what_an_earlier_version_made_is_grouped_anew_once_where_faces_came_back
     library = _grouped()
     active = library.repository.active_generation()
     assert active
-    library.repository.save_generation(type(active)(**{**_fields(active), "grouping": ""}))
+    library.repository.save_generation(replace(active, grouping=""))
     assert library.regroup().reason == "no face came or went"
     face_id = library.kept()[0].face_id
     library.repository.save_memberships([Membership(1, face_id, None, None, Cause.ARRIVED)])
     assert library.regroup().outcome is Outcome.PUBLISHED
     assert library.regroup().reason == "no face came or went"
-
-
-def _fields(record: object) -> dict[str, object]:
-    return {name: getattr(record, name) for name in type(record).__dataclass_fields__}  # type: ignore[attr-defined]
 
 
 def test_a_photograph_that_is_replaced_and_restored_has_the_people_that_it_had() -> None:
