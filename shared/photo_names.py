@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from pathlib import PurePosixPath
 
 
 class Reason(StrEnum):
@@ -104,7 +103,8 @@ OTHER_ENDINGS: Mapping[str, Reason] = {ending: reason for reason, words in _OTHE
 
 def ending_of(key: str) -> str:
     """Return what follows the last dot of a name, in small letters; empty where there is none, or only a first one."""
-    return PurePosixPath(key).suffix.lower()[1:]
+    stem, _, ending = key.rpartition("/")[2].rpartition(".")
+    return ending.lower() if stem else ""
 
 
 def classify_ending(key: str) -> Verdict:

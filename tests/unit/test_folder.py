@@ -218,6 +218,7 @@ def test_of_several_links_to_one_place_outside_the_first_is_followed(
     (root / "3").symlink_to(tmp_path / "album")
     (root / "4.jpg").symlink_to(tmp_path / "album/a.jpg")
     (root / "5").symlink_to(tmp_path / "album/trip")
+    assert _keys(store) == ["1/b.jpg", "2/a.jpg"]
     assert _walked(store) == [
         ("1/b.jpg", False),
         ("2/a.jpg", False),
@@ -233,6 +234,7 @@ def test_a_link_to_a_hidden_name_is_followed_since_nothing_else_lists_it(root: P
     (root / ".git/annex/objects/SHA256E-1.jpg").write_bytes(b"1")
     (root / "a.jpg").symlink_to(".git/annex/objects/SHA256E-1.jpg")
     (root / "kept").symlink_to(".git/annex/objects")
+    assert _keys(store) == ["a.jpg"]
     assert _walked(store) == [("a.jpg", False), ("kept/SHA256E-1.jpg", True)]
     assert store.get("photos", "a.jpg").data == b"1"
 

@@ -78,8 +78,9 @@ def test_only_photographs_are_uploaded_and_what_is_not_is_told_by_its_reason(
     monkeypatch.setattr(ingesting, "MinioStore", lambda _: store)
     for name, value in (("MINIO_ACCESS_KEY", "a"), ("MINIO_SECRET_KEY", "b"), ("PHOTOS_IGNORE", "Memes")):
         monkeypatch.setenv(f"FACESTREAM_{name}", value)
-    lines = list(ingest_folder(tmp_path, 2).lines())
+    uploaded = ingest_folder(tmp_path, 2)
     assert sorted(store.put_keys) == sorted(keys)
+    lines = list(uploaded.lines())
     assert lines[0] == f"photographs: {len(keys)} uploaded, 0 there already"
     assert lines[1].startswith("17 files were passed over: ")
 
