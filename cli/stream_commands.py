@@ -62,7 +62,8 @@ def ingest(
 
     check_environment()
     uploaded = ingest_folder(photos, threads)
-    typer.echo(uploaded.line())
+    for line in uploaded.lines():
+        typer.echo(line)
     raise typer.Exit(1 if uploaded.failed else 0)
 
 

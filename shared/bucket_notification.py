@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from shared import metrics
 from shared.events import BucketEvent
+from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord, ObjectStore
 from shared.streaming import decoded
 
@@ -63,16 +64,29 @@ def bucket_events(record: ConsumedRecord) -> Sequence[BucketEvent]:
     return [event for found in decoded(record, Notification).records if (event := _event(found))]
 
 
-def confirmed_events(record: ConsumedRecord, objects: ObjectStore) -> Sequence[BucketEvent]:
-    """Return the same without removals that are none, which in a bucket with versions only the bucket can tell.
+def confirmed_events(record: ConsumedRecord, objects: ObjectStore, rule: PhotoRule) -> Sequence[BucketEvent]:
+    """Return the same, without what is no photograph by its key, and without removals that are none.
+
+    Of the former nothing is read. The latter only the bucket can tell, where it keeps versions.
 
     MinIO tells of a delete marker that was deleted by the same words as of one that was made: the object is there
     again then, or has been all the time. A "null" version that was deleted may have been the last one or an old one.
     Raises `Transient` as well.
     """
     found = decoded(record, Notification).records
-    told = [(event, _is_doubtful(of)) for of in found if (event := _event(of))]
+    told = [(event, _is_doubtful(of)) for of in found if (event := _event(of)) and not _is_dropped(event, rule)]
     return [event for event, doubtful in told if not (doubtful and _is_there(objects, event))]
+
+
+def _is_dropped(event: BucketEvent, rule: PhotoRule) -> bool:
+    """Say whether this is of no photograph, and count it.
+
+    A removal is never dropped: the rule may have been another one when the object came, and it has faces.
+    """
+    if event.removed or not rule.passes_over(event.key):
+        return False
+    metrics.DROPPED.labels("not a photograph").inc()
+    return True
 
 
 def _is_doubtful(record: _Record) -> bool:

@@ -37,7 +37,9 @@ ASSIGNMENTS = Counter("facestream_assignments_total", "Accepted faces by what wa
 SIMILARITY = Histogram(
     "facestream_similarity", "Inner product of a face with the nearest person.", buckets=_SIMILARITIES
 )
-DROPPED = Counter("facestream_dropped_total", "Photo events of which the outcome is known or outdated.", ["reason"])
+DROPPED = Counter(
+    "facestream_dropped_total", "Events that came to nothing: known, outdated, or of no photograph.", ["reason"]
+)
 ERASED = Counter("facestream_erased_faces_total", "Faces of removed and replaced photographs.")
 GENERATION = Gauge("facestream_active_generation", "Number of the generation that faces are assigned in.")
 GENERATION_SINCE = Gauge(
@@ -67,7 +69,7 @@ for _verdict in ("detected", *Verdict):
     FACES.labels(_verdict)
 for _result in ("assigned", "unknown"):
     ASSIGNMENTS.labels(_result)
-for _reason in ("duplicate", "outdated"):
+for _reason in ("duplicate", "outdated", "not a photograph"):
     DROPPED.labels(_reason)
 DEAD_LETTERS.labels("Poison")
 for _ended in ("published", "skipped", "held", "failed"):

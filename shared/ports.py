@@ -34,6 +34,14 @@ class StoredObject:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class FolderEntry:
+    """What a walk over a folder comes across: a file, or a link to what it lists anyway (`is_repeated`)."""
+
+    info: ObjectInfo
+    is_repeated: bool
+
+
 class ObjectStore(Protocol):
     """Objects in buckets. Every call blocks, and raises `Transient` where the store does not answer."""
 

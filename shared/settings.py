@@ -19,8 +19,8 @@ from shared.errors import InvalidInput
 _PREFIX = "FACESTREAM_"
 
 SECTIONS = (
-    *("ASSIGNER", "BUCKET", "DETECTOR", "EMBEDDER", "KAFKA", "MINIO", "MODELS", "MONGO", "QUALITY", "RECLUSTERER"),
-    *("SECRETS", "SERVICE", "STANDALONE", "TRACING", "WORKER"),
+    *("ASSIGNER", "BUCKET", "DETECTOR", "EMBEDDER", "KAFKA", "MINIO", "MODELS", "MONGO", "PHOTOS", "QUALITY"),
+    *("RECLUSTERER", "SECRETS", "SERVICE", "STANDALONE", "TRACING", "WORKER"),
 )
 """The first words of all variables; `TEST` is for the tests."""
 

@@ -15,7 +15,6 @@ from services.detector.settings import DetectorSettings
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
 from shared.models import LANDMARKS, located
-from shared.photo_files import is_photo_name
 from shared.processes import Processes
 
 
@@ -35,7 +34,7 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
     watch = Watch()
     detector = DetectorSettings(crop_width=face_width)
     landmarks = landmarks or located(LANDMARKS)
-    photos = files_in(source, is_photo_name, watch.refused)
+    photos = files_in(source, watch)
     settings = StandaloneSettings.with_processes(processes)
     with new_folder(out, source) as folder, Processes(settings.processes, settings.photo_timeout) as pool:
         tasks = (_Task(source / photo, landmarks, detector) for photo in photos)

@@ -13,7 +13,7 @@ from services.detector.raw import develop
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
-from shared.photo_files import is_raw_name
+from shared.photo_names import is_raw_name
 from shared.processes import Processes
 
 _QUALITY = 95
@@ -34,7 +34,7 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
     """
     watch = Watch()
     detector = DetectorSettings(photo_width=_FULL_SIZE)
-    photos = files_in(source, is_raw_name, watch.refused)
+    photos = files_in(source, watch, is_raw_name)
     settings = StandaloneSettings.with_processes(processes)
     with new_folder(out, source) as folder, Processes(settings.processes, settings.photo_timeout) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)

@@ -7,7 +7,6 @@ from cli.jobs.csv_formats import write_embeddings, write_header
 from cli.jobs.output import new_text
 from cli.jobs.pictures import files_in, text_of
 from cli.jobs.watching import Watch
-from shared.photo_files import is_photo_name
 
 
 def export(model: Path, source: Path, out: Path) -> str:
@@ -17,7 +16,7 @@ def export(model: Path, source: Path, out: Path) -> str:
     where no crop can be read.
     """
     watch = Watch()
-    names = files_in(source, is_photo_name, watch.refused)
+    names = files_in(source, watch)
     top, written = source.resolve(), 0
     with new_text(out) as file:
         embedder = load_model(model)

@@ -9,7 +9,6 @@ from cli.jobs.output import new_folder, write
 from cli.jobs.pictures import files_in, flat_names
 from cli.jobs.watching import Watch
 from cli.jobs.whispering import Whispers, grouped
-from shared.photo_files import is_photo_name
 
 
 def cluster_folder(source: Path, out: Path, model: Path, batch_size: int, whispers: Whispers) -> str:
@@ -19,7 +18,7 @@ def cluster_folder(source: Path, out: Path, model: Path, batch_size: int, whispe
     where no crop can be read.
     """
     watch = Watch()
-    names = files_in(source, is_photo_name, watch.refused)
+    names = files_in(source, watch)
     with new_folder(out, source) as folder:
         faces = list(embedded(source, names, load_model(model, batch_size), watch))
         watch.check_some(len(faces), source)

@@ -2,10 +2,10 @@
 
 import mimetypes
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,9 @@ from cli.jobs.watching import Watch
 from shared.adapters.folder import FolderStore
 from shared.adapters.minio import MinioSettings, MinioStore
 from shared.errors import InvalidInput, ObjectError, Transient
-from shared.photo_files import is_photo_name
+from shared.photo_files import PhotoFolder, sorted_files
+from shared.photo_names import Reason, told
+from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.ports import ObjectInfo, ObjectStore
 from shared.settings import BucketSettings
 
@@ -35,16 +37,19 @@ class Fate(Enum):
 
 @dataclass
 class Uploaded:
-    """How many photographs were sent, were there already, or could not be sent."""
+    """How many photographs were sent, were there already, or could not be sent, and what was passed over and why."""
 
     sent: int = 0
     there: int = 0
     failed: int = 0
+    passed_over: Counter[Reason] = field(default_factory=Counter)
 
-    def line(self) -> str:
-        """Return the counts for a person."""
+    def lines(self) -> Iterator[str]:
+        """Yield the counts for a person."""
         failed = f", {self.failed} failed (see above)" if self.failed else ""
-        return f"photographs: {self.sent} uploaded, {self.there} there already{failed}"
+        yield f"photographs: {self.sent} uploaded, {self.there} there already{failed}"
+        if self.passed_over:
+            yield told(self.passed_over)
 
 
 def ingest_folder(folder: Path, threads: int) -> Uploaded:
@@ -54,13 +59,22 @@ def ingest_folder(folder: Path, threads: int) -> Uploaded:
         raise InvalidInput(msg)
     settings = MinioSettings()
     settings = settings.model_copy(update={"connections": max(threads + 1, settings.connections)})
-    return upload(FolderStore({_FOLDER: folder}), MinioStore(settings), BucketSettings().photos, threads, Watch())
+    rule = PhotoRule.of(PhotoSettings(), above=str(folder.resolve()))
+    store = FolderStore({_FOLDER: folder})
+    return upload(store, MinioStore(settings), BucketSettings().photos, threads, Watch(), rule=rule)
 
 
-def upload(folder: ObjectStore, objects: ObjectStore, bucket: str, threads: int, watch: Watch) -> Uploaded:
+def upload(
+    folder: PhotoFolder, objects: ObjectStore, bucket: str, threads: int, watch: Watch, *, rule: PhotoRule
+) -> Uploaded:
     """Put every photograph of a folder store into a bucket, except those that are there; holds `threads` at once."""
-    uploaded = Uploaded()
-    total = sum(is_photo_name(info.key) for info in folder.list(_FOLDER))
+    uploaded, total = Uploaded(), 0
+    for file in sorted_files(folder, _FOLDER, rule):
+        if file.passed_over:
+            uploaded.passed_over[file.passed_over.reason] += 1
+        else:
+            total += 1
+    photos = (file.info for file in sorted_files(folder, _FOLDER, rule) if file.passed_over is None)
 
     def send(pair: tuple[ObjectInfo, ObjectInfo | None]) -> tuple[str, Fate, str]:
         info, there = pair
@@ -69,8 +83,9 @@ def upload(folder: ObjectStore, objects: ObjectStore, bucket: str, threads: int,
         except ObjectError as error:
             return info.key, Fate.FAILED, str(error).removeprefix(f"{_FOLDER}/{info.key}: ")
 
-    pairs = beside((info for info in folder.list(_FOLDER) if is_photo_name(info.key)), objects.list(bucket))
-    for key, fate, reason in watch.over(_parallel(send, pairs, threads), total, "uploading"):
+    for key, fate, reason in watch.over(
+        _parallel(send, beside(photos, objects.list(bucket)), threads), total, "uploading"
+    ):
         match fate:
             case Fate.SENT:
                 uploaded.sent += 1

@@ -3,51 +3,57 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, count
 from pathlib import Path, PurePath
 
-from shared.errors import InvalidInput, Unreadable
+from cli.jobs.watching import Watch
+from shared.adapters.folder import FolderStore
+from shared.errors import InvalidInput, ObjectError, Unreadable
+from shared.photo_files import sorted_files
+from shared.photo_names import Reason, told
+from shared.photo_rule import PhotoRule, PhotoSettings
 
-Refusal = Callable[[str, str], None]
-"""What is told of a file that could not be used: its name and the reason."""
+_FOLDER = "folder"  # the name of the bucket that the folder is
 
 
-def files_in(folder: Path, wanted: Callable[[str], bool], refused: Refusal) -> list[Path]:
-    """Return the paths, relative to `folder`, of the files whose names are `wanted`, in the order of their names.
+def files_in(folder: Path, watch: Watch, wanted: Callable[[str], bool] | None = None) -> list[Path]:
+    """Return the paths of the photographs in a folder, relative to it, in the order of their names.
 
-    Hidden names are passed over. Links are followed; a link to a folder that was visited is passed over. A folder
-    that cannot be read is told to `refused`. Raises `InvalidInput` where `folder` is none, or holds no such file.
+    What is a photograph is said by `shared/photo_rule.py`, with the settings of the environment; with `wanted`, only
+    files of these names are considered. What is passed over is told by number, a folder that cannot be read by name.
+    Raises `InvalidInput` where `folder` is none, or holds no such file, and `Transient` where it cannot be read.
     """
     if not folder.is_dir():
         what = "a file" if folder.exists() else "nothing"
         msg = f"{folder}: expected a folder, found {what}"
         raise InvalidInput(msg)
-    found = sorted(_walk(folder, refused), key=os.fsencode)
-    files = [path for path in found if wanted(path.name)]
+    store = FolderStore({_FOLDER: folder})
+    rule = PhotoRule.of(PhotoSettings(), above=str(folder.resolve()))
+    files, passed_over = [], Counter[Reason]()
+    for file in sorted_files(store, _FOLDER, rule, wanted):
+        path = store.path(_FOLDER, file.info.key)
+        if file.passed_over:
+            passed_over[file.passed_over.reason] += 1
+        elif file.info.key.endswith("/"):
+            watch.refused(text_of(path), _refusal(store, file.info.key))
+        else:
+            files.append(path.relative_to(folder.absolute()))
+    summary = told(passed_over)
     if not files:
-        msg = (
-            f"{folder}: expected files to read in it or its subfolders, found none of a fitting name among {len(found)}"
-        )
-        raise InvalidInput(msg)
-    return files
+        msg = f"{folder}: expected files to read in it or its subfolders, found none"
+        raise InvalidInput(f"{msg}; {summary}" if summary else msg)
+    if summary:
+        watch.note(summary)
+    return sorted(files, key=os.fsencode)
 
 
-def _walk(folder: Path, refused: Refusal) -> Iterator[Path]:
-    visited = set()
-    for where, folders, files in os.walk(folder, followlinks=True, onerror=lambda error: _unlisted(error, refused)):
-        found = Path(where).stat()
-        identity = found.st_dev, found.st_ino
-        if identity in visited:
-            folders.clear()
-            continue
-        visited.add(identity)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(where, name).relative_to(folder) for name in files if not name.startswith("."))
-
-
-def _unlisted(error: OSError, refused: Refusal) -> None:
-    refused(text_of(error.filename), (error.strerror or str(error)).lower())
+def _refusal(store: FolderStore, key: str) -> str:
+    try:
+        store.get(_FOLDER, key)
+    except ObjectError as error:
+        return str(error).removeprefix(f"{_FOLDER}/{key}: ")
+    return "could not be read a moment ago"
 
 
 def content(path: Path, max_bytes: int) -> bytes:

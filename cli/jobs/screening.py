@@ -8,7 +8,6 @@ from cli.jobs.pictures import files_in, text_of
 from cli.jobs.watching import Watch
 from services.quality.sharpness import variance_of_laplacian
 from shared.errors import Unreadable
-from shared.photo_files import is_photo_name
 
 
 def keep_sharp(source: Path, out: Path, threshold: float) -> str:
@@ -18,7 +17,7 @@ def keep_sharp(source: Path, out: Path, threshold: float) -> str:
     can be read.
     """
     watch = Watch()
-    crops = files_in(source, is_photo_name, watch.refused)
+    crops = files_in(source, watch)
     with new_folder(out, source) as folder:
         read = kept = 0
         for name in watch.over(crops, len(crops), "crops"):

@@ -29,6 +29,10 @@ class Watch:
         self.refusals += 1
         self._console.print(printable(f"{name}: {reason}"), markup=False)
 
+    def note(self, line: str) -> None:
+        """Say in a line what is worth knowing and no refusal."""
+        self._console.print(printable(line), markup=False)
+
     def over(self, items: Iterable[_Item], total: int, what: str) -> Iterator[_Item]:
         """Yield the items, with a bar where someone looks at a terminal."""
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

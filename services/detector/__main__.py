@@ -11,6 +11,7 @@ from shared.adapters.minio import MinioSettings, MinioStore
 from shared.bucket_notification import confirmed_events
 from shared.events import BucketEvent, FacesDetected
 from shared.models import LANDMARKS, located
+from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.processes import Processes
 from shared.service import service
 from shared.settings import BucketSettings
@@ -27,6 +28,7 @@ def main() -> None:
     with service("detector") as it:
         kafka, objects, buckets = KafkaSettings(), MinioStore(MinioSettings()), BucketSettings()
         settings, pool = DetectorSettings(), DetectorProcesses()
+        rule = PhotoRule.of(PhotoSettings())
         worker = WorkerSettings.preferring(batch=_BATCH * pool.processes)
         pool.check_silence(worker.batch, kafka.max_poll_interval)
         finder = Finder(located(LANDMARKS), settings)
@@ -44,9 +46,8 @@ def main() -> None:
                 objects.reach(buckets.photos)
                 objects.reach(buckets.faces)
 
-            step = PhotoStep(
-                it.name, partial(confirmed_events, objects=objects), detected, list, FACES_DETECTED, threads
-            )
+            read = partial(confirmed_events, objects=objects, rule=rule)
+            step = PhotoStep(it.name, read, detected, list, FACES_DETECTED, threads)
             stream = KafkaStream(kafka, it.name, it.instance, [IMAGES_UPLOADED.name])
             it.run(stream, step, worker, longest_silence=kafka.max_poll_interval, prepare=prepare, ahead=step.ahead)
 

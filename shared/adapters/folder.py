@@ -7,8 +7,9 @@ What lies in a folder of photographs is what people and cameras put there, so th
   whose key ends in `/`, and no photograph is passed over in silence.
 - Names that begin with a dot are no keys: neither listed nor read nor written. Photo tools and systems keep their
   thumbnails and notes there (`._IMG_1.JPG`), and this store its unfinished files.
-- Links are followed, outside too: a person who links a folder in means it. A link to a folder above itself is
-  passed over, since its photographs are listed there.
+- Links that lead outside are followed: a person who links a folder in means it. A link to what is listed itself, or to
+  a folder above, is passed over, and of several links to one place outside all but the first. A link to a hidden name
+  is followed (stores that keep files by their checksums have them there); one whose target is away is listed.
 - Linux names are bytes, keys are text: in a key a backslash is written as two, a byte that is not UTF-8 as `\xNN`.
 """
 
@@ -18,13 +19,13 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared.errors import FacestreamError, InvalidInput, ObjectMissing, ObjectRefused, Transient
-from shared.ports import ObjectInfo, StoredObject
+from shared.ports import FolderEntry, ObjectInfo, StoredObject
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
@@ -46,18 +47,26 @@ class FolderStore:
 
         Raises `ObjectMissing`, `ObjectRefused`, and `Transient` where the bucket's own folder is gone.
         """
-        root = self._root(bucket)
-        path = _path(root, key.removesuffix("/"))
-        if path is None:
-            raise _missing(bucket, key)
+        data = self.head(bucket, key, -1)
+        return StoredObject(data, hashlib.md5(data, usedforsecurity=False).hexdigest())
+
+    def head(self, bucket: str, key: str, size: int) -> bytes:
+        """Return the first `size` bytes of a file, all of them where it is negative; raises as `get` does."""
+        root, path = self._root(bucket), self.path(bucket, key)
         try:
             if key.endswith("/"):
                 _names(path)  # listed because it could not be read; now that it can, it is a folder and no object
                 raise _missing(bucket, key)
-            data = _content(path)
+            return _content(path, size)
         except OSError as error:
             raise _not_read(error, root, path, f"{bucket}/{key}") from error
-        return StoredObject(data, hashlib.md5(data, usedforsecurity=False).hexdigest())
+
+    def path(self, bucket: str, key: str) -> Path:
+        """Return where a file or a folder of a listing lies; raises `ObjectMissing` where no file can have that key."""
+        path = _path(self._root(bucket), key.removesuffix("/"))
+        if path is None:
+            raise _missing(bucket, key)
+        return path
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port
         """Write a file under another name and rename it, so that readers find all of it or nothing.
@@ -98,11 +107,16 @@ class FolderStore:
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield every file; holds the names of one folder, and of those above it, at a time.
 
-        Raises `Transient` where the bucket's own folder cannot be read.
+        Of two links to one place outside, a listing with a prefix knows only those on its way. Raises `Transient`
+        where the bucket's own folder cannot be read.
         """
+        return (entry.info for entry in self.walk(bucket, prefix) if not entry.is_repeated)
+
+    def walk(self, bucket: str, prefix: str = "") -> Iterator[FolderEntry]:
+        """Yield what `list` does and, between, the links that it passes over, those to folders with `/` at the end."""
         root = self._root(bucket)
         try:
-            top = _Level("", root, _identity(root), iter(_names(root)))
+            top = _Level("", root, os.path.realpath(root), iter(_names(root)))
         except OSError as error:
             msg = f"{root}: expected a folder that can be read, found: {_reason(error)}"
             raise Transient(msg) from error
@@ -118,19 +132,51 @@ class FolderStore:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """A folder on the way from the root to where the walk is; `rest` are the names still to visit."""
+    """A folder on the way from the root to where the walk is; `real` has no links, `rest` are the names still to visit.
+
+    With each name, whether it is a link.
+    """
 
     prefix: str
     folder: Path
-    identity: tuple[int, int]
-    rest: Iterator[str]
+    real: str
+    rest: Iterator[tuple[str, bool]]
 
 
-def _walk(top: _Level, prefix: str) -> Iterator[ObjectInfo]:
-    levels = [top]  # not recursive: folders may be nested deeper than Python's calls
+class _Places:
+    """What a walk lists, as paths without links. Not as inodes: not every share has any that can be relied on."""
+
+    def __init__(self, root: str) -> None:
+        self._folders = {root}
+        self._linked: set[str] = set()
+
+    def follow(self, real: str, *, is_folder: bool) -> None:
+        """Take what a link leads to as listed from now on."""
+        self._linked.add(real)
+        if is_folder:
+            self._folders.add(real)
+
+    def is_linked(self, real: str) -> bool:
+        """Say whether a link to exactly this place was followed."""
+        return real in self._linked
+
+    def is_listed(self, real: str) -> bool:
+        """Say whether this place is listed without a further link to it; what lies under a hidden name is not."""
+        if real in self._linked:
+            return True
+        while real not in self._folders:
+            above, _, name = real.rpartition("/")
+            if not name or name.startswith("."):
+                return False
+            real = above or "/"
+        return True
+
+
+def _walk(top: _Level, prefix: str) -> Iterator[FolderEntry]:
+    levels, places = [top], _Places(top.real)  # not recursive: folders may be nested deeper than Python's calls
     while levels:
         level = levels[-1]
-        part = next(level.rest, None)
+        part, is_link = next(level.rest, (None, False))
         if part is None:
             levels.pop()
             continue
@@ -138,31 +184,57 @@ def _walk(top: _Level, prefix: str) -> Iterator[ObjectInfo]:
         if not (key.startswith(prefix) or (part.endswith("/") and prefix.startswith(key))):
             continue
         path = level.folder / _name(part.removesuffix("/"))
-        if part.endswith("/"):
-            try:
-                inside = _Level(key, path, _identity(path), iter(_names(path)))
-            except FileNotFoundError:
-                continue  # removed since its name was read
-            except OSError:
-                pass  # an object of its own, which `get` refuses
-            else:
-                if all(inside.identity != above.identity for above in levels):
-                    levels.append(inside)
-                continue
+        real = _target(path) if is_link else f"{level.real.rstrip('/')}/{path.name}"
+        repeated = real is not None and _is_repeated(real, levels if is_link else (), places)
+        inside = _level(key, path, real) if part.endswith("/") and real is not None and not repeated else None
+        if inside:
+            if is_link:
+                places.follow(inside.real, is_folder=True)
+            levels.append(inside)
+            continue
         info = _info(path, key) if key.startswith(prefix) else None
         if info:
-            yield info
+            if is_link and real is not None and not repeated:
+                places.follow(real, is_folder=False)
+            yield FolderEntry(info, repeated)
 
 
-def _names(folder: Path) -> list[str]:
+def _level(key: str, path: Path, real: str) -> _Level | None:
+    """Return a folder to walk; None where it cannot be read: then it is an object of its own, which `get` refuses."""
+    try:
+        return _Level(key, path, real, iter(_names(path)))
+    except FileNotFoundError:
+        return _Level(key, path, real, iter(()))  # removed since its name was read
+    except OSError:
+        return None
+
+
+def _is_repeated(real: str, above: Sequence[_Level], places: _Places) -> bool:
+    """Say whether a walk lists a place elsewhere; `above`: of a link the folders on the way to it, else none."""
+    if not above:
+        return places.is_linked(real)
+    return places.is_listed(real) or any(f"{level.real}/".startswith(f"{real.rstrip('/')}/") for level in above)
+
+
+def _target(link: Path) -> str | None:
+    """Return where a link leads in the end; None where nothing is there, or nobody may look."""
+    try:
+        return os.path.realpath(link, strict=True)
+    except OSError:
+        return None
+
+
+def _names(folder: Path) -> list[tuple[str, bool]]:
     """Return the names in a folder as parts of keys, folders with `/` at the end, in the order of whole keys.
 
-    Python compares texts by code point, which is the order of their UTF-8 bytes. The `/` makes the order right:
-    `a.jpg` is before `a/b.jpg`, and the name `a` alone would be before both.
+    With each, whether it is a link. Python compares texts by code point, which is the order of their UTF-8 bytes. The
+    `/` makes the order right: `a.jpg` is before `a/b.jpg`, and the name `a` alone would be before both.
     """
     with os.scandir(folder) as entries:
         return sorted(
-            _part(entry.name) + ("/" if _is_folder(entry) else "") for entry in entries if entry.name[0] != "."
+            (_part(entry.name) + ("/" if _is_folder(entry) else ""), entry.is_symlink())
+            for entry in entries
+            if entry.name[0] != "."
         )
 
 
@@ -171,11 +243,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself, or where we may not look
         return False
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    found = folder.stat()
-    return found.st_dev, found.st_ino
 
 
 def _info(path: Path, key: str) -> ObjectInfo | None:
@@ -229,7 +296,7 @@ def _path(folder: Path, key: str) -> Path | None:
     return None if impossible or [_part(name) for name in names] != parts else folder.joinpath(*names)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, size: int) -> bytes:
     # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -239,7 +306,7 @@ def _content(path: Path) -> bytes:
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
+            return file.read(size)
     finally:
         os.close(descriptor)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cli.jobs.csv_formats import read_embeddings
 from shared.models import FACENET, LANDMARKS, located
+from tests.beside_photographs import keep_beside_photographs
 from tests.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos
 
 pytestmark = pytest.mark.slow
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.slow
 DATA = ROOT.parent / "shared" / "data"  # lies beside the checkout where somebody has put it; no part of the project
 
 
-def facestream(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    done = run_facestream(*arguments)
+def facestream(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = run_facestream(*arguments, **environment)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -62,7 +63,7 @@ def crops(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("detected") / "crops"
     done = facestream("detect", "--image_dir", photos, "-o", out)
     assert done.stdout == f"36 photographs (1 more could not be read): {len(contents(out))} faces in {out}\n"
-    assert done.stderr == f"{photos}/broken.jpg: truncated JPEG\n"
+    assert done.stderr == f"1 file was passed over: 1 document\n{photos}/broken.jpg: truncated JPEG\n"
     return out
 
 
@@ -82,6 +83,18 @@ def embeddings(clusters: Path) -> Path:
     out = clusters.parent / "embeddings.csv"
     facestream("export-embeddings", located(FACENET), clusters, out)
     return out
+
+
+def test_one_photograph_is_one_whatever_programs_keep_beside_it_and_however_it_is_called(tmp_path: Path) -> None:
+    photograph = sample_photos(PEOPLE[1])[0].read_bytes()
+    keys = keep_beside_photographs(tmp_path / "photos", photograph)
+    done = facestream("detect", "-d", tmp_path / "photos", "-o", tmp_path / "crops", FACESTREAM_PHOTOS_IGNORE="Memes")
+    assert done.stdout.startswith(f"{len(keys)} photographs: {len(keys)} faces in ")
+    assert {path.name.rsplit("_", 1)[0] for path in (tmp_path / "crops").rglob("*.png")} == {
+        *("photo.jpg", "photo.jpg_large", "photo.jpg(1)"),
+        *("2020.01.02 12.30", "stereo"),
+    }
+    assert done.stderr.startswith("17 files were passed over: 10 files kept by other programs, ")
 
 
 def test_a_face_is_found_on_nearly_every_portrait_and_lies_in_the_folder_of_its_photograph(

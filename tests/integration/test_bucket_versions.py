@@ -14,6 +14,7 @@ from shared.adapters.kafka_records import consumed_record
 from shared.adapters.minio import MinioStore
 from shared.bucket_notification import confirmed_events
 from shared.events import BucketEvent
+from shared.photo_rule import PhotoRule
 from tests.stack import MinioServer
 from tests.stack.fixtures import needed, settings_of
 
@@ -57,7 +58,7 @@ class Bucket:
         while time.monotonic() < deadline:
             message = self._consumer.poll(0.5)
             if message and not message.error():
-                return confirmed_events(consumed_record(message), self._store)
+                return confirmed_events(consumed_record(message), self._store, PhotoRule())
         pytest.fail("MinIO said nothing more")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from shared.adapters.memory import MemoryObjectStore
 from shared.bucket_notification import confirmed_events
+from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -38,7 +39,7 @@ def store(*keys: str) -> MemoryObjectStore:
     ],
 )
 def test_a_removal_is_of_the_object_unless_one_version_was_deleted(record: ConsumedRecord, version: str | None) -> None:
-    (event,) = confirmed_events(record, store("a b.jpg.old"))
+    (event,) = confirmed_events(record, store("a b.jpg.old"), PhotoRule())
     assert (event.removed, event.key, event.version_id) == (True, "a b.jpg", version)
 
 
@@ -50,8 +51,8 @@ def test_a_removal_is_of_the_object_unless_one_version_was_deleted(record: Consu
     ],
 )
 def test_a_delete_marker_or_an_old_version_that_went_removes_nothing_that_is_there(record: ConsumedRecord) -> None:
-    assert confirmed_events(record, store("a b.jpg")) == []
+    assert confirmed_events(record, store("a b.jpg"), PhotoRule()) == []
 
 
 def test_one_version_that_was_deleted_is_told_whatever_is_there() -> None:
-    assert len(confirmed_events(notice("ObjectRemoved:Delete", versionId="v7"), store("a b.jpg"))) == 1
+    assert len(confirmed_events(notice("ObjectRemoved:Delete", versionId="v7"), store("a b.jpg"), PhotoRule())) == 1

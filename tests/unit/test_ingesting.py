@@ -1,5 +1,6 @@
 """`facestream ingest`: what is sent, what is passed over, what is told."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,12 @@ from cli.jobs.watching import Watch
 from shared.adapters.folder import FolderStore
 from shared.adapters.memory import MemoryObjectStore
 from shared.errors import InvalidInput, ObjectRefused, Transient
-from shared.ports import ObjectInfo, StoredObject
+from shared.photo_names import Reason
+from shared.photo_rule import PhotoRule
+from shared.ports import FolderEntry, ObjectInfo, StoredObject
+from tests.beside_photographs import keep_beside_photographs
+
+_NOTES = Counter({Reason.DOCUMENT: 1})
 
 
 class Store(MemoryObjectStore):
@@ -54,14 +60,29 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def send(folder: Path, store: Store) -> Uploaded:
-    return upload(FolderStore({"folder": folder}), store, "photos", 3, Watch())
+    return upload(FolderStore({"folder": folder}), store, "photos", 3, Watch(), rule=PhotoRule())
 
 
 def test_photographs_are_put_under_their_paths_with_their_type_and_other_files_are_not(folder: Path) -> None:
     store = Store()
-    assert send(folder, store) == Uploaded(sent=3)
+    assert send(folder, store) == Uploaded(sent=3, passed_over=_NOTES)
     assert store.types == {"3.PNG": "image/png", "a/1.jpg": "image/jpeg", "a/2.cr2": "application/octet-stream"}
     assert store.get("photos", "a/1.jpg").data == b"a/1.jpg"
+
+
+def test_only_photographs_are_uploaded_and_what_is_not_is_told_by_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = keep_beside_photographs(tmp_path)
+    store = Store()
+    monkeypatch.setattr(ingesting, "MinioStore", lambda _: store)
+    for name, value in (("MINIO_ACCESS_KEY", "a"), ("MINIO_SECRET_KEY", "b"), ("PHOTOS_IGNORE", "Memes")):
+        monkeypatch.setenv(f"FACESTREAM_{name}", value)
+    uploaded = ingest_folder(tmp_path, 2)
+    assert sorted(store.put_keys) == sorted(keys)
+    lines = list(uploaded.lines())
+    assert lines[0] == f"photographs: {len(keys)} uploaded, 0 there already"
+    assert lines[1].startswith("17 files were passed over: ")
 
 
 def test_what_is_there_as_it_is_is_passed_over_and_what_has_changed_is_sent(folder: Path) -> None:
@@ -69,7 +90,7 @@ def test_what_is_there_as_it_is_is_passed_over_and_what_has_changed_is_sent(fold
     send(folder, store)
     (folder / "3.PNG").write_bytes(b"3.png")  # of the same size
     store.put_keys.clear()
-    assert send(folder, store) == Uploaded(sent=1, there=2)
+    assert send(folder, store) == Uploaded(sent=1, there=2, passed_over=_NOTES)
     assert store.put_keys == ["3.PNG"]
 
 
@@ -77,12 +98,12 @@ def test_one_that_is_refused_is_told_in_a_line_and_the_others_are_sent(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "lost.jpg").symlink_to(folder / "nowhere")
-    assert send(folder, Store(refused="a/1.jpg")) == Uploaded(sent=2, failed=2)
+    assert send(folder, Store(refused="a/1.jpg")) == Uploaded(sent=2, failed=2, passed_over=_NOTES)
     assert capsys.readouterr().err == "a/1.jpg: photos/a/1.jpg: no\nlost.jpg: a link that leads nowhere\n"
 
 
 def test_a_store_that_is_away_for_a_moment_is_asked_again(folder: Path) -> None:
-    assert send(folder, Store(failures=2)) == Uploaded(sent=3)
+    assert send(folder, Store(failures=2)) == Uploaded(sent=3, passed_over=_NOTES)
 
 
 def test_a_store_that_stays_away_ends_the_command(folder: Path) -> None:
@@ -103,9 +124,12 @@ def test_no_more_photographs_are_held_than_twice_the_threads() -> None:
 
         held = most = 0
 
-        def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:  # noqa: ARG002  of the port
-            if bucket == "folder":
-                yield from (ObjectInfo(f"{number:04}.jpg", 1, datetime.now(UTC)) for number in range(1000))
+        def walk(self, bucket: str) -> Iterator[FolderEntry]:  # noqa: ARG002  of the port
+            for number in range(1000):
+                yield FolderEntry(ObjectInfo(f"{number:04}.jpg", 1, datetime.now(UTC)), is_repeated=False)
+
+        def head(self, bucket: str, key: str, size: int) -> bytes:
+            raise NotImplementedError  # no name needs it
 
         def get(self, bucket: str, key: str) -> StoredObject:  # noqa: ARG002  of the port
             self.held += 1
@@ -116,7 +140,7 @@ def test_no_more_photographs_are_held_than_twice_the_threads() -> None:
             self.held -= 1
 
     many = Many()
-    assert upload(many, many, "photos", 4, Watch()) == Uploaded(sent=1000)
+    assert upload(many, many, "photos", 4, Watch(), rule=PhotoRule()) == Uploaded(sent=1000)
     assert many.most <= 8
 
 

@@ -47,6 +47,7 @@ def test_what_has_not_happened_yet_stands_at_zero() -> None:
         'facestream_faces_total{verdict="rejected: blurry"}',
         'facestream_assignments_total{result="unknown"}',
         'facestream_dropped_total{reason="duplicate"}',
+        'facestream_dropped_total{reason="not a photograph"}',
         'facestream_reclusterings_total{outcome="failed"}',
         'facestream_clusters_changed_total{change="merged into"}',
     ):
