@@ -29,6 +29,7 @@ from shared.adapters.sqlite import SqliteRepository
 from shared.errors import Unreadable
 from shared.events import Box, Point
 from shared.matching import AssignerSettings
+from shared.photo_rule import PhotoSettings
 from shared.settings import BucketSettings
 from tests.synthetic_faces import unit
 
@@ -70,6 +71,7 @@ class World:
             QualitySettings(sharpness_threshold=0),
             AssignerSettings(),
             ReclustererSettings(min_cluster_size=self.min_cluster_size),
+            PhotoSettings(),
         )
         detection = _KnownFaces(
             *(self.photos, self.folder / "result", Path(), buckets, self.detector, settings.quality), self.decoded

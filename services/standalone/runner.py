@@ -4,9 +4,9 @@ Everything that was finished is in `facestream.db` before the next batch begins,
 where it was; identifiers are derived and steps are deterministic, so it ends with the same result.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from more_itertools import chunked, ilen
@@ -23,6 +23,7 @@ from services.standalone.absence import Absence, judge
 from services.standalone.detection import Detection, Screened
 from services.standalone.identity import Findings, Reader, identify
 from services.standalone.library import Library
+from services.standalone.passing_over import passed_over
 from services.standalone.publishing import publisher
 from services.standalone.scan import Comparison, compare
 from services.standalone.settings import StandaloneSettings
@@ -31,7 +32,7 @@ from shared.events import BucketEvent, FacesEmbedded, Outcome
 from shared.file_index import IndexedFile
 from shared.matching import AssignerSettings
 from shared.people import People
-from shared.photo_files import is_photo_name
+from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.ports import ObjectInfo
 from shared.processes import Processes
 from shared.records import Generation
@@ -50,6 +51,7 @@ class RunSettings:
     quality: QualitySettings
     assigner: AssignerSettings
     reclusterer: ReclustererSettings
+    photos: PhotoSettings
 
 
 class Progress(Protocol):
@@ -80,7 +82,9 @@ class Run:
         """Compare the folder with what is known of it. `rescan`: as if somebody might have touched every file."""
         bucket, index = self.settings.buckets.photos, self.library.index
         known = (replace(file, stamp="") for file in index.files()) if rescan else index.files()
-        return compare(self.library.objects.list(bucket), known, _rule, self.decoders)
+        folder = self.detection.objects()
+        rule = PhotoRule.of(self.settings.photos, str(self.detection.photos.resolve()))
+        return compare(folder.walk(bucket), known, partial(passed_over, folder, bucket, rule), self.decoders)
 
     def identify(self, comparison: Comparison) -> Findings:
         """Find out which photograph each file holds that is new, or may be another one than before."""
@@ -105,7 +109,7 @@ class Run:
             copies=self.library.index.copies(),
             away=[file.key for file in absence.away],
             refused=refused,
-            passed_over=Counter(file.unread_by or "" for file in comparison.passed_over),
+            passed_over=comparison.reasons,
         )
 
     def _absence(self, comparison: Comparison, found: Findings, refused: Collection[str]) -> Absence:
@@ -235,7 +239,3 @@ class Run:
             return True
         faces = ilen(self.library.repository.accepted_ids())
         return generation.counts.get("faces", 0) < self.settings.standalone.regroup_below * faces
-
-
-def _rule(info: ObjectInfo, file: IndexedFile | None) -> str:  # noqa: ARG001  of the protocol
-    return "" if is_photo_name(info.key) else "not a photograph"

@@ -1,14 +1,16 @@
 """What a folder holds beside what the index knows of it: nothing is read here but names, sizes and times."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from shared.file_index import IndexedFile
-from shared.ports import ObjectInfo
+from shared.photo_names import PassedOver, Reason
+from shared.ports import FolderEntry, ObjectInfo
 
-Rule = Callable[[ObjectInfo, IndexedFile | None], str]
-"""Says why a file is no photograph, the empty text where it is one; the second is what the index knows of it."""
+Rule = Callable[[FolderEntry, IndexedFile | None], PassedOver | None]
+"""Says why a file is passed over, None where it is a photograph; the second is what the index knows of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,8 @@ class Comparison:
     photograph is to be tried again. `new`: files of unknown names. `missing`: known photographs that are not listed.
     `disowned`: known photographs that are listed and passed over now. `unreachable`: folders that cannot be read now,
     each ending in `/`; nothing in them is missing, `beyond` counts it. `folders`: all in which photographs lie now,
-    the top one is the empty text. `passed_over`: the files that are no photographs, as the index is to know them;
-    `vanished`: keys of such files that are gone.
+    the top one is the empty text. `passed_over`: the files that are no photographs, as the index is to know them, and
+    `reasons` their numbers; `vanished`: keys of such files that are gone.
     """
 
     unchanged: int = 0
@@ -32,6 +34,7 @@ class Comparison:
     unreachable: tuple[str, ...] = ()
     folders: frozenset[str] = frozenset()
     passed_over: tuple[IndexedFile, ...] = ()
+    reasons: Mapping[Reason, int] = field(default_factory=dict)
     vanished: tuple[str, ...] = ()
 
     @property
@@ -45,17 +48,17 @@ class Comparison:
         return self.unchanged + self.beyond + len(self.changed) + len(self.missing) + len(self.disowned)
 
 
-def compare(listing: Iterable[ObjectInfo], known: Iterable[IndexedFile], rule: Rule, decoders: str) -> Comparison:
+def compare(listing: Iterable[FolderEntry], known: Iterable[IndexedFile], rule: Rule, decoders: str) -> Comparison:
     """Compare a listing with the index, both in ascending order of the UTF-8 bytes of their keys.
 
     `decoders` names what decodes photographs in this run: what other decoders could not read is tried again.
     """
     walk = _Walk(rule, decoders)
-    for info, file in _side_by_side(listing, known):
-        if info is None:
-            walk.absent(file)  # type: ignore[arg-type]  # one of the two is there
-        else:
-            walk.listed(info, file)
+    for entry, file in _side_by_side(listing, known):
+        if entry:
+            walk.listed(entry, file)
+        elif file:
+            walk.absent(file)
     return walk.result()
 
 
@@ -73,12 +76,14 @@ class _Walk:
     unreachable: list[str] = field(default_factory=list)
     folders: set[str] = field(default_factory=set)
     passed_over: list[IndexedFile] = field(default_factory=list)
+    reasons: Counter[Reason] = field(default_factory=Counter)
     vanished: list[str] = field(default_factory=list)
 
-    def listed(self, info: ObjectInfo, file: IndexedFile | None) -> None:
-        reason = self.rule(info, file)
-        if reason:
-            self.passed_over.append(IndexedFile(info.key, info.stamp, info.size, "", "", reason))
+    def listed(self, entry: FolderEntry, file: IndexedFile | None) -> None:
+        info, passed_over = entry.info, self.rule(entry, file)
+        if passed_over:
+            self.passed_over.append(IndexedFile(info.key, info.stamp, info.size, "", "", str(passed_over)))
+            self.reasons[passed_over.reason] += 1
             if file and file.image_id:
                 self.disowned.append(file)
             return
@@ -113,6 +118,7 @@ class _Walk:
             unreachable=tuple(self.unreachable),
             folders=frozenset(self.folders),
             passed_over=tuple(self.passed_over),
+            reasons=self.reasons,
             vanished=tuple(self.vanished),
         )
 
@@ -124,19 +130,19 @@ def folder_of(key: str) -> str:
 
 
 def _side_by_side(
-    listing: Iterable[ObjectInfo], known: Iterable[IndexedFile]
-) -> Iterator[tuple[ObjectInfo | None, IndexedFile | None]]:
+    listing: Iterable[FolderEntry], known: Iterable[IndexedFile]
+) -> Iterator[tuple[FolderEntry | None, IndexedFile | None]]:
     """Yield what is listed beside what is known, by key; one of the two may be None."""
-    infos, files = iter(listing), iter(known)
-    info, file = next(infos, None), next(files, None)
-    while info or file:
+    entries, files = iter(listing), iter(known)
+    entry, file = next(entries, None), next(files, None)
+    while entry or file:
         # Python compares texts by code point, which is the order of their UTF-8 bytes.
-        if file is None or (info and info.key < file.key):
-            yield info, None
-            info = next(infos, None)
-        elif info is None or file.key < info.key:
+        if file is None or (entry and entry.info.key < file.key):
+            yield entry, None
+            entry = next(entries, None)
+        elif entry is None or file.key < entry.info.key:
             yield None, file
             file = next(files, None)
         else:
-            yield info, file
-            info, file = next(infos, None), next(files, None)
+            yield entry, file
+            entry, file = next(entries, None), next(files, None)

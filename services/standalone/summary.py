@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from services.standalone.scan import folder_of
 from shared.events import Cause, Outcome, Verdict
+from shared.photo_names import Reason, told
 from shared.ports import FaceRepository
 from shared.records import Generation
 
@@ -28,7 +29,7 @@ class Changes:
     copies: int = 0
     away: Sequence[str] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
-    passed_over: Mapping[str, int] = field(default_factory=dict)
+    passed_over: Mapping[Reason, int] = field(default_factory=dict)
     not_regrouped: str = ""
 
 
@@ -94,10 +95,7 @@ class Summary:
                 f" again in the next run ({key}: {reason})."
             )
         if done.passed_over:
-            reasons = sorted(done.passed_over.items(), key=lambda item: (-item[1], item[0]))
-            listed = ", ".join(f"{count} {reason}" for reason, count in reasons)
-            total = sum(done.passed_over.values())
-            yield f"{_count(total, 'file')} passed over ({listed}); the report names them."
+            yield f"{told(done.passed_over)}; the report names them."
 
     def _next(self) -> Iterator[str]:
         if self.changes.not_regrouped:

@@ -26,6 +26,7 @@ from shared.adapters.sqlite import SqliteRepository
 from shared.errors import Fatal
 from shared.matching import AssignerSettings
 from shared.models import FACENET, LANDMARKS, located
+from shared.photo_rule import PhotoSettings
 from shared.ports import ObjectInfo
 from shared.processes import Processes
 from shared.records import Generation
@@ -108,6 +109,7 @@ def _settings(options: Options) -> RunSettings:
         QualitySettings(),
         AssignerSettings(),
         ReclustererSettings(**sizes),
+        PhotoSettings(),
     )
 
 
