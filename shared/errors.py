@@ -14,7 +14,7 @@
 
 An unreadable photograph is none of the first three: it is an outcome with a reason, which flows to the end like
 any other. `Unreadable` carries that reason from a decoder to the detector's step, and never further. The step
-turns an `ObjectError` into such an outcome as well.
+turns an `ObjectError` into such an outcome as well. `Undecoded` is an `Unreadable` that says nothing of the bytes.
 """
 
 
@@ -64,3 +64,7 @@ class ObjectRefused(ObjectError):
 
 class Unreadable(FacestreamError):
     """The bytes of a photograph are not an image that facestream can or may decode; `str(error)` is the reason."""
+
+
+class Undecoded(Unreadable):
+    """The photograph could not be decoded this time: no memory, time or process; its bytes may be fine."""
