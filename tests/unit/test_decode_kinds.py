@@ -1,6 +1,5 @@
 """Kinds of files beyond the common ones, and that every reason is true."""
 
-import base64
 import io
 import pickle
 import struct
@@ -19,6 +18,7 @@ from services.detector.limits import OverLimit, check_bytes
 from services.detector.scale import detection_size, smallest_face
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
+from tests.fuzz.seeds import ARITHMETIC_JPEG
 
 SETTINGS = DetectorSettings()
 RED, WHITE = (0, 0, 255), (255, 255, 255)  # BGR
@@ -71,17 +71,8 @@ def test_the_pixels_of_jpeg_xl_are_limited_by_its_header() -> None:
     assert reason(large[:-4]) == "damaged JPEG XL"
 
 
-# 24 x 16, from red on the right to blue on the left, written by libjpeg-turbo's cjpeg -arithmetic.
-_ARITHMETIC = (
-    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8X"
-    "GBYUGBIUFRT/2wBDAQMEBAUEBQkFBQkUDQsNFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBT/yQAR"
-    "CAAQABgDASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwD/AN1+Fje8nbmfeOugSRQwZF1OdFBtBrJAAFhmZFjED/raaubCXTrg"
-    "BVnQv5HxpSyEVDO6DISxSgis3i1wkiXywP/Z"
-)
-
-
 def test_a_jpeg_with_arithmetic_coding_is_read_and_one_that_is_cut_off_is_truncated() -> None:
-    data = base64.b64decode(_ARITHMETIC)
+    data = ARITHMETIC_JPEG
     decoded = decode(data, SETTINGS)
     assert (decoded.width, decoded.height) == (24, 16)
     assert decoded.image[8, 23, 2] > 200
