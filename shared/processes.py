@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 
 import cv2
 
-from shared.errors import Fatal, Unreadable
+from shared.errors import Fatal, Undecoded, Unreadable
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -62,7 +62,7 @@ class Processes:
     def call(self, work: Callable[[_Task], _Result], task: _Task) -> _Result:
         """Return what `work` returns for a task in one of the processes; waits for one that is idle.
 
-        Both travel there, and the result back. Raises what `work` or `prepare` raises, `Unreadable` where the task
+        Both travel there, and the result back. Raises what `work` or `prepare` raises, `Undecoded` where the task
         kills its process, twice, or takes too long, and `Fatal` where no process can be started.
         """
         place = self._idle.get()
@@ -132,7 +132,7 @@ class _Place:
                 raise Fatal(msg) from None
             self._start()
             msg = f"decoding it killed its process (exit status {died.status})"
-            raise Unreadable(msg) from None
+            raise Undecoded(msg) from None
 
     def close(self) -> None:
         """End the process, and start no other one."""
@@ -167,7 +167,7 @@ class _Place:
             self._process.join()
             self._start()
             msg = f"it took longer than {self._timeout:g} s"
-            raise Unreadable(msg)
+            raise Undecoded(msg)
         returned, outcome = answer
         if returned:
             return outcome  # type: ignore[no-any-return]  # what `work` gave

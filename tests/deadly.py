@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from shared.errors import Undecoded
 from shared.processes import Processes
 
 
@@ -16,6 +17,12 @@ def killed_the_first_time(mark: Path) -> str:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return "done"
+
+
+def without_memory(_: object) -> None:
+    """Fail as decoding does where no memory is left."""
+    msg = "not enough memory to decode it"
+    raise Undecoded(msg)
 
 
 def hold_the_interpreter(_: object) -> None:

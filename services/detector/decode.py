@@ -2,7 +2,9 @@
 
 import io
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,12 +12,14 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from services.detector.decoding import boxes, jpeg, jpeg_xl, png, samples, tiff
+from services.detector.decoding.orientation import exchanges_sides, orientation_of, upright
 from services.detector.kinds import kind_of
-from services.detector.limits import check_bytes, check_pixels
-from services.detector.raw import develop, is_raw
+from services.detector.limits import OverLimit, check_bytes, check_pixels
+from services.detector.raw import UnknownRaw, develop, is_raw
 from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
-from shared.errors import FacestreamError, Unreadable
+from shared.errors import FacestreamError, Undecoded, Unreadable
 
 Image.init()  # Pillow loads its decoders only when asked for a file that the commonest five do not know
 pillow_heif.register_heif_opener()
@@ -24,17 +28,9 @@ Image.MAX_IMAGE_PIXELS = None
 
 # What cameras, phones and the web use. Pillow knows more, some of which starts other programs (EPS).
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000")
-_ORIENTATION = 0x0112  # the EXIF tag; its values 2 to 8 ask for:
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_TURNED = (5, 6, 7, 8)  # those that exchange width and height
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_IN_BOXES = ("HEIC", "AVIF", "JPEG XL")  # and JPEG 2000, whose decoder says by itself that bytes are missing
+_RIFF_HEADER = 8  # bytes, which its size does not count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,19 +38,22 @@ class Decoded:
     """A photograph, upright.
 
     `image`: (h, w, 3) uint8 BGR, reduced where that is cheap, never below the size that detection works at.
-    `width` and `height`: pixels of the upright original.
+    `width` and `height`: pixels of the upright original. `partial`: its last rows, or its finest detail, are missing.
     """
 
     image: NDArray[np.uint8]
     width: int
     height: int
+    partial: bool = False
 
 
 def decode(data: bytes, settings: DetectorSettings) -> Decoded:
     """Decode a photograph of any supported kind, whatever its name; raises `Unreadable` with a reason.
 
-    JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF, JPEG 2000 and camera raw; grey, palette, CMYK, 16 bits. Transparent
-    parts become white; of an animation the first frame counts. The limits hold before any pixel is decoded.
+    JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF, JPEG 2000, JPEG XL and camera raw; grey, palette, CMYK, 16 bits.
+    Transparent parts become white; of an animation the first frame counts. The limits hold before any pixel is
+    decoded. Of a JPEG whose end is missing, at least `decoding.jpeg.ENOUGH` of the rows must be there. Raises
+    `Undecoded` where memory is short, and `OverLimit`.
     """
     if not data:
         msg = "empty file"
@@ -63,20 +62,57 @@ def decode(data: bytes, settings: DetectorSettings) -> Decoded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about oddities of the metadata, which do not concern the pixels
-            return _raw(data, settings) if is_raw(data) else _picture(data, settings)
+            return _decoded(data, settings)
     except FacestreamError:
         raise
     except UnidentifiedImageError as error:
         kind = kind_of(data)
         raise Unreadable(f"damaged {kind.name}" if kind.is_image else f"not an image: {kind.name}") from error
-    except MemoryError as error:
-        msg = "not enough memory to decode it"
-        raise Unreadable(msg) from error
     except Exception as error:
         # Decoders raise anything on hostile bytes: OSError, ValueError, struct.error, IndexError, SyntaxError...
-        state = "truncated" if "truncated" in str(error).lower() else "damaged"
-        msg = f"{state} {kind_of(data).name}"
+        if _lacks_memory(error):
+            msg = "not enough memory to decode it"
+            raise Undecoded(msg) from error
+        msg = f"{_state(data, error)} {kind_of(data).name}"
         raise Unreadable(msg) from error
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Say whether it is for want of memory; not for what a decoder refuses to allocate, whatever there is."""
+    text = str(error).lower()
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem)
+        or (("out of memory" in text or "memory allocation" in text) and "limit" not in text)
+    )
+
+
+def _state(data: bytes, error: Exception) -> str:
+    if data.startswith(b"RIFF"):
+        is_cut_off = int.from_bytes(data[4:8], "little") + _RIFF_HEADER > len(data)
+    elif kind_of(data).name == "JPEG 2000":
+        is_cut_off = boxes.is_cut_off(data) if data[4:6] == b"jP" else not data.endswith(b"\xff\xd9")
+    else:
+        is_cut_off = "truncated" in str(error).lower() or (data.startswith(_JPEG) and jpeg.is_cut_off(data))
+    return "truncated" if is_cut_off else "damaged"
+
+
+def _decoded(data: bytes, settings: DetectorSettings) -> Decoded:
+    if tiff.is_tiff(data):
+        return _tiff_or_raw(data, settings)
+    if is_raw(data):
+        return _raw(data, settings)
+    kind = kind_of(data).name
+    if kind in _IN_BOXES and data[4:8] in {b"ftyp", b"JXL "} and boxes.is_cut_off(data):
+        msg = f"truncated {kind}"
+        raise Unreadable(msg)
+    if data.startswith(jpeg_xl.MARKS):
+        return _whole(jpeg_xl.read(data, settings), settings)
+    if data.startswith(_JPEG):
+        return _jpeg(data, settings)
+    if data.startswith(_PNG):
+        return _png(data, settings)
+    return _picture(data, settings)
 
 
 def _raw(data: bytes, settings: DetectorSettings) -> Decoded:
@@ -85,29 +121,123 @@ def _raw(data: bytes, settings: DetectorSettings) -> Decoded:
     return _finished(image, developed.width, developed.height, settings)
 
 
+def _tiff_or_raw(data: bytes, settings: DetectorSettings) -> Decoded:
+    """Decode what begins like TIFF, as most camera raw does: the likelier kind first, then the other one."""
+    found = tiff.directories(data)
+    picture = tiff.picture_of(found)
+    if is_raw(data) or tiff.may_be_raw(found, picture):
+        try:
+            return _raw(data, settings)
+        except UnknownRaw:
+            # Of one that LibRaw does not know, a preview is taken; of another kind of file, a copy says nothing.
+            likeness = max(picture.number(tiff.WIDTH), picture.number(tiff.HEIGHT)) if picture else 0
+            if picture is None or (likeness < settings.photo_width if is_raw(data) else picture.is_reduced):
+                raise
+            return _tiff(data, picture, settings)
+    if picture is None:
+        try:
+            return _picture(data, settings)
+        except OverLimit:
+            raise
+        except Exception:
+            with suppress(Unreadable):
+                return _raw(data, settings)
+            raise
+    if tiff.holds_more_than(data, picture):
+        with suppress(Unreadable):
+            developed = _raw(data, settings)
+            if developed.width * developed.height > picture.pixels:
+                return developed
+    return _tiff(data, picture, settings)
+
+
+def _tiff(data: bytes, picture: tiff.Directory, settings: DetectorSettings) -> Decoded:
+    check_pixels(picture.number(tiff.WIDTH), picture.number(tiff.HEIGHT), settings)
+    if not samples.is_read_wrongly(picture):
+        try:
+            return _picture(tiff.beginning_with(data, picture), settings)
+        except OverLimit:
+            raise
+        except Exception as error:
+            if _lacks_memory(error):
+                raise
+            try:
+                image = samples.read(data, picture)
+            except Unreadable as refusal:
+                if isinstance(error, UnidentifiedImageError) or not tiff.is_known(picture):
+                    raise refusal from error
+                msg = f"{_state(data, error)} TIFF"
+                raise Unreadable(msg) from error
+    else:
+        image = samples.read(data, picture)
+    return _whole(upright(image, picture.number(tiff.ORIENTATION, 1)), settings)
+
+
+def _jpeg(data: bytes, settings: DetectorSettings) -> Decoded:
+    try:
+        return _picture(data, settings)
+    except OSError:
+        if (found := _completed(data, settings)) is None:
+            raise
+        return found
+
+
+def _completed(data: bytes, settings: DetectorSettings) -> Decoded | None:
+    """Decode a JPEG whose end is missing; None where that is too much."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
+            width, height, orientation = _prepared(header, settings)
+        found = jpeg.completed(data, partial(_loaded, settings=settings))
+    except OSError:
+        return None
+    if found is None:
+        return None
+    image, lacks_some = found
+    return _finished(_eight_bits(upright(image, orientation)), width, height, settings, partial=lacks_some)
+
+
+def _loaded(data: bytes, settings: DetectorSettings) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=("JPEG",))
+    _prepared(image, settings)
+    image.load()
+    return image
+
+
+def _png(data: bytes, settings: DetectorSettings) -> Decoded:
+    if png.is_damaged(data):
+        msg = "damaged PNG"
+        raise Unreadable(msg)
+    try:
+        return _picture(data, settings)
+    except OverLimit:
+        raise
+    except Exception as error:
+        if _lacks_memory(error):
+            raise
+        return _picture(png.without_extras(data), settings)
+
+
 def _picture(data: bytes, settings: DetectorSettings) -> Decoded:
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        check_pixels(image.width, image.height, settings)
-        orientation = _orientation(image)
-        turned = orientation in _TURNED
-        width, height = (image.height, image.width) if turned else image.size
-        needed = detection_size(width, height, settings)
-        # A JPEG is decoded at a half, a quarter or an eighth of its size without computing the pixels between:
-        # 11 MP at a quarter takes 26 ms instead of 110. For other formats this does nothing.
-        image.draft(None, needed[::-1] if turned else needed)
+        width, height, orientation = _prepared(image, settings)
         image.load()
-        upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-        return _finished(_eight_bits(upright), width, height, settings)
+        return _finished(_eight_bits(upright(image, orientation)), width, height, settings)
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation that is still to be applied, 1 where there is none or it cannot be read."""
-    if image.format == "TIFF":
-        return 1  # Pillow turns these while loading
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001  damaged metadata raises anything, and the pixels may be fine
-        return 1
+def _prepared(image: Image.Image, settings: DetectorSettings) -> tuple[int, int, int]:
+    """Return width and height of the upright original, and its orientation; let it be decoded no larger than needed.
+
+    Raises `OverLimit`.
+    """
+    check_pixels(image.width, image.height, settings)
+    orientation = orientation_of(image)
+    turned = exchanges_sides(orientation)
+    width, height = (image.height, image.width) if turned else image.size
+    needed = detection_size(width, height, settings)
+    # A JPEG is decoded at a half, a quarter or an eighth of its size without computing the pixels between:
+    # 11 MP at a quarter takes 26 ms instead of 110. For other formats this does nothing.
+    image.draft(None, needed[::-1] if turned else needed)
+    return width, height, orientation
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -119,10 +249,19 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
         span = values.max() - values.min()
         image = Image.fromarray(((values - values.min()) * (255 / span if span else 0)).astype(np.uint8))
+    if image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
+        return image.convert("RGB")  # the alpha of a program that did not fill it in; all others show it opaque
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def _finished(image: Image.Image, width: int, height: int, settings: DetectorSettings) -> Decoded:
+def _whole(image: Image.Image, settings: DetectorSettings) -> Decoded:
+    """Return what was decoded in full, upright."""
+    return _finished(_eight_bits(image), *image.size, settings)
+
+
+def _finished(
+    image: Image.Image, width: int, height: int, settings: DetectorSettings, *, partial: bool = False
+) -> Decoded:
     needed_width, needed_height = detection_size(width, height, settings)
     factor = min(image.width // needed_width, image.height // needed_height)
     if factor > 1:
@@ -130,4 +269,4 @@ def _finished(image: Image.Image, width: int, height: int, settings: DetectorSet
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     pixels: NDArray[np.uint8] = np.asarray(image)
-    return Decoded(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False), width, height)
+    return Decoded(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False), width, height, partial)

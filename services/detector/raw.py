@@ -1,18 +1,20 @@
 """Camera raw files: recognised by their bytes, developed by LibRaw."""
 
 import io
-import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import rawpy
 from numpy.typing import NDArray
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL import Image
 
+from services.detector.decoding import boxes, tiff
+from services.detector.decoding.orientation import upright
 from services.detector.limits import check_pixels
 from services.detector.scale import picture_size
 from services.detector.settings import DetectorSettings
-from shared.errors import Unreadable
+from shared.errors import Undecoded, Unreadable
 
 _MARKS = (
     b"II\x1a\x00\x00\x00HEAPCCDR",  # Canon CRW
@@ -24,10 +26,21 @@ _MARKS = (
     b"\x00MRM",  # Minolta
     b"FOVb",  # Sigma X3F
 )
-_TIFF_MARKS = (b"II*\x00", b"MM\x00*")
-_SUBFILE_TYPE, _PHOTOMETRIC, _DNG_VERSION = 254, 262, 50706
-_REDUCED = 1  # of the subfile type: this image is a smaller copy of another one in the file
-_SENSOR_VALUES = (32803, 34892)  # of the photometric interpretation: colour filter array, linear raw
+_CR3 = b"ftypcrx "  # behind the size of the first box
+_AFTER_TIFF_MARK = (b"CR", b"IIII", b"MMMM")  # Canon CR2; Phase One IIQ
+_EXIF_ORIENTATION = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}  # by LibRaw's flip
+_EXCHANGED = 4  # the bit of LibRaw's flip that exchanges width and height
+_HALVED = 2 / 3  # a side below this share of what it should be was developed at half size
+_CANNOT_UNPACK = (
+    rawpy.LibRawFileUnsupportedError,
+    rawpy.LibRawNotImplementedError,
+    rawpy.LibRawRequestForNonexistentImageError,
+    rawpy.NotSupportedError,
+)
+
+
+class UnknownRaw(Unreadable):
+    """LibRaw does not know the file; it may be of another kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,63 +52,97 @@ class Developed:
     height: int
 
 
+class _Size(NamedTuple):
+    width: int
+    height: int
+
+
 def is_raw(data: bytes) -> bool:
-    """Say whether these bytes begin like a camera raw file.
+    """Say whether these bytes are certainly a camera raw file.
 
     Most raw formats are TIFF files whose first image is a thumbnail; an image library would return that.
     """
-    if data.startswith(_MARKS) or data[4:12] == b"ftypcrx ":  # the latter is Canon CR3
+    if data.startswith(_MARKS) or data[4:12] == _CR3:
         return True
-    if not data.startswith(_TIFF_MARKS):
+    if not tiff.is_tiff(data):
         return False
-    if data[8:10] == b"CR":  # Canon CR2
-        return True
-    tags = _first_directory(data)
-    return (
-        _DNG_VERSION in tags
-        or tags.get(_PHOTOMETRIC) in _SENSOR_VALUES
-        or (isinstance(kind := tags.get(_SUBFILE_TYPE), int) and bool(kind & _REDUCED))
-    )
-
-
-def _first_directory(data: bytes) -> dict[int, object]:
-    directory = ImageFileDirectory_v2(data[:8])
-    file = io.BytesIO(data)
-    file.seek(directory.next)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about damaged entries; the others still count
-        try:
-            directory.load(file)
-            return dict(directory)
-        except Exception:  # noqa: BLE001  hostile bytes make it raise anything; then it is not known to be raw
-            return {}
+    return data[8:12].startswith(_AFTER_TIFF_MARK) or any(one.is_of_a_sensor for one in tiff.directories(data))
 
 
 def develop(data: bytes, settings: DetectorSettings) -> Developed:
-    """Develop a raw file with the camera's white balance; raises `Unreadable`.
+    """Develop a raw file with the camera's white balance; raises `Unreadable`, `UnknownRaw` where it is none.
 
     Where that is enough it is developed at half size, one pixel for each 2x2 block of the sensor, which needs no
-    interpolation: 4 MP in 0.1 s instead of 1 s.
+    interpolation: 4 MP in 0.1 s instead of 1 s. What LibRaw opens and cannot unpack is taken from its preview, if that
+    is `photo_width` pixels long or more, or as long as half of the photograph.
     """
+    is_cut_off = boxes.is_cut_off(data) if data[4:12] == _CR3 else tiff.is_cut_off(data, tiff.directories(data))
+    if is_cut_off:
+        msg = "truncated camera raw"
+        raise Unreadable(msg)
+    opened: _Size | None = None
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
-            sizes = raw.sizes
-            check_pixels(sizes.raw_width, sizes.raw_height, settings)
-            check_pixels(sizes.width, sizes.height, settings)
-            turned = sizes.flip in (5, 6)
-            width, height = (sizes.height, sizes.width) if turned else (sizes.width, sizes.height)
-            needed, _ = picture_size(width, height, settings)
-            # Files without a colour filter array (linear raw) are always developed in full.
-            half = raw.raw_pattern is not None and width // 2 >= needed
-            image = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=half)
-    except rawpy.LibRawFileUnsupportedError as error:
-        msg = "camera raw of an unknown kind, or damaged"
-        raise Unreadable(msg) from error
+            opened = _checked_size(raw, settings)
+            return _developed(raw, opened, settings)
+    except _CANNOT_UNPACK as error:
+        if opened is None:
+            msg = "camera raw of an unknown kind, or damaged"
+            raise UnknownRaw(msg) from error
+        return _preview(data, opened, settings)
     except rawpy.LibRawIOError as error:
         msg = "truncated camera raw"
         raise Unreadable(msg) from error
+    except rawpy.LibRawUnsufficientMemoryError as error:
+        msg = "not enough memory to decode it"
+        raise Undecoded(msg) from error
     except rawpy.LibRawError as error:
         msg = "damaged camera raw"
         raise Unreadable(msg) from error
-    times = 2 if half else 1
-    return Developed(np.ascontiguousarray(image), image.shape[1] * times, image.shape[0] * times)
+
+
+def _checked_size(raw: rawpy.RawPy, settings: DetectorSettings) -> _Size:
+    sizes = raw.sizes
+    check_pixels(sizes.raw_width, sizes.raw_height, settings)
+    check_pixels(sizes.width, sizes.height, settings)
+    if sizes.flip & _EXCHANGED:
+        return _Size(sizes.height, sizes.width)
+    return _Size(sizes.width, sizes.height)
+
+
+def _developed(raw: rawpy.RawPy, size: _Size, settings: DetectorSettings) -> Developed:
+    needed, _ = picture_size(*size, settings)
+    # Files without a colour filter array (linear raw) are always developed in full.
+    half = raw.raw_pattern is not None and size.width // 2 >= needed
+    image = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=half)
+    height, width, channels = image.shape
+    # Monochrome sensors have a pattern, and half the size is not done with them.
+    times = 2 if half and min(width / size.width, height / size.height) < _HALVED else 1
+    if channels == 1:
+        image = np.repeat(image, 3, axis=2)
+    return Developed(np.ascontiguousarray(image), width * times, height * times)
+
+
+def _preview(data: bytes, size: _Size, settings: DetectorSettings) -> Developed:
+    """Return the picture that the camera put in; it is asked of a fresh object, before anything that unpacks."""
+    try:
+        with rawpy.imread(io.BytesIO(data)) as raw:
+            orientation = _EXIF_ORIENTATION.get(raw.sizes.flip, 1)
+            found = raw.extract_thumb()
+            if found.format == rawpy.ThumbFormat.JPEG:
+                picture: Image.Image = Image.open(io.BytesIO(bytes(found.data)), formats=("JPEG",))
+            else:
+                picture = Image.fromarray(np.asarray(found.data))
+    except rawpy.LibRawError as error:
+        raise _not_supported() from error
+    with picture:
+        check_pixels(*picture.size, settings)
+        long = max(picture.size)
+        if long < settings.photo_width and 2 * long < max(size):
+            raise _not_supported()
+        image = upright(picture, orientation).convert("RGB")
+    return Developed(np.asarray(image), *image.size)
+
+
+def _not_supported() -> Unreadable:
+    return Unreadable("a kind of camera raw that is not supported, without a preview large enough")

@@ -27,6 +27,16 @@ def detection_size(width: int, height: int, settings: DetectorSettings) -> tuple
     return _scaled(width, height, min(doubled, WINDOW / settings.min_face))
 
 
+def smallest_face(width: int, height: int, settings: DetectorSettings) -> int:
+    """Return the width of the smallest face that can be found on a photograph of this size; all in its pixels.
+
+    It is `min_face` as long as the photograph is looked at in all its pixels, and grows with its width from there on:
+    `WINDOW` pixels of the picture that faces are looked for on, whatever the photograph is.
+    """
+    across, _ = detection_size(width, height, settings)
+    return max(settings.min_face, math.ceil(WINDOW * width / across))
+
+
 def _picture_scale(width: int, height: int, settings: DetectorSettings) -> float:
     return min(settings.photo_width / width, math.sqrt(_TALLEST * settings.photo_width**2 / (width * height)))
 

@@ -24,7 +24,8 @@ class DetectorSettings(Settings):
     ] = 20
     crop_width: Annotated[int, Field(ge=32, le=1024, description="pixels; width and height of an aligned crop")] = 160
     max_bytes: Annotated[int, Field(gt=0, description="bytes; a larger file is not read")] = 256 * 1024 * 1024
-    max_megapixels: Annotated[float, Field(gt=0, description="megapixels; a larger picture is not decoded")] = 200.0
+    # Phones of "200 megapixels" make pictures of 16384 x 12288, which is 201.3.
+    max_megapixels: Annotated[float, Field(gt=0, description="megapixels; a larger picture is not decoded")] = 256.0
 
 
 class DetectorProcesses(Settings):

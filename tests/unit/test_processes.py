@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from cli.jobs.pictures import content
-from shared.errors import Fatal, Unreadable
+from shared.errors import Fatal, Undecoded, Unreadable
 from shared.processes import Processes
-from tests.deadly import hold_the_interpreter, killed_the_first_time
+from tests.deadly import hold_the_interpreter, killed_the_first_time, without_memory
 from tests.samples import ROOT
 
 T = TypeVar("T")
@@ -44,12 +44,14 @@ def test_an_unreadable_file_is_a_result_and_the_others_are_done(tmp_path: Path) 
     tasks = [tmp_path / name for name in ("missing", "good")]
     (_, missing), (_, good) = in_processes(partial(content, max_bytes=9), tasks, 1)
     assert isinstance(missing, Unreadable)
+    assert not isinstance(missing, Undecoded)
     assert str(missing) == "no such file or directory"
     assert good == b"12"
 
 
 def test_a_file_that_kills_its_process_is_unreadable() -> None:
     ((_, outcome),) = in_processes(os._exit, [3], 1)
+    assert isinstance(outcome, Undecoded)
     assert str(outcome) == "decoding it killed its process (exit status 3)"
 
 
@@ -60,6 +62,7 @@ def test_a_file_whose_process_was_killed_for_another_reason_is_tried_again(tmp_p
 
 def test_a_file_that_takes_too_long_is_unreadable_and_the_next_one_is_done() -> None:
     (_, endless), (_, short) = in_processes(time.sleep, [600, 0], 1, timeout=2)
+    assert isinstance(endless, Undecoded)
     assert str(endless) == "it took longer than 2 s"
     assert short is None
 
@@ -67,6 +70,12 @@ def test_a_file_that_takes_too_long_is_unreadable_and_the_next_one_is_done() -> 
 def test_a_decoder_that_hangs_with_the_lock_of_the_interpreter_takes_too_long_like_any_other() -> None:
     ((_, outcome),) = in_processes(hold_the_interpreter, [None], 1, timeout=1)
     assert str(outcome) == "it took longer than 1 s"
+
+
+def test_that_a_photograph_was_not_decoded_this_time_comes_back_from_the_process() -> None:
+    ((_, outcome),) = in_processes(without_memory, [None], 1)
+    assert isinstance(outcome, Undecoded)
+    assert str(outcome) == "not enough memory to decode it"
 
 
 def test_any_other_error_ends_it() -> None:

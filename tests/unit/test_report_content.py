@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.standalone.report import faces as report_faces
-from services.standalone.report.content import Report, Run, build
+from services.standalone.report.content import Coarse, Report, Run, build
 from services.standalone.report.faces import MAP_SIDE
 from shared.events import Box, Cause, Outcome, Verdict
 from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
@@ -41,6 +41,10 @@ def cluster(name: str, medoid: str) -> Cluster:
     return Cluster(1, name, medoid, VECTOR, np.empty((0, 3), np.float32), 2)
 
 
+def smallest(width: int, _: int) -> int:
+    return width // 20
+
+
 def corner(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.arange(2 * len(vectors), dtype=np.float32).reshape(-1, 2)
 
@@ -61,6 +65,7 @@ def arrange(
         place=corner,
         similarity_threshold=0.75,
         sharpness_threshold=25,
+        smallest_face=smallest,
     )
 
 
@@ -154,6 +159,7 @@ def test_the_map_fills_its_square_with_one_scale_for_both_axes() -> None:
         place=lambda _: np.array([[-2, 5], [2, 7]], np.float32),
         similarity_threshold=0.75,
         sharpness_threshold=25,
+        smallest_face=smallest,
     )
     assert [one.place for one in report.faces] == [(0, MAP_SIDE // 4), (MAP_SIDE, MAP_SIDE * 3 // 4)]
 
@@ -178,3 +184,12 @@ def test_every_face_of_a_photograph_is_in_exactly_one_place(
     assert at == len(report.faces)
     assert sorted(one.face_id for one in report.faces) == [one.face_id for one in faces]
     assert len(report.without_face) + len({one.photo for one in report.faces}) == len(report.photos)
+
+
+def test_photographs_on_which_a_plain_face_could_not_be_found_are_counted() -> None:
+    sizes = [(2000, 1000), (2001, 1000), (40_000, 4000), (20 * 101, 10), (None, None)]
+    images = [replace(image(number), width=width, height=height) for number, (width, height) in enumerate(sizes)] + [
+        replace(image(9, Outcome.UNREADABLE, "damaged JPEG"), width=90_000, height=9)
+    ]
+    assert arrange(images).coarse == Coarse(photos=2, faces_below=2000)
+    assert arrange(images[:2]).coarse is None

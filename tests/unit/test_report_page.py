@@ -6,17 +6,24 @@ import io
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from services.detector.scale import smallest_face
+from services.detector.settings import DetectorSettings
 from services.standalone.report import write_report
+from services.standalone.report.content import build
+from services.standalone.report.page import render
 from shared.adapters.memory import MemoryObjectStore
 from shared.errors import Transient
+from shared.events import Outcome
 from shared.ports import ObjectStore, StoredObject
-from tests.drawn_people import Album, album
+from shared.records import ImageRecord
+from tests.drawn_people import WHEN, Album, album
 
 
 class Reader(HTMLParser):
@@ -178,3 +185,32 @@ def test_a_report_that_fails_half_way_leaves_the_old_one(small: Album, tmp_path:
         write(small, path, Failing())
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     assert path.read_text() == "the old one"
+
+
+def test_what_could_not_be_found_on_wide_photographs_is_told_in_words() -> None:
+    wide = [
+        ImageRecord(name, name, "photos", name, "etag", 9, WHEN, Outcome.DETECTED, width=width, height=4000)
+        for name, width in (("a.jpg", 20_000), ("b.jpg", 4000), ("c.jpg", 800))
+    ]
+
+    def told(images: list[ImageRecord]) -> list[str]:
+        report = build(
+            images,
+            [],
+            None,
+            (),
+            {},
+            place=lambda vectors: vectors,
+            similarity_threshold=0.75,
+            sharpness_threshold=25,
+            smallest_face=partial(smallest_face, settings=DetectorSettings()),
+        )
+        return [text for text in Reader("".join(render(report, ()))).inside["p"] if "could not be found" in text]
+
+    (text,) = told(wide)
+    assert text.startswith(
+        "On 2 photographs, faces of 100 pixels in width could not be found, on the widest none below 1,000 pixels:"
+    )
+    (text,) = told(wide[1:])
+    assert text.startswith("On 1 photograph, faces of 100 pixels in width could not be found, none below 200 pixels:")
+    assert told(wide[2:]) == []

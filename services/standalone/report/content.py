@@ -1,13 +1,16 @@
 """What the report says, apart from how it looks: values made from the records, without reading or writing anything."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.standalone.report.faces import Face, Placer, light_faces, likest_among
 from services.standalone.report.histogram import Histogram, sharpness_histogram, similarity_histogram
 from shared.events import Outcome, Verdict
 from shared.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
+
+PLAIN_FACE = 100
+"""Pixels: width of a face that a person would expect to be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,17 @@ class UnreadablePhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class Coarse:
+    """The photographs on which faces of `PLAIN_FACE` pixels could not be found, and the largest face that could not.
+
+    `faces_below`: width in pixels, on the photograph where it is most.
+    """
+
+    photos: int
+    faces_below: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that the page shows.
 
@@ -63,6 +77,7 @@ class Report:
     rejections: tuple[Rejection, ...]
     similarity: Histogram
     sharpness: Histogram
+    coarse: Coarse | None = None
 
     @property
     def rejected(self) -> int:
@@ -85,6 +100,7 @@ def build(
     place: Placer,
     similarity_threshold: float,
     sharpness_threshold: float,
+    smallest_face: Callable[[int, int], int],
 ) -> Report:
     """Arrange the records for the page.
 
@@ -97,14 +113,17 @@ def build(
         place: shape (n, d) float32 to shape (n, 2): the map.
         similarity_threshold: inner product; from it on a face is assigned.
         sharpness_threshold: variance of the Laplacian; below it a face is blurry.
+        smallest_face: width and height of a photograph to the width of the smallest face that can be found; pixels.
     """
     readable: dict[str, str] = {}
     unreadable = []
+    sizes = []
     for image in images:
         if image.outcome is Outcome.UNREADABLE:
             unreadable.append(UnreadablePhoto(image.key, image.reason or "no reason recorded", image.size))
         elif image.outcome is Outcome.DETECTED:
             readable[image.image_id] = image.key
+            sizes.append((image.width, image.height))
     numbers = {image_id: number for number, image_id in enumerate(readable)}
     photos = tuple(readable.values())
     model_id = generation.model_id if generation else None
@@ -163,7 +182,14 @@ def build(
             [face.sharpness for face in known if face.verdict is not Verdict.ACCEPTED],
             sharpness_threshold,
         ),
+        coarse=_coarse(sizes, smallest_face),
     )
+
+
+def _coarse(sizes: Iterable[tuple[int | None, int | None]], smallest_face: Callable[[int, int], int]) -> Coarse | None:
+    smallest = [smallest_face(width, height) for width, height in sizes if width and height]
+    unseen = [width for width in smallest if width > PLAIN_FACE]
+    return Coarse(len(unseen), max(unseen)) if unseen else None
 
 
 def _append(faces: list[Face], more: Sequence[Face]) -> Run:

@@ -11,7 +11,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.standalone.report.content import Report, Run, build
+from services.detector.scale import smallest_face
+from services.detector.settings import DetectorSettings
+from services.standalone.report.content import PLAIN_FACE, Report, Run, build
 from services.standalone.report.faces import MAP_SIDE
 from services.standalone.report.thumbnails import thumbnail_width, thumbnails
 from services.standalone.tsne import embed_2d
@@ -55,6 +57,7 @@ def write_report(
         place=partial(embed_2d, seed=seed),
         similarity_threshold=similarity_threshold,
         sharpness_threshold=sharpness_threshold,
+        smallest_face=partial(smallest_face, settings=DetectorSettings()),
     )
     width = thumbnail_width(len(report.faces))
     pictures = thumbnails(objects, faces_bucket, (face.crop_key for face in report.faces), width)
@@ -82,6 +85,7 @@ def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
     scripts = [_asset(name) for name in _SCRIPTS]
     return environment.get_template("report.html.j2").generate(
         report=report,
+        plain_face=PLAIN_FACE,
         data=_data(report),
         blocks=_blocks(pictures),
         style=style,

@@ -1,0 +1,28 @@
+"""JPEG XL, decoded by libjxl: it turns the picture upright and gives 8 bits, of an animation the first frame."""
+
+from functools import cache
+
+import pylibjxl
+from PIL import Image
+
+from services.detector.limits import check_pixels
+from services.detector.settings import DetectorSettings
+
+MARKS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
+"""How a file begins: the bare picture, and one in boxes."""
+
+
+def read(data: bytes, settings: DetectorSettings) -> Image.Image:
+    """Return an upright picture in grey or colour, with or without transparency; raises what the library does."""
+    header = pylibjxl.probe(data)
+    check_pixels(header["width"], header["height"], settings)
+    pixels = _decoder().decode(data)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:  # noqa: PLR2004
+        pixels = pixels[:, :, 0]
+    return Image.fromarray(pixels)
+
+
+@cache
+def _decoder() -> pylibjxl.JXL:
+    """One thread: the processes are the parallelism."""
+    return pylibjxl.JXL(threads=1, pool_size=1)

@@ -1,0 +1,37 @@
+"""Pictures that lie on their side, or are mirrored: the orientation of EXIF, and how it is undone."""
+
+from PIL import Image
+
+_ORIENTATION = 0x0112  # the EXIF tag; its values 2 to 8 ask for:
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ELSEWHERE = ("HEIF", "AVIF")  # the orientation of these is a property of the picture, and XMP is only told
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation that is still to be applied, 1 where there is none or it cannot be read."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns these while loading
+    if image.format in _ELSEWHERE:
+        image.info.pop("xmp", None)
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001  damaged metadata raises anything, and the pixels may be fine
+        return 1
+
+
+def exchanges_sides(orientation: int) -> bool:
+    """Say whether what is upright is as wide as the stored picture is high."""
+    return orientation in {5, 6, 7, 8}
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Return the picture as it is to be looked at; one without an orientation, or an unknown one, as it is."""
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image

@@ -1,0 +1,258 @@
+"""The pixels of TIFF files of kinds that the image library does not know, or reads wrongly.
+
+Planes of 16 bits, floating point and integers of 32 bits, packed bits, 16 bits with transparency: strips and tiles are
+decompressed here or by libtiff, byte by byte, and laid out by the words of the directory.
+"""
+
+import io
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from services.detector.decoding import tiff
+from services.detector.decoding.tiff import Directory
+from shared.errors import Unreadable
+
+_NONE, _DEFLATE, _BYTEWISE = 1, (8, 32946), (5, 32773, 34925, 50000)  # the latter: LZW, PackBits, LZMA, Zstandard
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK, _LAB = 0, 1, 2, 5, 8
+_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4, _LAB: 3}  # samples, by photometric interpretation
+_MODES = {_WHITE_IS_ZERO: "L", _BLACK_IS_ZERO: "L", _RGB: "RGB", _CMYK: "CMYK", _LAB: "LAB"}
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # of the sample format
+_DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3  # of the predictor
+_ALPHA_MULTIPLIED, _ALPHA = 1, 2  # of the extra samples
+_SEPARATE = 2  # of the planar configuration
+_MOST_KEPT = 5  # samples: four inks, and one
+_MOST_BITS = 16  # of integers that have an agreed white
+_ROWS = 256  # unpacked at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How values lie in the file. `across` and `down`: pixels of a strip or tile; `together`: samples in it."""
+
+    width: int
+    height: int
+    bits: int
+    kind: int
+    samples: int
+    planes: int
+    together: int
+    across: int
+    down: int
+    compression: int
+    predictor: int
+    order: str
+
+    @property
+    def row(self) -> int:
+        """Bytes."""
+        return (self.across * self.together * self.bits + 7) // 8
+
+
+def is_read_wrongly(directory: Directory) -> bool:
+    """Say whether Pillow reads this kind without an error, and wrongly."""
+    bits, kind = directory.number(tiff.BITS, 1), directory.number(tiff.SAMPLE_FORMAT, _UNSIGNED)
+    planes = directory.number(tiff.PLANES, 1) == _SEPARATE and directory.number(tiff.SAMPLES, 1) > 1
+    negative = directory.number(tiff.PHOTOMETRIC, -1) == _WHITE_IS_ZERO
+    return (
+        (bits != 8 and planes)  # noqa: PLR2004
+        or (bits > 8 and negative)  # noqa: PLR2004
+        or (bits == 8 and kind == _SIGNED)  # noqa: PLR2004
+        or (bits == 32 and kind == _UNSIGNED)  # noqa: PLR2004
+        or bits not in {1, 2, 4, 8, 16, 32}
+    )
+
+
+def read(data: bytes, directory: Directory) -> Image.Image:
+    """Return the picture of a directory, upright; raises `Unreadable` where it is of a kind that is not known here.
+
+    Its size is to be checked before. Values that have no agreed white are stretched: 32 bits, floats, signed ones.
+    """
+    photometric = directory.number(tiff.PHOTOMETRIC, -1)
+    layout = _layout(directory)
+    if photometric not in _COLOURS or layout.samples < _COLOURS[photometric]:
+        raise _unsupported()
+    if photometric == _LAB and (layout.kind == _FLOAT or layout.bits not in {8, 16}):
+        raise _unsupported()
+    values = _values(data, directory, layout)
+    colours, rest = values[:, :, : _COLOURS[photometric]], values[:, :, _COLOURS[photometric] :]
+    eight = _top_bits(colours, layout) if _has_white(layout) or photometric == _LAB else _stretched(colours)
+    if photometric == _WHITE_IS_ZERO:
+        eight = 255 - eight
+    mode = _MODES[photometric]
+    image = Image.frombytes(mode, (layout.width, layout.height), np.ascontiguousarray(eight).tobytes()).convert("RGB")
+    extra = directory.number(tiff.EXTRA_SAMPLES)
+    if rest.shape[2] and extra in {_ALPHA, _ALPHA_MULTIPLIED} and photometric != _CMYK:
+        alpha = _top_bits(rest[:, :, :1], layout) if _has_white(layout) else _stretched(rest[:, :, :1], whole=True)
+        image.putalpha(Image.fromarray(alpha[:, :, 0]))
+        if extra == _ALPHA_MULTIPLIED:
+            image = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
+    return image
+
+
+def _unsupported() -> Unreadable:
+    return Unreadable("a kind of TIFF that is not supported")
+
+
+def _cut_off() -> Unreadable:
+    return Unreadable("truncated TIFF")
+
+
+def _layout(directory: Directory) -> _Layout:
+    number = directory.number
+    width, height, samples = number(tiff.WIDTH), number(tiff.HEIGHT), number(tiff.SAMPLES, 1)
+    bits = number(tiff.BITS, 1)
+    planes = samples if number(tiff.PLANES, 1) == _SEPARATE else 1
+    tiled = tiff.TILES in directory.tags
+    layout = _Layout(
+        width,
+        height,
+        bits,
+        number(tiff.SAMPLE_FORMAT, _UNSIGNED),
+        samples,
+        planes,
+        together=samples if planes == 1 else 1,
+        across=number(tiff.TILE_WIDTH) if tiled else width,
+        down=number(tiff.TILE_HEIGHT) if tiled else min(height, number(tiff.STRIP_ROWS, height)),
+        compression=number(tiff.COMPRESSION, 1),
+        predictor=number(tiff.PREDICTOR, 1),
+        order=">" if directory.big_endian else "<",
+    )
+    known = (
+        len(set(directory.numbers(tiff.BITS))) <= 1
+        and tiff.fill_order(directory) == 1
+        and 1 <= samples <= 16  # noqa: PLR2004
+        and layout.kind in {_UNSIGNED, _SIGNED, _FLOAT}
+        and (bits in {16, 32, 64} if layout.kind == _FLOAT else bits in {8, 16, 32} or 1 <= bits < _MOST_BITS)
+        and (layout.kind != _SIGNED or bits >= 8)  # noqa: PLR2004
+        and layout.compression in {_NONE, *_DEFLATE, *_BYTEWISE}
+        and (layout.predictor == 1 or layout.compression not in {_NONE, 32773})
+        and (layout.predictor != _DIFFERENCES or bits in {8, 16, 32})
+        and (layout.predictor != _FLOAT_DIFFERENCES or layout.kind == _FLOAT)
+        and layout.predictor in {1, _DIFFERENCES, _FLOAT_DIFFERENCES}
+        # A tile may be larger than the picture, but then not much: what is allocated is bounded by the picture.
+        and 0 < layout.across <= width + 1024
+        and 0 < layout.down <= height + 1024
+    )
+    if not known:
+        raise _unsupported()
+    return layout
+
+
+def _values(data: bytes, directory: Directory, layout: _Layout) -> NDArray[np.generic]:
+    """Return the values as they are in the file, shape (height, width, samples)."""
+    columns, rows = -(-layout.width // layout.across), -(-layout.height // layout.down)
+    parts = directory.parts()
+    if len(parts) < columns * rows * layout.planes:
+        msg = "damaged TIFF"
+        raise Unreadable(msg)
+    if layout.compression == _NONE and columns * layout.row * layout.height * layout.planes > len(data):
+        raise _cut_off()
+    # Beside the colours, at most one other sample counts, which may be transparency.
+    kept = min(layout.samples, _MOST_KEPT)
+    values = np.empty((layout.height, layout.width, kept), _dtype(layout).newbyteorder("="))
+    tiled = tiff.TILES in directory.tags
+    for at, (offset, size) in enumerate(parts[: columns * rows * layout.planes]):
+        plane, place = divmod(at, columns * rows)
+        if plane >= kept:
+            break
+        top, left = place // columns * layout.down, place % columns * layout.across
+        height = layout.down if tiled else min(layout.down, layout.height - top)
+        raw = _plain(data[offset : offset + size], layout, height)
+        if len(raw) < height * layout.row:
+            if offset + size > len(data):
+                raise _cut_off()
+            msg = "damaged TIFF"
+            raise Unreadable(msg)
+        block = _numbers(raw[: height * layout.row], layout, height)
+        target = values[top : top + height, left : left + layout.across]
+        channel = slice(plane, plane + 1) if layout.planes > 1 else slice(None)
+        target[:, :, channel] = block[: target.shape[0], : target.shape[1], :kept]
+    return values
+
+
+def _plain(part: bytes, layout: _Layout, height: int) -> bytes:
+    """Return a strip or tile without its compression."""
+    if layout.compression == _NONE:
+        return part
+    if layout.compression in _DEFLATE:
+        return zlib.decompressobj().decompress(part, height * layout.row)
+    # For libtiff it is a grey picture, one byte for each pixel.
+    head = ImageFileDirectory_v2(b"II*\x00\x08\x00\x00\x00")
+    tags = {
+        tiff.WIDTH: layout.row,
+        tiff.HEIGHT: height,
+        tiff.BITS: 8,
+        tiff.COMPRESSION: layout.compression,
+        tiff.PHOTOMETRIC: _BLACK_IS_ZERO,
+        tiff.SAMPLES: 1,
+        tiff.STRIP_ROWS: height,
+        tiff.STRIP_SIZES: len(part),
+        tiff.STRIPS: 0,  # the library adds the length of the directory
+    }
+    for tag, value in tags.items():
+        head[tag] = value
+    file = io.BytesIO(b"II*\x00\x08\x00\x00\x00" + head.tobytes(8) + part)
+    with Image.open(file, formats=("TIFF",)) as image:
+        return image.tobytes()
+
+
+def _dtype(layout: _Layout) -> np.dtype[np.generic]:
+    letter = {_FLOAT: "f", _SIGNED: "i"}.get(layout.kind, "u")
+    size = max(8, 1 << (layout.bits - 1).bit_length()) // 8
+    return np.dtype(f"{layout.order}{letter}{size}")
+
+
+def _numbers(raw: bytes, layout: _Layout, height: int) -> NDArray[np.generic]:
+    """Return the numbers of a strip or tile, shape (height, across, together)."""
+    shape = (height, layout.across, layout.together)
+    if layout.predictor == _FLOAT_DIFFERENCES:
+        steps = np.frombuffer(raw, np.uint8).reshape(height, -1, layout.together)
+        planes = np.cumsum(steps, axis=1, dtype=np.uint8).reshape(height, layout.bits // 8, -1)
+        ordered = np.ascontiguousarray(planes.transpose(0, 2, 1))
+        return ordered.view(f">f{layout.bits // 8}").reshape(shape)
+    if layout.bits in {8, 16, 32, 64}:
+        values = np.frombuffer(raw, _dtype(layout)).reshape(shape)
+        if layout.predictor == _DIFFERENCES:
+            plain = values.astype(_dtype(layout).newbyteorder("="))
+            return np.cumsum(plain, axis=1, dtype=plain.dtype)
+        return values
+    values = np.empty(shape, _dtype(layout))
+    packed = np.frombuffer(raw, np.uint8).reshape(height, layout.row)
+    weights = (1 << np.arange(layout.bits)[::-1]).astype(values.dtype)
+    used = layout.across * layout.together * layout.bits
+    for top in range(0, height, _ROWS):
+        bits = np.unpackbits(packed[top : top + _ROWS], axis=1)[:, :used]
+        part = bits.reshape(-1, layout.across, layout.together, layout.bits)
+        values[top : top + _ROWS] = part @ weights
+    return values
+
+
+def _has_white(layout: _Layout) -> bool:
+    return layout.kind == _UNSIGNED and layout.bits <= _MOST_BITS
+
+
+def _top_bits(values: NDArray[np.generic], layout: _Layout) -> NDArray[np.uint8]:
+    unsigned: NDArray[Any] = values.view(f"u{values.dtype.itemsize}")
+    if layout.bits >= 8:  # noqa: PLR2004
+        unsigned = unsigned >> (layout.bits - 8)
+    else:
+        unsigned = unsigned.astype(np.uint16) * 255 // ((1 << layout.bits) - 1)
+    return unsigned.astype(np.uint8)
+
+
+def _stretched(values: NDArray[np.generic], *, whole: bool = False) -> NDArray[np.uint8]:
+    """Spread the values over 0 to 255; `whole`: from 0 to 1 or the type's largest one, as transparency is."""
+    numbers = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
+    low, high = numbers.min(), numbers.max()
+    if whole:
+        low = 0
+        high = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max  # type: ignore[type-var]
+    span = high - low
+    spread: NDArray[np.float64] = np.clip((numbers - low) * (255 / span if span else 0), 0, 255)
+    return spread.astype(np.uint8)
