@@ -6,7 +6,7 @@ from typing import Protocol
 
 from shared.errors import ObjectError, ObjectMissing
 from shared.file_kinds import LOOKED_AT, kind_of
-from shared.photo_names import Likely, PassedOver, Reason, ending_of
+from shared.photo_names import Likely, PassedOver, Reason
 from shared.photo_rule import PhotoRule
 from shared.ports import FolderEntry, ObjectInfo, ObjectStore
 
@@ -63,8 +63,3 @@ def passed_over_by_bytes(beginning: bytes) -> PassedOver | None:
     """Return why a file that begins with these bytes is passed over; None where it is a picture."""
     kind = kind_of(beginning)
     return None if kind.is_image else PassedOver(Reason.NOT_A_PICTURE, kind.name)
-
-
-def is_photo_name(key: str) -> bool:
-    """Say whether the name of a file in a folder is that of a photograph, or has no ending at all."""
-    return PhotoRule().in_folder(key) is Likely.PHOTOGRAPH or not ending_of(key)

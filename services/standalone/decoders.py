@@ -7,7 +7,7 @@ from services.detector.settings import DetectorSettings
 LIMITS = ("max_bytes", "max_megapixels")
 """Settings of the detector that decide which photographs are read, and nothing about the faces on them."""
 
-_PACKAGES = ("facestream", "pillow", "pillow-heif", "rawpy", "opencv-python-headless")
+_PACKAGES = ("facestream", "pillow", "pillow-heif", "pylibjxl", "rawpy", "opencv-python-headless")
 
 
 def decoders(settings: DetectorSettings) -> str:

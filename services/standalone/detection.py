@@ -13,7 +13,7 @@ from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.adapters.folder import FolderStore
-from shared.errors import ObjectError, Undecoded, Unreadable
+from shared.errors import ObjectError, ObjectMissing, Undecoded, Unreadable
 from shared.events import BucketEvent, FacesDetected, FacesScreened, Verdict
 from shared.processes import Processes
 from shared.settings import BucketSettings
@@ -24,11 +24,12 @@ class Screened:
     """A photograph, detected and judged.
 
     `passing`: what went wrong was not in its bytes (no permission, a disk that fails, no time, memory or process), so
-    that it is worth another try.
+    that it is worth another try. `gone`: it was removed since it was listed.
     """
 
     photo: FacesScreened
     passing: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +84,5 @@ def _failed(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -> S
     reason = str(error).removeprefix(f"{event.bucket}/{event.key}: ")
     failed: FacesDetected = unreadable(event, etag, reason)
     screened = FacesScreened(photo=failed.photo, outcome=failed.outcome, reason=failed.reason)
-    return Screened(screened, passing=isinstance(error, ObjectError | Undecoded))
+    passing = isinstance(error, ObjectError | Undecoded)
+    return Screened(screened, passing=passing, gone=isinstance(error, ObjectMissing))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from more_itertools import chunked
 
 from services.standalone.scan import Comparison
-from shared.errors import ObjectError
+from shared.errors import ObjectError, ObjectMissing
 from shared.file_index import FileIndex, IndexedFile
 from shared.ports import ObjectInfo, ObjectStore
 
@@ -63,14 +63,19 @@ def identify(comparison: Comparison, index: FileIndex, reader: Reader) -> Findin
     wanted = _worth_reading(comparison, index, reader.max_bytes)
     etags: dict[str, str] = {}
     refusals: dict[str, str] = {}
+    gone: set[str] = set()
     for info, answer in _read(wanted, reader):
-        if isinstance(answer, ObjectError):
+        if isinstance(answer, ObjectMissing):
+            gone.add(info.key)  # removed since it was listed: the next run misses it
+        elif isinstance(answer, ObjectError):
             refusals[info.key] = str(answer).removeprefix(f"{reader.bucket}/{info.key}: ")
         else:
             etags[info.key] = answer
     found = Findings()
-    fresh, vacated = list(comparison.new), list(comparison.missing)
+    fresh, vacated = [info for info in comparison.new if info.key not in gone], list(comparison.missing)
     for info, file in comparison.changed:
+        if info.key in gone:
+            continue
         if file.unread_by is not None:  # what could not be decoded is tried again
             fresh.append(info)
             vacated.append(file)

@@ -157,10 +157,15 @@ class Run:
         return BucketEvent(bucket=bucket, key=info.key, size=info.size, etag=info.etag, occurred_at=info.modified)
 
     def _without_passing(self, batch: Sequence[Screened], refused: dict[str, str]) -> list[Screened]:
-        """Leave out photographs that cannot be read just now, and of which something is known that may still hold."""
+        """Leave out photographs that cannot be read just now, and of which something is known that may still hold.
+
+        Those that were removed since they were listed are left out as well: the next run misses them.
+        """
         known = self.library.index.named([item.photo.photo.key for item in batch if item.passing])
         kept = []
         for item in batch:
+            if item.gone:
+                continue
             key, is_read = item.photo.photo.key, item.photo.outcome is not Outcome.UNREADABLE
             if item.passing and not is_read:
                 refused[key] = item.photo.reason or ""

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from services.standalone.settings import StandaloneSettings
 from shared.adapters import folder as folder_adapter
+from shared.adapters.folder import FolderStore
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput
 from shared.ids import object_id
+from shared.photo_names import Reason
 from shared.records import Generation
 from tests.folder_world import World, photo
 
@@ -258,6 +260,62 @@ def test_photographs_over_a_limit_are_read_when_it_rises(world: World) -> None:
     world.detector = limited
     world.run()
     assert world.people()["large.jpg"]
+
+
+def test_what_is_removed_between_listing_and_reading_is_missed_by_the_next_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.people()
+    world.put("anna/0.jpg", photo("anna", number=88))
+    read = folder_adapter._content
+
+    def removed(path: Path, size: int = -1) -> bytes:
+        if path == world.photos / "anna" / "0.jpg":
+            path.unlink()
+        return read(path, size)
+
+    monkeypatch.setattr(folder_adapter, "_content", removed)
+    assert not world.run().refused
+    assert world.people() == before
+    assert world.run().forgotten == 1
+
+
+def test_files_that_are_no_photographs_are_passed_over_by_reason_and_odd_names_are_opened_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    head = FolderStore.head
+
+    def counted(self: FolderStore, bucket: str, key: str, size: int) -> bytes:
+        opened.append(key)
+        return head(self, bucket, key, size)
+
+    monkeypatch.setattr(FolderStore, "head", counted)
+    world.put("anna/clip.mov", b"a video")
+    world.put("anna/@eaDir/0.jpg/SYNOPHOTO_THUMB_M.jpg", photo("anna", number=0))
+    world.put("anna/notes.weird", b"words and words")
+    for _ in range(2):
+        found = world.run().passed_over
+        assert found == {Reason.VIDEO: 1, Reason.KEPT: 1, Reason.NOT_A_PICTURE: 1}
+    assert opened == ["anna/notes.weird"]
+    shown = world.read(lambda repository: dict(repository.file_index().passed_over()))
+    assert shown["anna/clip.mov"] == "video (.mov)"
+    assert shown["anna/notes.weird"] == "not a picture (text)"
+    (world.photos / "anna" / "clip.mov").unlink()
+    world.run()
+    assert "anna/clip.mov" not in world.read(lambda repository: dict(repository.file_index().passed_over()))
+
+
+def test_photographs_that_a_setting_passes_over_now_are_forgotten_unless_they_are_many(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.people()
+    monkeypatch.setenv("FACESTREAM_PHOTOS_IGNORE", "ben:carla")
+    assert len(world.run().away) == 12
+    assert world.people() == before
+    monkeypatch.setenv("FACESTREAM_PHOTOS_IGNORE", "anna")
+    assert world.run().forgotten == 6
+    assert not by_number(world, "anna")
 
 
 def test_a_copy_that_was_cut_off_becomes_a_copy_when_it_is_whole(world: World) -> None:
