@@ -1,5 +1,6 @@
 """The people that a face may belong to: the clusters of one generation, searched by inner product."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -50,6 +51,13 @@ class People:
 
     def __len__(self) -> int:
         return len(self.cluster_ids)
+
+    def __contains__(self, cluster_id: object) -> bool:
+        """Say whether a cluster is one of these. By halving: a set of them all would double what they need."""
+        if not isinstance(cluster_id, str):
+            return False
+        place = bisect_left(self.cluster_ids, cluster_id)
+        return place < len(self.cluster_ids) and self.cluster_ids[place] == cluster_id
 
     def nearest(self, vectors: Vectors) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the most similar person of each face and the similarity, as `two_nearest` does."""

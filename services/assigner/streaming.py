@@ -174,10 +174,9 @@ class Assigner:
         if not group.generation or not faces:
             return Before({}, {})
         with timed("read"):
-            there = set(group.people.cluster_ids)
-            had = memberships_before(self._repository, group.generation, faces, there)
+            had = memberships_before(self._repository, group.generation, faces, group.people)
             has = self._repository.memberships_of(group.generation, faces)
-        return before([(item.event, _is_comparable(item.event, group)) for item in arrived], has, had, there)
+        return before([(item.event, _is_comparable(item.event, group)) for item in arrived], has, had, group.people)
 
     def _assigned(self, arrived: Sequence[News], group: Group, known: Before) -> list[Assigned]:
         """Assign the faces of each photograph. Embeddings of another model than the group's resemble nobody."""

@@ -84,7 +84,7 @@ def _give_back(
     """Give late faces the memberships that they had before their photograph went; nobody is on a photograph twice."""
     faces_of, placed = _late(repository, generation, image_ids)
     missing = [face.face_id for of_image in faces_of.values() for face in of_image if face.face_id not in placed]
-    had = memberships_before(repository, generation.number, missing, set(people.cluster_ids))
+    had = memberships_before(repository, generation.number, missing, people)
     back: list[Membership] = []
     for of_image in faces_of.values():
         taken = {placed[face.face_id].cluster_id for face in of_image if face.face_id in placed} - {None}

@@ -99,3 +99,10 @@ def test_without_people_there_is_nobody_to_compare_with() -> None:
     assert nobody.similarities(embeddings([1])[0]).shape == (0,)
     with pytest.raises(ValueError, match="no people"):
         nobody.nearest(embeddings([1]))
+
+
+def test_people_know_who_is_among_them() -> None:
+    people = _people(embeddings([1] * 9))
+    assert all(name in people for name in people.cluster_ids)
+    assert not any(name in people for name in ("", "000009", "0000", "zzz", None))
+    assert "000000" not in People([])
