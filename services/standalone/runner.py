@@ -36,7 +36,7 @@ from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.ports import ObjectInfo
 from shared.processes import Processes
 from shared.records import Generation
-from shared.refitting import refit
+from shared.refitting import refit, refit_bereft
 from shared.returning import memberships_before
 from shared.settings import BucketSettings
 
@@ -100,6 +100,7 @@ class Run:
         """
         self.library.settle(found)
         self.library.pass_over(comparison)
+        refit_bereft(self.library.repository)  # of faces that an earlier version of this software has erased
         refused = {**found.refused, **(add(found.pending) if found.pending else {})}
         self.library.add_copies(found.copies)
         absence = self._absence(comparison, found, refused)
@@ -211,10 +212,10 @@ class Run:
         faces = [face.face_id for photo in photos for face in accepted_faces(photo)]
         if not generation or not faces:
             return Before({}, {})
-        repository, there = self.library.repository, set(people.cluster_ids)
-        had = memberships_before(repository, generation, faces, there)
+        repository = self.library.repository
+        had = memberships_before(repository, generation, faces, people)
         has = repository.memberships_of(generation, faces)
-        return before([(photo, True) for photo in photos], has, had, there)
+        return before([(photo, True) for photo in photos], has, had, people)
 
     def _file(self, screened: Screened, stamp: str, etag: str) -> IndexedFile:
         photo = screened.photo.photo
