@@ -42,13 +42,16 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
         done = watch.over(pool.each(_crops, tasks), len(photos), "photographs")
         read = faces = 0
         for stem, (task, crops) in zip(stems(photos), done, strict=True):
-            if isinstance(crops, Unreadable):
-                watch.refused(text_of(task.photo), str(crops))
+            try:
+                if isinstance(crops, Unreadable):
+                    raise crops
+                for number, crop in enumerate(crops, 1):
+                    write(folder / stem.with_name(f"{stem.name}_{number}.png"), crop)
+            except Unreadable as reason:
+                watch.refused(text_of(task.photo), str(reason))
                 continue
             read += 1
             faces += len(crops)
-            for number, crop in enumerate(crops, 1):
-                write(folder / stem.with_name(f"{stem.name}_{number}.png"), crop)
         watch.check_some(read, source)
     return f"{watch.count(read, 'photographs')}: {faces} faces in {out}"
 
