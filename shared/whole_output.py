@@ -35,7 +35,7 @@ class FolderChangedError(Exception):
 
 @contextlib.contextmanager
 def whole_file(path: Path, mark: str | None = None, *, private: bool = True) -> Iterator[Path]:
-    """Yield a file name to write to; at the end of the context that file becomes `path`, after an error nothing is left.
+    """Yield a file name to write to; at the end of the context it becomes `path`, after an error nothing is left.
 
     A link stays a link: what it leads to is replaced. A file that is there gives its mode to the new one; else the
     new one is for its owner only, or, if not `private`, as the umask says. `mark` has no effect any more. Raises
@@ -114,12 +114,14 @@ def put_in_place(finished: Path, path: Path, may_go: Callable[[Path], bool] = la
         with contextlib.suppress(FileNotFoundError):
             path.rename(moved)
         if os.path.lexists(moved):
+            is_replaceable = False
             try:
-                if not stat.S_ISDIR(moved.lstat().st_mode) or not may_go(moved):
-                    raise FolderChangedError(str(path))
-            except BaseException:
-                _put_back(moved, path)
-                raise
+                is_replaceable = stat.S_ISDIR(moved.lstat().st_mode) and may_go(moved)
+            finally:
+                if not is_replaceable:
+                    _put_back(moved, path)
+            if not is_replaceable:
+                raise FolderChangedError(str(path))
             moved.rename(replaced)
         try:
             _set_mode(finished, mode)

@@ -34,7 +34,8 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
     """
     watch = Watch()
     detector = DetectorSettings(crop_width=face_width)
-    landmarks = landmarks or located(LANDMARKS)
+    if landmarks is None or landmarks.name == LANDMARKS.name:  # a model of one's own has another name
+        landmarks = located(LANDMARKS, landmarks and landmarks.parent)
     photos = files_in(source, is_photo_name, watch.refused)
     settings = StandaloneSettings.with_processes(processes)
     with new_folder(out, source) as folder, Processes(settings.processes, settings.photo_timeout) as pool:

@@ -95,7 +95,7 @@ def digest_of(folder: Path) -> str:
 
 def _digest_of_file(path: Path) -> bytes:
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
+    with os.fdopen(handle, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 

@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.standalone.report.faces import Face, Placer, light_faces, likest_among
+from services.standalone.report.faces import Face, Placer, light_faces
 from services.standalone.report.histogram import Histogram, sharpness_histogram, similarity_histogram
 from shared.events import Outcome, Verdict
+from shared.people import People, Rule
 from shared.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
 
 
@@ -85,6 +86,7 @@ def build(
     place: Placer,
     similarity_threshold: float,
     sharpness_threshold: float,
+    rule: Rule = "medoid",
 ) -> Report:
     """Arrange the records for the page.
 
@@ -97,6 +99,7 @@ def build(
         place: shape (n, d) float32 to shape (n, 2): the map.
         similarity_threshold: inner product; from it on a face is assigned.
         sharpness_threshold: variance of the Laplacian; below it a face is blurry.
+        rule: by which faces are assigned.
     """
     readable: dict[str, str] = {}
     unreadable = []
@@ -109,7 +112,7 @@ def build(
     photos = tuple(readable.values())
     model_id = generation.model_id if generation else None
     known = light_faces(
-        faces, numbers, model_id=model_id, memberships=memberships, likest=likest_among(clusters), place=place
+        faces, numbers, model_id=model_id, memberships=memberships, people=People(clusters, rule), place=place
     )
 
     def by_similarity(face: Face) -> tuple[bool, float, str, str]:
