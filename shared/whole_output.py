@@ -3,7 +3,8 @@
 Unfinished output lies in a scratch folder beside its place: `.facestream-` and random letters, freshly made, open to
 its owner only. A note inside names the place and the folder's own inode number, and is locked while its process
 lives. A command that was killed leaves its scratch folder behind; the next one that writes the same place removes it,
-and nothing else: not a folder without that note, not a copy of one, not a link, not another account's.
+and nothing else: not a folder without that note, not a copy of one, not a link, not another account's. (Killed in the
+moment before it can write the note, a command leaves an empty folder for good.)
 
 What holds faces or vectors is private: a new file has mode 0600, a new folder 0700. What takes the place of a file or
 a folder keeps the mode of that one.

@@ -254,7 +254,15 @@ def test_a_table_whose_columns_are_not_the_expected_ones_is_refused_and_not_comp
 
 @pytest.mark.parametrize(
     "header",
-    "0,1,2,3 1,2,3,4 path,label,0,1 path,label,1,2 path,label,2,3 Path,Label,v0,v1 file,person,e_1,e_2".split(),
+    [
+        "0,1,2,3",
+        "1,2,3,4",
+        "path,label,0,1",
+        "path,label,1,2",
+        "path,label,2,3",
+        "Path,Label,v0,v1",
+        "file,person,e_1,e_2",
+    ],
 )
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_header_of_numbers_or_names_is_read(tmp_path: Path, header: str, mark: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -40,8 +41,11 @@ def entries_of(root: Path) -> dict[str, Entry]:
     return found
 
 
-def killed(command: Callable[[], None], after: int) -> None:
-    """Run a command in a process that is gone, without any cleaning up, before its so many-th change to the disk."""
+def killed(command: Callable[[], None], after: int) -> bool:
+    """Run a command in a process that is gone, without any cleaning up, before its so many-th change to the disk.
+
+    Return whether it was killed, and did not end by itself before.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 on: the child does nothing with threads
         child = os.fork()
@@ -60,7 +64,7 @@ def killed(command: Callable[[], None], after: int) -> None:
                 command()
         finally:
             os._exit(0)
-    os.waitpid(child, 0)
+    return os.waitpid(child, 0)[1] != 0
 
 
 class Disk(RuleBasedStateMachine):
@@ -215,3 +219,42 @@ class Disk(RuleBasedStateMachine):
 
 Disk.TestCase.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
 TestNothingOfAPersonIsEverRemoved = Disk.TestCase
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_killed_at_any_point_a_command_loses_nothing_of_what_was_there_and_leaves_nothing_behind_the_next(
+    tmp_path: Path, *, earlier: bool
+) -> None:
+    seen = set()
+    for after in range(200):
+        disk = tmp_path / str(after)
+        out, source = disk / "out", disk / "source"
+        source.mkdir(parents=True)
+
+        def fill(name: str, out: Path = out, source: Path = source) -> None:
+            with new_folder(out, source) as folder:
+                write(folder / name, b"crop")
+
+        if earlier:
+            fill("old.png")
+        died = killed(lambda fill=fill: fill("new.png"), after)  # type: ignore[misc]
+        with suppress(KeyError), new_folder(out, source):
+            raise KeyError  # the next command; it fails for another reason
+        names = tuple(path.name for path in out.iterdir()) if out.exists() else ()
+        seen.add(names)
+        assert names in ({("old.png",), ("new.png",)} if earlier else {(), ("new.png",)})
+        fill("third.png")
+        # Killed before it could write its note, it leaves a folder without a byte in it, which could be anyone's.
+        left = {str(path.relative_to(disk)) for path in disk.rglob("*") if path.is_dir() or path.stat().st_size}
+        assert {name for name in left if not name.startswith(".facestream-") or "/" in name} == {
+            "source",
+            "out",
+            "out/third.png",
+            ".out.facestream",
+        }
+        assert len(left) <= 5
+        if not died:
+            break
+    else:
+        pytest.fail("it never ended by itself")
+    assert len(seen) == 2, "it was killed before and after"

@@ -8,14 +8,16 @@ import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.adapters import sqlite_file
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput, Transient
 from shared.records import GenerationState
-from tests.contract.examples import cluster, face, generation, image, membership
+from tests.contract.examples import DIMENSION, cluster, face, generation, image, membership
 
 
 def test_a_file_that_is_no_database_is_wrong_input_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -191,3 +193,30 @@ def test_no_call_reads_a_whole_table_of_images_faces_or_memberships(tmp_path: Pa
     assert len(queries) > 15
     whole = [step for step in steps if step.startswith(("SCAN images", "SCAN faces", "SCAN memberships"))]
     assert whole == []
+
+
+def test_what_is_deleted_is_no_longer_in_the_file_however_sqlite_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def connect_as_built_upstream(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA secure_delete = OFF")  # SQLite's own default; some distributions build with ON
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_as_built_upstream)
+    path = tmp_path / "x.db"
+    vector = np.random.default_rng(0).normal(size=DIMENSION).astype(np.float32)
+    with SqliteRepository(path) as repository:
+        repository.save_images([image("1"), image("2")])
+        repository.save_faces([replace(face("e0e1e2e3", "1"), vector=vector), face("abcdef01", "2")])
+    assert vector.tobytes() in path.read_bytes()
+    with SqliteRepository(path) as repository:
+        repository.remove_images(["1"])
+        with closing(connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert vector.tobytes() not in written
+    assert b"e0e1e2e3" not in written
+    assert b"abcdef01" in written
