@@ -154,7 +154,7 @@ class Disk(RuleBasedStateMachine):
     def copy_all_that_commands_have_left(self) -> None:
         for path in [*self.root.glob(".facestream-*"), self.out]:
             copy = self.root / f".facestream-{next(self.numbers)}"
-            if path.is_dir() and not path.is_symlink():
+            if path.is_dir() and not path.is_symlink() and path.name not in self.persons:
                 shutil.copytree(path, copy, symlinks=True)
                 self.note(copy)
 
