@@ -201,7 +201,7 @@ def test_what_is_deleted_is_no_longer_in_the_file_however_sqlite_was_built(
     connect = sqlite3.connect
 
     def connect_as_built_upstream(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **options)
+        connection: sqlite3.Connection = connect(*arguments, **options)
         connection.execute("PRAGMA secure_delete = OFF")  # SQLite's own default; some distributions build with ON
         return connection
 
