@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal import say
+
 app = typer.Typer(help="The people: who there is, and what became of them.", no_args_is_help=True)
 
 _LONG_LINE = 2000  # characters
@@ -35,7 +37,7 @@ def show(cluster_id: _Id, *, result: _Result = None) -> None:
 
     with opened(result) as repository:
         for line in described(repository, cluster_id):
-            typer.echo(line)
+            say(line)
 
 
 @app.command()
@@ -46,4 +48,4 @@ def history(cluster_id: _Id, *, result: _Result = None) -> None:
 
     with opened(result) as repository:
         for line in lines(repository, cluster_id):
-            typer.echo(line)
+            say(line)

@@ -17,15 +17,6 @@ _LONG_LINE = 2000  # characters
 _Id = Annotated[str, typer.Argument(metavar="ID", help="partition@offset, as `list` prints it.")]
 
 
-@app.callback()
-def dead_letters() -> None:
-    """Refuse settings that nobody would read, before any of the commands."""
-    from shared.adapters.kafka import KafkaSettings  # noqa: F401, PLC0415  its variables are known from here on
-    from shared.settings import check_environment  # noqa: PLC0415  see above
-
-    check_environment()
-
-
 @app.command("list")
 def list_letters() -> None:
     """Print the open letters, the oldest first."""

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal import say
+
 app = typer.Typer(help="The regroupings: look at them, go to another one, keep one.", no_args_is_help=True)
 
 _LONG_LINE = 2000  # characters
@@ -35,7 +37,7 @@ def show(number: _Number, *, result: _Result = None) -> None:
 
     with opened(result) as repository:
         for line in described(repository, number):
-            typer.echo(line)
+            say(line)
 
 
 @app.command()
@@ -46,7 +48,7 @@ def diff(before: _Number, after: _Number, *, result: _Result = None) -> None:
 
     with opened(result) as repository:
         for line in difference(repository, before, after):
-            typer.echo(line)
+            say(line)
 
 
 @app.command()
@@ -59,7 +61,7 @@ def rollback(number: _Number, *, result: _Result = None) -> None:
     from cli.jobs.switching import go_back, go_to  # noqa: PLC0415  see above
     from shared.records import GenerationState  # noqa: PLC0415  see above
 
-    typer.echo(go_to(number, GenerationState.RETIRED) if result is None else go_back(result, number))
+    say(go_to(number, GenerationState.RETIRED) if result is None else go_back(result, number))
 
 
 @app.command()
@@ -68,7 +70,7 @@ def publish(number: _Number) -> None:
     from cli.jobs.switching import go_to  # noqa: PLC0415  see above
     from shared.records import GenerationState  # noqa: PLC0415  see above
 
-    typer.echo(go_to(number, GenerationState.HELD))
+    say(go_to(number, GenerationState.HELD))
 
 
 @app.command()
@@ -78,7 +80,7 @@ def remove(number: _Number, *, result: _Result = None) -> None:
     from cli.jobs.repositories import opened_alone  # noqa: PLC0415  see above
 
     with opened_alone(result) as repository:
-        typer.echo(removed(repository, number))
+        say(removed(repository, number))
 
 
 @app.command()
@@ -88,7 +90,7 @@ def pin(number: _Number, *, result: _Result = None) -> None:
     from cli.jobs.repositories import opened_to_change  # noqa: PLC0415  see above
 
     with opened_to_change(result) as repository:
-        typer.echo(pinned(repository, number))
+        say(pinned(repository, number))
 
 
 @app.command()
@@ -98,4 +100,4 @@ def unpin(number: _Number, *, result: _Result = None) -> None:
     from cli.jobs.repositories import opened_to_change  # noqa: PLC0415  see above
 
     with opened_to_change(result) as repository:
-        typer.echo(unpinned(repository, number))
+        say(unpinned(repository, number))

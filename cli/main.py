@@ -8,8 +8,6 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from cli import (
     cluster_commands,
@@ -21,7 +19,9 @@ from cli import (
     run,
     stream_commands,
     table_commands,
+    terminal,
 )
+from cli.settings_check import CheckedGroup
 from shared.errors import FacestreamError, InvalidInput
 
 # --image_dir is the same flag as --image-dir.
@@ -29,6 +29,7 @@ _CONTEXT = {"token_normalize_func": lambda token: token.replace("_", "-"), "help
 
 app = typer.Typer(
     name="facestream",
+    cls=CheckedGroup,
     help="Find the people in photographs, without labels and without enrolment.",
     no_args_is_help=True,
     add_completion=False,
@@ -77,5 +78,5 @@ def main() -> None:
     try:
         app()
     except FacestreamError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print("[red]error:[/]", escape(str(error)))
+        terminal.error(str(error))
         sys.exit(2 if isinstance(error, InvalidInput) else 1)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal import say
 from shared.models import fetch as fetch_models
 from shared.models import models_folder
 
@@ -21,8 +22,8 @@ def fetch(
     ] = None,
 ) -> None:
     """Fetch the model files. Those that are there and intact are left alone."""
-    fetch_models(offline=offline, samples=samples, report=typer.echo)
-    typer.echo(f"model files in {models_folder()}")
+    fetch_models(offline=offline, samples=samples, report=say)
+    say(f"model files in {models_folder()}")
 
 
 @app.callback()

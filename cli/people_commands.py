@@ -1,10 +1,11 @@
 """Who is who: `facestream cluster` and `chinese-whispers`. Imports are inside, as in `photo_commands.py`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cli.terminal import json_text, say
 
 _Threshold = Annotated[
     float, typer.Option(min=0, max=0.999999, help="Inner product; two faces above it are neighbours.")
@@ -29,7 +30,7 @@ def cluster(
     from cli.jobs.whispering import Whispers  # noqa: PLC0415  see above
 
     whispers = Whispers(threshold, iterations, min_cluster_size)
-    typer.echo(cluster_folder(source, output, model_dir, batch_size, whispers))
+    say(cluster_folder(source, output, model_dir, batch_size, whispers))
 
 
 def chinese_whispers(
@@ -45,4 +46,4 @@ def chinese_whispers(
     from cli.jobs.whispering import Whispers, whispered  # noqa: PLC0415  see above
 
     for paths in whispered(embeddings, rows, Whispers(threshold, iterations, min_cluster_size)):
-        typer.echo(json.dumps(paths, ensure_ascii=False))
+        typer.echo(json_text(paths))

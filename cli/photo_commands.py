@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal import say
+
 _Processes = Annotated[int | None, typer.Option(min=1, max=256, help="Processes that work. Default: one per core.")]
 
 
@@ -31,7 +33,7 @@ def detect(
     """
     from cli.jobs.cropping import crop_folder  # noqa: PLC0415  see above
 
-    typer.echo(crop_folder(image_dir, output_dir, shape_predictor, face_width, processes))
+    say(crop_folder(image_dir, output_dir, shape_predictor, face_width, processes))
 
 
 def cr2_to_jpg(
@@ -42,7 +44,7 @@ def cr2_to_jpg(
     """Develop all camera raw files of a folder into upright JPEG files that keep the time of the file."""
     from cli.jobs.developing import develop_folder  # noqa: PLC0415  see above
 
-    typer.echo(develop_folder(source, destination, processes))
+    say(develop_folder(source, destination, processes))
 
 
 def preprocess(
@@ -55,4 +57,4 @@ def preprocess(
     """Copy the crops that are sharp enough, as they are."""
     from cli.jobs.screening import keep_sharp  # noqa: PLC0415  see above
 
-    typer.echo(keep_sharp(image_dir, output_dir, threshold))
+    say(keep_sharp(image_dir, output_dir, threshold))

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.terminal import say
+
 
 def run(
     photos: Annotated[Path, typer.Argument(help="Folder of photographs, with or without subfolders.")],
@@ -57,4 +59,4 @@ def run(
         lambda total: RunProgress(console, total),
     )
     for line in summary.lines():
-        console.print(line, soft_wrap=True, markup=False)
+        say(line)

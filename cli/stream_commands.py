@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal import say
 from shared.errors import Transient
 from shared.periods import period_of
 
@@ -33,17 +34,16 @@ def init(
     from shared.adapters.kafka_admin import KafkaAdmin  # noqa: PLC0415  see above
     from shared.adapters.minio import MinioSettings, MinioStore  # noqa: PLC0415  see above
     from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415  see above
-    from shared.settings import BucketSettings, check_environment  # noqa: PLC0415  see above
+    from shared.settings import BucketSettings  # noqa: PLC0415  see above
 
-    check_environment()
     kafka, store, buckets = KafkaAdmin(KafkaSettings()), MinioStore(MinioSettings()), BucketSettings()
     changes = 0
     with MongoRepository(MongoSettings()) as repository:
         for line, is_change in set_up(kafka, store, repository, buckets, partitions):
-            typer.echo(line)
+            say(line)
             changes += is_change
     if not changes:
-        typer.echo("nothing to change")
+        say("nothing to change")
 
 
 def ingest(
@@ -58,12 +58,10 @@ def ingest(
     and the others are; the exit status is then 1.
     """
     from cli.jobs.ingesting import ingest_folder  # noqa: PLC0415  see above
-    from shared.settings import check_environment  # noqa: PLC0415  see above
 
-    check_environment()
     uploaded = ingest_folder(photos, threads)
     for line in uploaded.lines():
-        typer.echo(line)
+        say(line)
     raise typer.Exit(1 if uploaded.failed else 0)
 
 
@@ -76,12 +74,10 @@ def watch(
 ) -> None:
     """Print who is found on which photograph, as it becomes known, until Ctrl-C."""
     from cli.jobs.following import follow, human_line, json_line  # noqa: PLC0415  see above
-    from shared.settings import check_environment  # noqa: PLC0415  see above
 
-    check_environment()
     try:
         for record in follow(from_beginning=from_beginning):
-            typer.echo(json_line(record) if as_json else human_line(record))
+            say(json_line(record) if as_json else human_line(record))
     except KeyboardInterrupt:
         raise typer.Exit from None
 
@@ -103,17 +99,15 @@ def reconcile(
     announced as uploaded, known ones whose object is gone as removed. Made to be run on a schedule.
     """
     from cli.jobs.reconciling import reconcile_bucket  # noqa: PLC0415  see above
-    from shared.settings import check_environment  # noqa: PLC0415  see above
 
-    check_environment()
     while True:
         try:
             for line in reconcile_bucket(dry_run=dry_run, grace=grace):
-                typer.echo(line)
+                say(line)
         except Transient as error:
             if every is None:
                 raise
-            typer.echo(f"given up until the next time: {error}", err=True)
+            say(f"given up until the next time: {error}", on_error_stream=True)
         if every is None:
             return
         time.sleep(every.total_seconds())
@@ -125,8 +119,6 @@ def announce() -> None:
     Nothing is computed anew, and the database is not changed. Who has heard it before hears the same once more.
     """
     from cli.jobs.repeating import repeat_all  # noqa: PLC0415  see above
-    from shared.settings import check_environment  # noqa: PLC0415  see above
 
-    check_environment()
     told = repeat_all()
-    typer.echo(f"told of {told.faces} faces, {told.clusters} people and {told.photos} photographs")
+    say(f"told of {told.faces} faces, {told.clusters} people and {told.photos} photographs")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal import say
+
 _Embeddings = Annotated[Path, typer.Argument(metavar="EMBEDDINGS.csv", help="As `export-embeddings` writes it.")]
 
 
@@ -22,7 +24,7 @@ def export_embeddings(
     """Embed a folder of crops; the label of a crop is the name of the folder that it lies in."""
     from cli.jobs.exporting import export  # noqa: PLC0415  see above
 
-    typer.echo(export(model, source, output))
+    say(export(model, source, output))
 
 
 def get_medoids(
@@ -32,7 +34,7 @@ def get_medoids(
     """Find for each label the face that stands for it: the least sum of Euclidean distances to the others."""
     from cli.jobs.tables import medoids  # noqa: PLC0415  see above
 
-    typer.echo(medoids(embeddings, output))
+    say(medoids(embeddings, output))
 
 
 def validate(
@@ -46,7 +48,7 @@ def validate(
     """Give each face the label of the most similar medoid."""
     from cli.jobs.tables import validate as assigned  # noqa: PLC0415  see above
 
-    typer.echo(assigned(medoids, embeddings, output, threshold))
+    say(assigned(medoids, embeddings, output, threshold))
 
 
 def tsne(
@@ -56,4 +58,4 @@ def tsne(
     """Draw a map of the embeddings in two dimensions, coloured by label."""
     from cli.jobs.tables import draw  # noqa: PLC0415  see above
 
-    typer.echo(draw(embeddings, output))
+    say(draw(embeddings, output))

@@ -78,10 +78,25 @@ def sha256_of(path: Path) -> str:
 
 
 def located(model: ModelFile, folder: Path | None = None) -> Path:
-    """Return the path of a model file that was fetched before; raises `ModelError` where it is missing."""
+    """Return the path of a model file that was fetched before, and that has been checked by its SHA-256 just now.
+
+    Processes that are started to work with it get the path, and need not check it again. Raises `ModelError` where
+    the file is missing, cannot be read, or is not the one that was published.
+    """
     path = (folder or models_folder()) / model.name
     if not path.is_file():
         msg = f"{path}: expected the model file {model.name}, found none; fetch it with `facestream models fetch`"
+        raise ModelError(msg)
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        msg = f"{path}: expected a file that can be read, found: {(error.strerror or str(error)).lower()}"
+        raise ModelError(msg) from error
+    if found != model.sha256:
+        msg = (
+            f"{path}: expected SHA-256 {model.sha256}, found {found}; the file is damaged or another one: fetch it "
+            "again with `facestream models fetch`, or name a model of your own where the command or a setting takes one"
+        )
         raise ModelError(msg)
     return path
 
@@ -170,7 +185,7 @@ def _install(data: bytes, model: ModelFile, path: Path) -> None:
         msg = f"{model.name}: expected SHA-256 {model.sha256}, found {found}; the file is damaged or not the right one"
         raise ModelError(msg)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as scratch:
+    with whole_file(path, private=False) as scratch:
         scratch.write_bytes(data)
 
 

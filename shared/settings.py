@@ -24,6 +24,8 @@ SECTIONS = (
 )
 """The first words of all variables; `TEST` is for the tests."""
 
+_NO_FIELDS = {"FACESTREAM_MODELS_DIR", "FACESTREAM_SECRETS_DIR"}  # read where they are needed, by no settings object
+
 
 class Settings(BaseSettings):
     """Base of all settings: frozen, and nothing unknown is accepted."""
@@ -71,7 +73,7 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
     All services share one environment, and none can know every other's settings. So a program judges the fields of
     the sections that it has imported, and of the others only the first word. Raises `InvalidInput`.
     """
-    fields = set(_fields(Settings))
+    fields = _NO_FIELDS.union(_fields(Settings))
     sections = {f"{_PREFIX}{section}_" for section in SECTIONS}
     imported = {section for section in sections if any(field.startswith(section) for field in fields)}
     for name in sorted(name for name in environment if name.startswith(_PREFIX)):

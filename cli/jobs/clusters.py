@@ -8,7 +8,7 @@ from more_itertools import chunked
 from rich.table import Table
 
 from cli.jobs.repositories import active
-from cli.jobs.watching import printable
+from cli.terminal import cell, printable
 from services.reclusterer.announcing import changes
 from services.reclusterer.presence import present
 from shared.errors import InvalidInput
@@ -27,7 +27,8 @@ def table(repository: FaceRepository) -> Table:
         lines.add_column(name, no_wrap=True, justify="right" if name == "faces" else "left")
     ordered = sorted(repository.clusters(number), key=lambda cluster: (-sizes[cluster.cluster_id], cluster.cluster_id))
     for cluster in ordered:
-        lines.add_row(cluster.cluster_id, str(sizes[cluster.cluster_id]), cluster.medoid_face_id)
+        cells = (cluster.cluster_id, str(sizes[cluster.cluster_id]), cluster.medoid_face_id)
+        lines.add_row(*map(cell, cells))
     return lines
 
 

@@ -33,7 +33,8 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
     """
     watch = Watch()
     detector = DetectorSettings(crop_width=face_width)
-    landmarks = landmarks or located(LANDMARKS)
+    if landmarks is None or landmarks.name == LANDMARKS.name:  # a model of one's own has another name
+        landmarks = located(LANDMARKS, landmarks and landmarks.parent)
     photos = files_in(source, watch)
     settings = StandaloneSettings.with_processes(processes)
     with new_folder(out, source) as folder, Processes(settings.processes, settings.photo_timeout) as pool:
@@ -41,13 +42,16 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
         done = watch.over(pool.each(_crops, tasks), len(photos), "photographs")
         read = faces = 0
         for stem, (task, crops) in zip(stems(photos), done, strict=True):
-            if isinstance(crops, Unreadable):
-                watch.refused(text_of(task.photo), str(crops))
+            try:
+                if isinstance(crops, Unreadable):
+                    raise crops
+                for number, crop in enumerate(crops, 1):
+                    write(folder / stem.with_name(f"{stem.name}_{number}.png"), crop)
+            except Unreadable as reason:
+                watch.refused(text_of(task.photo), str(reason))
                 continue
             read += 1
             faces += len(crops)
-            for number, crop in enumerate(crops, 1):
-                write(folder / stem.with_name(f"{stem.name}_{number}.png"), crop)
         watch.check_some(read, source)
     return f"{watch.count(read, 'photographs')}: {faces} faces in {out}"
 

@@ -5,9 +5,13 @@
     medoids       no header; label, values            written by `get-medoids`
     labels        no header; path, label              written by `validate`
 
-UTF-8, commas. The number of values is that of the first row, whatever the model. Numbers are written with the fewest
-digits that give the same number back. A file of another shape is refused with its name, the row (counted from 1, the
-header included), what was expected and what came.
+UTF-8, commas. A header has a name for each column; which ones, says `csv_header.py`. The number of values is that of
+the first row, whatever the model. Numbers are written with the fewest digits that give the same number back. A file of
+another shape is refused with its name, the row (counted from 1, the header included), what was expected and what came.
+
+A path that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`, a tab or a carriage return,
+is written with `./` before it, which names the same file; read back, it is what it was. Labels are written as they are:
+they are compared with each other, and with names that others know.
 """
 
 import csv
@@ -22,8 +26,11 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from cli.jobs.csv_header import fault_of, is_numbers_of_columns
 from shared.errors import InvalidInput
 
+_OTHER_SEPARATORS = {"semicolons": ";", "tabs": "\t"}
+_FORMULA = re.compile(r"(?:\./)*[=+\-@\t\r]")  # also behind `./`, so that what is added can be taken away again
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*")
 
 
@@ -67,7 +74,9 @@ def read_path_last(path: Path, limit: int | None = None) -> Embeddings:
 
 def read_medoids(path: Path) -> Medoids:
     """Read a file of medoids; raises `InvalidInput` where it is not one. A label like `12.0` is read as `12`."""
-    rows = list(_Shape(path, ("label",), ()).rows(has_header=False))
+    shape = _Shape(path, ("label",), ())
+    rows = list(shape.rows(has_header=False))
+    shape.check_no_index(rows)
     return Medoids(tuple(_plain_label(row.texts[0]) for row in rows), _stacked(rows))
 
 
@@ -78,7 +87,7 @@ def write_header(file: TextIO, width: int) -> None:
 
 def write_embeddings(file: TextIO, rows: Iterable[tuple[str, str, NDArray[np.floating]]]) -> None:
     """Write rows of path, label and vector."""
-    _write(file, ([path, label, *_numbers(vector)] for path, label, vector in rows))
+    _write(file, ([_no_formula(path), label, *_numbers(vector)] for path, label, vector in rows))
 
 
 def write_medoids(file: TextIO, rows: Iterable[tuple[str, NDArray[np.floating]]]) -> None:
@@ -88,7 +97,7 @@ def write_medoids(file: TextIO, rows: Iterable[tuple[str, NDArray[np.floating]]]
 
 def write_labels(file: TextIO, rows: Iterable[tuple[str, str]]) -> None:
     """Write rows of path and label."""
-    _write(file, rows)
+    _write(file, ([_no_formula(path), label] for path, label in rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,24 +117,41 @@ class _Shape:
 
     def rows(self, *, has_header: bool) -> Iterator[_Row]:
         width: int | None = None
+        header: list[str] | None = None
         for number, cells in self._cells():
-            if has_header and number == 1:
-                self._check_header(cells)
+            if has_header and header is None:
+                self._check_header(number, cells)
+                header = cells
                 continue
+            if header is None and width is None and is_numbers_of_columns(cells):
+                raise self._wrong(number, f"{self} and no header", f"the numbers of {len(cells)} columns")
+            if header is not None:
+                self._check_not_again(number, cells, header)
             row = self._row(number, cells)
+            if header is not None and width is None and len(cells) != len(header):
+                raise self._wrong(number, f"{len(header)} columns, as the header names them", f"{len(cells)}")
             width = width or len(row.values)
             if len(row.values) != width:
                 raise self._wrong(number, f"{width} values, as in the first row", f"{len(row.values)}")
             yield row
         if width is None:
-            header = "a header and " if has_header else ""
-            raise self._wrong(None, f"{header}rows of {self}", "no such row")
+            rows = f"a header and rows of {self}" if has_header else f"rows of {self}"
+            raise self._wrong(None, rows, "no such row")
 
     def check_unique(self, rows: Sequence[_Row], names: Sequence[str]) -> None:
         first: dict[str, int] = {}
         for row, name in zip(rows, names, strict=True):
             if first.setdefault(name, row.number) != row.number:
                 raise self._wrong(row.number, "each path once", f"{name!r} again, from row {first[name]}")
+
+    def check_no_index(self, rows: Sequence[_Row]) -> None:
+        """Refuse rows whose text is only their number, and whose first value, unlike the others, is a whole one."""
+        if len(rows) < 2 or any(row.texts[0] not in _index_texts(at) for at, row in enumerate(rows)):  # noqa: PLR2004
+            return
+        first, others = np.array([row.values[0] for row in rows]), np.concatenate([row.values[1:] for row in rows])
+        if np.array_equal(first, np.rint(first)) and not np.array_equal(others, np.rint(others)):
+            found = "numbers of rows before them; a table is saved without its index (pandas: index=False)"
+            raise self._wrong(rows[0].number, f"{self}", found)
 
     def __str__(self) -> str:
         return ", ".join([*self.before, "values", *self.after])
@@ -146,13 +172,15 @@ class _Shape:
         except OSError as error:
             raise self._wrong(None, "a file that can be read", (error.strerror or str(error)).lower()) from error
 
-    def _check_header(self, cells: list[str]) -> None:
-        try:
-            values = [float(cell) for cell in self._parts(1, cells)[1]]
-        except ValueError:
-            return  # words
-        if not all(value.is_integer() for value in values):
-            raise self._wrong(1, "a header", "values; is this a file of medoids?")
+    def _check_header(self, number: int, cells: list[str]) -> None:
+        self._parts(number, cells)
+        fault = fault_of(cells, self.before, self.after)
+        if fault:
+            raise self._wrong(number, *fault)
+
+    def _check_not_again(self, number: int, cells: list[str], header: list[str]) -> None:
+        if cells == header or (is_numbers_of_columns(cells) and is_numbers_of_columns(header)):
+            raise self._wrong(number, f"{self}", "a header again; was this table read without its header?")
 
     def _row(self, number: int, cells: list[str]) -> _Row:
         texts, numbers = self._parts(number, cells)
@@ -166,12 +194,16 @@ class _Shape:
             raise self._wrong_value(number, numbers)
         if not values.any():
             raise self._wrong(number, "a vector with a direction", "zeros only")
-        return _Row(number, tuple(texts), values)
+        names = [*self.before, *self.after]
+        plain = (_was(text) if name == "path" else text for name, text in zip(names, texts, strict=True))
+        return _Row(number, tuple(plain), values)
 
     def _parts(self, number: int, cells: list[str]) -> tuple[list[str], list[str]]:
         fewest = len(self.before) + 1 + len(self.after)
         if len(cells) < fewest:
-            raise self._wrong(number, f"{self}: at least {fewest} columns", f"{len(cells)}")
+            others = [name for name, letter in _OTHER_SEPARATORS.items() if letter in "".join(cells)]
+            found = f"{len(cells)}, with {others[0]}; they are separated by commas" if others else f"{len(cells)}"
+            raise self._wrong(number, f"{self}: at least {fewest} columns", found)
         start, stop = len(self.before), len(cells) - len(self.after)
         return cells[:start] + cells[stop:], cells[start:stop]
 
@@ -182,6 +214,19 @@ class _Shape:
     def _wrong(self, number: int | None, expected: str, found: str) -> InvalidInput:
         where = f"{self.path}, row {number}" if number else f"{self.path}"
         return InvalidInput(f"{where}: expected {expected}; found {found}")
+
+
+def _index_texts(row: int) -> tuple[str, str]:
+    return str(row), f"{row}.0"
+
+
+def _no_formula(path: str) -> str:
+    return f"./{path}" if _FORMULA.match(path) else path
+
+
+def _was(path: str) -> str:
+    """Return the path that `_no_formula` was given."""
+    return path.removeprefix("./") if _FORMULA.match(path) else path
 
 
 def _is_number(cell: str) -> bool:

@@ -6,10 +6,9 @@ from enum import StrEnum
 
 from more_itertools import chunked
 from rich.table import Table
-from rich.text import Text
 
 from cli.jobs.safe_text import beginning
-from cli.jobs.watching import printable
+from cli.terminal import cell, printable
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_admin import KafkaAdmin
 from shared.adapters.kafka_reader import KafkaReader
@@ -77,7 +76,7 @@ def table(found: Iterable[Letter]) -> Table:
     for letter in found:
         error = f"{letter.about.get('error', '?')}: {letter.about.get('message', '')}"
         cells = (letter.id, letter.about.get("time", "?"), letter.about.get("service", "?"), letter.origin, error)
-        lines.add_row(*(Text(printable(cell)) for cell in cells))
+        lines.add_row(*map(cell, cells))
     return lines
 
 

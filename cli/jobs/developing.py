@@ -41,14 +41,17 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
         done = watch.over(pool.each(_jpeg, tasks), len(photos), "raw files")
         read = 0
         for stem, (task, jpeg) in zip(stems(photos), done, strict=True):
-            if isinstance(jpeg, Unreadable):
-                watch.refused(text_of(task.photo), str(jpeg))
-                continue
-            read += 1
             path = folder / stem.with_name(f"{stem.name}.jpg")
-            data, accessed, modified = jpeg
-            write(path, data)
+            try:
+                if isinstance(jpeg, Unreadable):
+                    raise jpeg
+                data, accessed, modified = jpeg
+                write(path, data)
+            except Unreadable as reason:
+                watch.refused(text_of(task.photo), str(reason))
+                continue
             os.utime(path, ns=(accessed, modified))
+            read += 1
         watch.check_some(read, source)
     return f"{watch.count(read, 'raw files')}: developed into {out}"
 
@@ -58,5 +61,8 @@ def _jpeg(task: _Task) -> tuple[bytes, int, int]:
     data = content(task.photo, task.settings.max_bytes)
     rgb = develop(data, task.settings).image
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    times = task.photo.stat()
+    try:
+        times = task.photo.stat()
+    except OSError as error:  # it went away in the meantime
+        raise Unreadable((error.strerror or str(error)).lower()) from error
     return jpeg.tobytes(), times.st_atime_ns, times.st_mtime_ns

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from cli.jobs.watching import printable
+from cli.terminal import printable
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_reader import KafkaReader
 from shared.events import Cause, FaceAssigned
@@ -42,10 +42,16 @@ def human_line(record: ConsumedRecord) -> str:
 
 
 def json_line(record: ConsumedRecord) -> str:
-    """Return a record for a program: the event as it is, or `face_id` and `cause` where it is a tombstone."""
+    """Return a record for a program, as JSON in ASCII: the event, or `face_id` and `cause` where it is a tombstone.
+
+    What somebody else has written there, and is no JSON, is told as `place` and `error`.
+    """
     if record.value is None:
         return json.dumps({"face_id": _face_id(record), "cause": Cause.ERASED.value})
-    return record.value.decode("utf-8", "replace").replace("\n", " ")
+    try:
+        return json.dumps(json.loads(record.value))
+    except (ValueError, RecursionError):
+        return json.dumps({"place": record.place, "error": "no JSON"})
 
 
 def _face_id(record: ConsumedRecord) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from rich.table import Table
 
 from cli.jobs.repositories import active, numbered
+from cli.terminal import cell
 from services.reclusterer.announcing import both, changes
 from shared.errors import InvalidInput
 from shared.events import Change
@@ -22,7 +23,7 @@ def table(repository: FaceRepository) -> Table:
     for generation in repository.generations():
         counts = (str(generation.counts.get(name, "")) for name in ("faces", "clusters", "assigned"))
         cells = (str(generation.number), _state(generation, pinned), _time(generation.created_at), *counts)
-        lines.add_row(*cells, generation.reason)
+        lines.add_row(*map(cell, (*cells, generation.reason)))
     return lines
 
 

@@ -1,14 +1,17 @@
 """`facestream cluster`: the crops of a folder, those of each person in a folder of their own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cli.jobs.crops import embedded, load_model
 from cli.jobs.output import new_folder, write
-from cli.jobs.pictures import files_in, flat_names
+from cli.jobs.pictures import content, files_in, flat_names, text_of
 from cli.jobs.watching import Watch
 from cli.jobs.whispering import Whispers, grouped
+from services.detector.settings import DetectorSettings
+from shared.errors import Unreadable
 
 
 def cluster_folder(source: Path, out: Path, model: Path, batch_size: int, whispers: Whispers) -> str:
@@ -23,11 +26,23 @@ def cluster_folder(source: Path, out: Path, model: Path, batch_size: int, whispe
         faces = list(embedded(source, names, load_model(model, batch_size), watch))
         watch.check_some(len(faces), source)
         clusters = grouped(np.stack([vector for _, vector in faces]), whispers)
-        for number, members in enumerate(clusters, 1):
-            crops = [faces[member][0] for member in members]
-            for crop, name in zip(crops, flat_names(crops), strict=True):
-                write(folder / str(number) / name, (source / crop).read_bytes())
-    sizes = [len(members) for members in clusters]
+        sizes = [
+            _copied(source, [faces[member][0] for member in members], folder / str(number), watch)
+            for number, members in enumerate(clusters, 1)
+        ]
     of_sizes = f" of {', '.join(map(str, sizes))} crops" if sizes else ""
-    left = len(faces) - sum(sizes)
+    left = len(faces) - sum(map(len, clusters))
     return f"{watch.count(len(faces), 'crops')}: {len(sizes)} clusters{of_sizes} in {out}, {left} crops in none"
+
+
+def _copied(source: Path, crops: Sequence[Path], folder: Path, watch: Watch) -> int:
+    """Copy crops into one folder; return how many could be, the others are told."""
+    limit, copied = DetectorSettings().max_bytes, 0
+    for crop, name in zip(crops, flat_names(crops), strict=True):
+        try:
+            write(folder / name, content(source / crop, limit))
+        except Unreadable as reason:
+            watch.refused(text_of(source / crop), str(reason))
+        else:
+            copied += 1
+    return copied

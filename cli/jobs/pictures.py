@@ -3,10 +3,11 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path, PurePath
 
+from cli.jobs.short_names import NAME_BYTES, shortened
 from cli.jobs.watching import Watch
 from shared.adapters.folder import FolderStore
 from shared.errors import InvalidInput, ObjectError, Unreadable
@@ -15,6 +16,7 @@ from shared.photo_names import Reason, told
 from shared.photo_rule import PhotoRule, PhotoSettings
 
 _FOLDER = "folder"  # the name of the bucket that the folder is
+_ROOM = 24  # bytes that are added to the stem of a name: the number of a face, and the extension
 
 
 def files_in(folder: Path, watch: Watch, wanted: Callable[[str], bool] | None = None) -> list[Path]:
@@ -79,14 +81,28 @@ def text_of(path: PurePath | str) -> str:
 def stems(paths: Sequence[Path]) -> list[Path]:
     """Return for each path the one that names made of it begin with: without its extension where that is unique.
 
-    `a.jpg` and `a.png` in one folder keep theirs, so that neither takes the other's place. No two results are equal.
+    `a.jpg` and `a.png` in one folder keep theirs, so that neither takes the other's place. A name that leaves no room
+    for a number and an ending is shortened, always in the same way. No two results are equal.
     """
     same_stem = Counter(path.with_suffix("") for path in paths)
     names = set(paths)
-    return [
+    unique = [
         short if same_stem[short := path.with_suffix("")] == 1 and (short == path or short not in names) else path
         for path in paths
     ]
+    taken = set(unique)
+    return [_with_room(stem, taken) for stem in unique]
+
+
+def _with_room(stem: Path, taken: set[Path]) -> Path:
+    """Return a stem of at most so many bytes that an ending has room; a new one is added to `taken`."""
+    if len(os.fsencode(stem.name)) <= NAME_BYTES - _ROOM:
+        return stem
+    names = chain([stem.name], (f"{stem.name}~{number}" for number in count(2)))
+    shorter = (stem.with_name(shortened(name, room=_ROOM)) for name in names)
+    found = next(path for path in shorter if path not in taken)
+    taken.add(found)
+    return found
 
 
 def flat_names(paths: Sequence[Path]) -> list[str]:
@@ -94,8 +110,18 @@ def flat_names(paths: Sequence[Path]) -> list[str]:
     taken: set[str] = set()
     names = []
     for path in paths:
-        numbered = (f"{path.stem}~{number}{path.suffix}" for number in count(2))
-        free = next(name for name in chain([path.name, "_".join(path.parts)], numbered) if name not in taken)
+        free = next(name for name in _flat_names_of(path) if name not in taken)
         taken.add(free)
         names.append(free)
     return names
+
+
+def _flat_names_of(path: Path) -> Iterator[str]:
+    """Yield names for a path, none longer than a file system can hold; from the third on no end of them."""
+    yield path.name
+    yield shortened("_".join(path.parts), keep=path.suffix)
+    for number in count(2):
+        ending = f"~{number}{path.suffix}"
+        if len(os.fsencode(ending)) > _ROOM:  # an extension of such a length is none
+            ending = f"~{number}"
+        yield shortened(path.name.removesuffix(path.suffix), room=len(os.fsencode(ending))) + ending

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from cli.jobs.watching import printable
+from cli.terminal import printable
 
 _ELIDED = "<left out>"
 # What is no JSON any more, cut off for one, may still hold a vector.

@@ -23,12 +23,13 @@ def keep_sharp(source: Path, out: Path, threshold: float) -> str:
         for name in watch.over(crops, len(crops), "crops"):
             try:
                 data, crop = read_crop(source / name)
+                is_sharp = variance_of_laplacian(crop) >= threshold
+                if is_sharp:
+                    write(folder / name, data)
             except Unreadable as reason:
                 watch.refused(text_of(source / name), str(reason))
                 continue
             read += 1
-            if variance_of_laplacian(crop) >= threshold:
-                kept += 1
-                write(folder / name, data)
+            kept += is_sharp
         watch.check_some(read, source)
     return f"{watch.count(read, 'crops')}: {kept} sharp ones in {out}, {read - kept} blurry ones left out"

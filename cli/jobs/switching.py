@@ -8,7 +8,6 @@ from services.reclusterer.settings import JobSettings
 from shared.errors import InvalidInput
 from shared.matching import AssignerSettings
 from shared.records import Generation, GenerationState
-from shared.settings import check_environment
 
 
 def go_to(number: int, wanted: GenerationState) -> str:
@@ -20,7 +19,6 @@ def go_to(number: int, wanted: GenerationState) -> str:
     from cli.jobs.leading import leading  # noqa: PLC0415
     from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415
 
-    check_environment()
     settings, mongo = JobSettings(), MongoSettings()
     with MongoRepository(mongo) as repository, leading(repository, settings) as (hold, writer):
         done = _published(Publisher(repository, hold, writer, AssignerSettings(), settings), number, wanted)
@@ -39,7 +37,6 @@ def go_back(result: Path, number: int) -> str:
     from shared.adapters.folder import FolderStore  # noqa: PLC0415
     from shared.settings import BucketSettings  # noqa: PLC0415
 
-    check_environment()
     buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
     with opened_to_change(result) as repository:
         with publisher(repository, assigner) as publishing:

@@ -7,14 +7,12 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.terminal import printable
 from shared.errors import Fatal
 
+__all__ = ["Watch", "printable"]
+
 _Item = TypeVar("_Item")
-
-
-def printable(text: str) -> str:
-    """Return a text without line ends and without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 class Watch:

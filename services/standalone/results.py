@@ -105,6 +105,7 @@ def write_files(
             faces_bucket=buckets.faces,
             similarity_threshold=assigner.threshold,
             sharpness_threshold=quality.sharpness_threshold,
+            rule=assigner.rule,
         )
 
 

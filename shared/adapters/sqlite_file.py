@@ -95,6 +95,8 @@ class SqliteFile:
         self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
         self._connection.execute("COMMIT")
         self._write_ahead()
+        # What is deleted is overwritten: vectors and names of erased faces must not stay in the file.
+        self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def _execute_all(self, statements: str) -> None:

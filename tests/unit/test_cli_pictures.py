@@ -14,6 +14,8 @@ from shared.errors import InvalidInput, Unreadable
 from shared.photo_names import is_raw_name
 
 words = st.sampled_from(["a", "a_1", "b", "a.jpg", "a.png", "a.jpg.png", "A.JPG", "a_1.png", "a_a.png", "a~2.png"])
+longest = "é" * 124
+words |= st.sampled_from([f"{longest}{end}" for end in ("", "1.jpg", "2.jpg", "2.png", ".jpg")])
 paths = st.lists(st.lists(words, min_size=1, max_size=2).map(lambda parts: Path(*parts)), unique=True)
 
 
@@ -124,6 +126,7 @@ def test_two_photographs_of_one_name_keep_their_extensions() -> None:
 def test_no_two_photographs_ever_give_crops_of_one_name(paths: list[Path]) -> None:
     crops = [stem.with_name(f"{stem.name}_{number}.png") for stem in stems(paths) for number in range(1, 12)]
     assert len(set(crops)) == 11 * len(paths)
+    assert all(len(os.fsencode(crop.name)) <= 255 for crop in crops)
     assert [stem.parent for stem in stems(paths)] == [path.parent for path in paths]
 
 
@@ -131,7 +134,7 @@ def test_no_two_photographs_ever_give_crops_of_one_name(paths: list[Path]) -> No
 def test_no_two_files_in_one_folder_ever_have_one_name(paths: list[Path]) -> None:
     names = flat_names(paths)
     assert len(set(names)) == len(paths)
-    assert not any("/" in name for name in names)
+    assert not any("/" in name or len(os.fsencode(name)) > 255 for name in names)
 
 
 def test_a_name_stays_as_it_is_where_nothing_is_in_its_way() -> None:

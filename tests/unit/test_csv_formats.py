@@ -1,3 +1,4 @@
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,3 +168,137 @@ def test_embeddings_with_the_path_first_are_refused_where_it_must_be_last(tmp_pa
     file.write_text("0,1,2,3\na.png,anna,0.6,0.8\n")
     with pytest.raises(InvalidInput, match=r"row 2: expected a number in column 1; found 'a\.png'"):
         formats.read_path_last(file)
+
+
+# What pandas writes where it is not told to leave out its index, and other tables whose columns are not the expected
+# ones: (reader, content, what is said). Labels are numbers, so that each of them could be computed with.
+SHIFTED = {
+    "index without a name": (
+        "embeddings",
+        ",0,1,2,3\n0,a.png,1,0.6,0.8\n1,b.png,2,0.8,0.6\n",
+        "without a name in place 1",
+    ),
+    "index that was read again": ("embeddings", "Unnamed: 0,0,1,2,3\n0,a.png,1,0.6,0.8\n", "'Unnamed: 0' in place 1"),
+    "index with a name": ("embeddings", "nr,0,1,2,3\n0,a.png,1,0.6,0.8\n", "either names or numbers"),
+    "index before names": (
+        "embeddings",
+        "nr,path,label,0,1\n0,a.png,1,0.6,0.8\n",
+        "'path' in place 1; found it in place 2",
+    ),
+    "index before other names": ("embeddings", "nr,file,person,0,1\n0,a,1,0.6,0.8\n", "in column 3, such as 0 or v0"),
+    "index called so": ("embeddings", "index,label,0,1\n0,1,0.6,0.8\n", "'index' in place 1"),
+    "label before path": ("embeddings", "label,path,0,1\n1,2,0.6,0.8\n", "'label' in place 2; found it in place 1"),
+    "header shorter than the rows": (
+        "embeddings",
+        "0,1,2,3\n0,1,5,0.6,0.8\n",
+        "expected 4 columns, as the header names them; found 5",
+    ),
+    "header longer than the rows": (
+        "embeddings",
+        "0,1,2,3,4\na,1,0.6,0.8\n",
+        "expected 5 columns, as the header names them; found 4",
+    ),
+    "a column is missing": ("embeddings", "path,label,0,2\na,1,0.6,0.8\n", "expected '1' as the name of column 4"),
+    "the first values are missing": (
+        "embeddings",
+        "path,label,5,6\na,1,0.6,0.8\n",
+        "numbered from 0 or 1 or 2 on; found '5'",
+    ),
+    "a column more": (
+        "embeddings",
+        "path,label,0,1,cluster\na,1,0.6,0.8,7\n",
+        "in column 5, such as 0 or v0; found 'cluster'",
+    ),
+    "a name twice": ("embeddings", "path,label,0,0\na,1,0.6,0.8\n", "each name once; found '0' again"),
+    "the header twice": (
+        "embeddings",
+        "0,1,2,3\n0,1,2,3\na,1,0.6,0.8\n",
+        "row 2: expected path, label, values; found a header again",
+    ),
+    "no header": ("embeddings", "0,1,0.6,0.8\n1,1,0.8,0.6\n", "expected a header; found values"),
+    "semicolons": ("embeddings", "path;label;0;1\na;1;0.6;0.8\n", "with semicolons; they are separated by commas"),
+    "path last, index without a name": (
+        "path_last",
+        ",1,2,path\n0,0.6,0.8,a\n1,0.8,0.6,b\n",
+        "without a name in place 1",
+    ),
+    "path last, index read again": ("path_last", "Unnamed: 0,1,2,path\n0,0.6,0.8,a\n", "'Unnamed: 0' in place 1"),
+    "path last, index with a name": (
+        "path_last",
+        "nr,1,2,path\n0,0.6,0.8,a\n",
+        "in column 1, such as 0 or v0; found 'nr'",
+    ),
+    "path last, a column cut off": ("path_last", "2,3,path\n0.6,0.8,a\n", "numbered from 0 or 1 on; found '2'"),
+    "path last, header shorter": (
+        "path_last",
+        "1,2,path\n0,0.6,0.8,a\n",
+        "expected 3 columns, as the header names them; found 4",
+    ),
+    "medoids with a header": ("medoids", "0,1,2\n1,0.6,0.8\n", "row 1: expected label, values and no header"),
+    "medoids with an index": ("medoids", "0,4,0.6,0.8\n1,7,0.8,0.6\n", "numbers of rows before them"),
+    "medoids with index and header": ("medoids", ",0,1,2\n0,4,0.6,0.8\n", "an empty one"),
+}
+
+
+@pytest.mark.parametrize(("reader", "content", "message"), SHIFTED.values(), ids=SHIFTED)
+def test_a_table_whose_columns_are_not_the_expected_ones_is_refused_and_not_computed_with(
+    tmp_path: Path, reader: str, content: str, message: str
+) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text(content)
+    with pytest.raises(InvalidInput) as error:
+        getattr(formats, f"read_{reader}")(file)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "0,1,2,3",
+        "1,2,3,4",
+        "path,label,0,1",
+        "path,label,1,2",
+        "path,label,2,3",
+        "Path,Label,v0,v1",
+        "file,person,e_1,e_2",
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_header_of_numbers_or_names_is_read(tmp_path: Path, header: str, mark: str) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text(f"{mark}{header}\na.png,1,0.6,0.8\n", encoding="utf-8")
+    found = formats.read_embeddings(file)
+    assert (found.paths, found.labels, found.vectors.tolist()) == (("a.png",), ("1",), [[0.6, 0.8]])
+
+
+@pytest.mark.parametrize("header", ["0,1,2", "1,2,3", "0,1,path", "1,2,path", "v0,v1,file"])
+def test_a_header_with_the_path_last_is_read(tmp_path: Path, header: str) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text(f"{header}\n0.6,0.8,a.png\n")
+    assert formats.read_path_last(file).vectors.tolist() == [[0.6, 0.8]]
+
+
+@pytest.mark.parametrize("path", ["=1+1.png", "+1.png", "-1.png", "@x.png", "\tx.png", "\rx.png"])
+def test_a_path_that_looks_like_a_formula_is_written_as_one_of_a_file_and_read_back_as_it_was(
+    tmp_path: Path, path: str
+) -> None:
+    file = tmp_path / "table.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        formats.write_header(out, 1)
+        formats.write_embeddings(out, [(path, "x", np.ones(1)), (f"./{path}", "x", np.ones(1))])
+    with file.open(encoding="utf-8", newline="") as rows:
+        cells = [row[0] for row in csv.reader(rows)]
+    assert cells[1:] == [f"./{path}", f"././{path}"]
+    assert formats.read_embeddings(file).paths == (path, f"./{path}")
+    with file.open("w", encoding="utf-8", newline="") as out:
+        formats.write_labels(out, [(path, "-1")])
+    assert file.read_text().startswith(("./", '"./'))
+
+
+@pytest.mark.parametrize("path", ["a=b.png", "./a.png", "photos/=x.png", "./photos/a.png", "a-1.png"])
+def test_any_other_path_is_written_as_it_is(tmp_path: Path, path: str) -> None:
+    file = tmp_path / "table.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        formats.write_labels(out, [(path, "=label")])
+    assert file.read_text() == f"{path},=label\n"

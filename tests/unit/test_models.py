@@ -11,7 +11,7 @@ import pytest
 
 from shared import models
 from shared.errors import ModelError
-from shared.models import ModelFile, SourceArchive, fetch, located
+from shared.models import LANDMARKS, ModelFile, SourceArchive, fetch, located
 
 _MEMBER = "weights/net.h5"
 _MODEL = b"the weights of a small network"
@@ -181,6 +181,28 @@ def test_unpacking_samples_that_is_interrupted_leaves_nothing_behind(
 def test_a_missing_model_is_named_with_the_command_that_fetches_it(model: ModelFile, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"expected the model file net\.h5, found none.*facestream models fetch"):
         located(model, tmp_path)
+
+
+@pytest.mark.parametrize("changed", [b"another model", b"", b"the weights of a small netw0rk"])
+def test_a_model_file_that_was_changed_is_not_used(model: ModelFile, tmp_path: Path, changed: bytes) -> None:
+    (tmp_path / model.name).write_bytes(changed)
+    with pytest.raises(ModelError, match=rf"expected SHA-256 {model.sha256}, found {_sha256(changed)}; .*models fetch"):
+        located(model, tmp_path)
+
+
+def test_changed_landmarks_stop_detection_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cli.jobs.cropping import crop_folder  # noqa: PLC0415  loads dlib
+
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(b"")
+    (tmp_path / LANDMARKS.name).write_bytes(b"changed")
+    monkeypatch.setenv("FACESTREAM_MODELS_DIR", str(tmp_path))
+    for given in (None, tmp_path / LANDMARKS.name):
+        with pytest.raises(ModelError, match=f"{LANDMARKS.name}: expected SHA-256 {LANDMARKS.sha256}, found"):
+            crop_folder(tmp_path / "photos", tmp_path / "crops", given, 160, 1)
+    assert not (tmp_path / "crops").exists()
 
 
 def test_models_lie_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from services.standalone.report import faces as report_faces
 from services.standalone.report.content import Coarse, Report, Run, build
 from services.standalone.report.faces import MAP_SIDE
 from shared.events import Box, Cause, Outcome, Verdict
+from shared.matching import AssignerSettings, matches
+from shared.people import People, Rule
 from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from tests.drawn_people import WHEN
 
@@ -55,6 +57,8 @@ def arrange(
     clusters: Sequence[Cluster] = (),
     memberships: Sequence[Membership] = (),
     generation: Generation | None = GENERATION,
+    *,
+    rule: Rule = "medoid",
 ) -> Report:
     return build(
         images,
@@ -66,6 +70,7 @@ def arrange(
         similarity_threshold=0.75,
         sharpness_threshold=25,
         smallest_face=smallest,
+        rule=rule,
     )
 
 
@@ -97,18 +102,40 @@ def test_a_face_without_a_membership_is_unknown() -> None:
     assert not report.people
 
 
-def test_unknown_faces_come_by_their_similarity_to_the_person_that_they_are_likest_to() -> None:
-    one, other, exemplar = (np.array(row, np.float32) for row in ([0.6, 0.8, 0], [0, 0, 1], [0.8, 0, 0.6]))
+@pytest.mark.parametrize(
+    ("rule", "likest", "similarities"),
+    [("medoid", [("a", "x"), ("b", "x"), ("c", "x")], [1.0, 0.6, 0.0]),
+     ("mean", [("a", "x"), ("b", "y"), ("c", "x")], [1.0, 0.8, 0.0])],
+)  # fmt: skip
+def test_unknown_faces_come_by_their_similarity_to_the_person_that_they_are_likest_to(
+    rule: Rule, likest: list[tuple[str, str]], similarities: list[float]
+) -> None:
+    one, other, mean = (np.array(row, np.float32) for row in ([0.6, 0.8, 0], [0, 0, 1], [0.8, 0, 0.6]))
     clusters = [
         replace(cluster("x", "m"), medoid=one),
-        replace(cluster("y", "n"), medoid=other, exemplars=exemplar[None]),
+        replace(cluster("y", "n"), medoid=other, exemplars=mean[None]),
     ]
     faces = [replace(face(name), vector=vector) for name, vector in (("a", one), ("b", VECTOR), ("c", -other))]
-    report = arrange([image(0)], faces, clusters)
+    report = arrange([image(0)], faces, clusters, rule=rule)
     unknown = report.faces[report.unknown.first :]
-    assert [(one.face_id, one.nearest) for one in unknown] == [("a", "x"), ("b", "y"), ("c", "x")]
-    assert [one.similarity for one in unknown] == pytest.approx([1.0, 0.8, 0.0])
+    assert [(one.face_id, one.nearest) for one in unknown] == likest
+    assert [one.similarity for one in unknown] == pytest.approx(similarities)
     assert report.similarity.failed == 3
+
+
+def test_a_face_that_was_not_similar_enough_is_not_drawn_as_if_it_were() -> None:
+    """By the medoid, that is; by the mean of all members it would be."""
+    mean = np.array([0.876, 0.482, 0], np.float32)
+    medoid = np.array([0.568, 0.823, 0], np.float32)
+    people = [replace(cluster("p", "m"), medoid=medoid, exemplars=mean[None])]
+    (matched,) = matches([[VECTOR]], People(people, "medoid"), AssignerSettings(threshold=0.75))
+    assert [match.person for match in matched] == [None]
+    report = arrange([image(0)], [face("a")], people, [member("a", None, matched[0].similarity)])
+    (shown,) = report.faces
+    assert shown.similarity == matched[0].similarity
+    assert shown.similarity == pytest.approx(0.568, abs=1e-3)
+    (bar,) = (bar for bar in report.similarity.bars if bar.failed)
+    assert float(bar.high) <= 0.75
 
 
 def test_without_a_generation_every_accepted_face_is_unknown() -> None:

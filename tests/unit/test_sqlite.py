@@ -8,7 +8,9 @@ import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.adapters import sqlite_file
@@ -18,7 +20,7 @@ from shared.errors import InvalidInput, Transient
 from shared.events import Cause
 from shared.file_index import IndexedFile
 from shared.records import GenerationState
-from tests.contract.examples import cluster, face, generation, image, membership
+from tests.contract.examples import DIMENSION, cluster, face, generation, image, membership
 
 
 def test_a_file_that_is_no_database_is_wrong_input_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -249,3 +251,30 @@ def test_no_call_reads_a_whole_table_of_images_faces_or_memberships(tmp_path: Pa
     tables = ("images", "faces", "memberships", "former_memberships", "clusters")
     whole = [step for step in steps if step.startswith(tuple(f"SCAN {table}" for table in tables))]
     assert whole == []
+
+
+def test_what_is_deleted_is_no_longer_in_the_file_however_sqlite_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def connect_as_built_upstream(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.execute("PRAGMA secure_delete = OFF")  # SQLite's own default; some distributions build with ON
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_as_built_upstream)
+    path = tmp_path / "x.db"
+    vector = np.random.default_rng(0).normal(size=DIMENSION).astype(np.float32)
+    with SqliteRepository(path) as repository:
+        repository.save_images([image("1"), image("2")])
+        repository.save_faces([replace(face("e0e1e2e3", "1"), vector=vector), face("abcdef01", "2")])
+    assert vector.tobytes() in path.read_bytes()
+    with SqliteRepository(path) as repository:
+        repository.remove_images(["1"])
+        with closing(connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert vector.tobytes() not in written
+    assert b"e0e1e2e3" not in written
+    assert b"abcdef01" in written

@@ -1,8 +1,14 @@
+import signal
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from shared.whole_output import whole_file
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_file_is_there_when_all_of_it_is_written_and_the_earlier_one_until_then(tmp_path: Path) -> None:
@@ -30,13 +36,28 @@ def test_after_an_error_the_earlier_file_is_there_and_nothing_else(tmp_path: Pat
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("run.json", "old")]
 
 
-def test_what_a_killed_process_left_is_written_over_where_the_mark_is_fixed(tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
-    killed = whole_file(path, "new")
-    killed.__enter__().write_text("half of a longer text")
-    with whole_file(path, "new") as scratch:
+def killed_while_writing(path: Path) -> None:
+    script = """
+        import os, signal, sys
+        from pathlib import Path
+        from shared.whole_output import whole_file
+        with whole_file(Path(sys.argv[1])) as scratch:
+            scratch.write_text("half of a longer text")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), path], check=False, cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_the_same_file(tmp_path: Path) -> None:
+    path, other = tmp_path / "run.json", tmp_path / "other.json"
+    killed_while_writing(path)
+    killed_while_writing(other)
+    assert not path.exists()
+    (left,) = (found for found in tmp_path.iterdir() if "other.json" in (found / ".note").read_text())
+    with whole_file(path) as scratch:
         scratch.write_text("new")
-    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("run.json", "new")]
+    assert sorted(tmp_path.iterdir()) == sorted([path, left]), "and none that another command may still write to"
 
 
 def test_two_who_write_at_the_same_time_do_not_meet(tmp_path: Path) -> None:

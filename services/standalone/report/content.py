@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.standalone.report.faces import Face, Placer, light_faces, likest_among
+from services.standalone.report.faces import Face, Placer, light_faces
 from services.standalone.report.histogram import Histogram, sharpness_histogram, similarity_histogram
 from shared.events import Outcome, Verdict
+from shared.people import People, Rule
 from shared.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
 
 PLAIN_FACE = 100
@@ -101,6 +102,7 @@ def build(
     similarity_threshold: float,
     sharpness_threshold: float,
     smallest_face: Callable[[int, int], int],
+    rule: Rule = "medoid",
 ) -> Report:
     """Arrange the records for the page.
 
@@ -114,6 +116,7 @@ def build(
         similarity_threshold: inner product; from it on a face is assigned.
         sharpness_threshold: variance of the Laplacian; below it a face is blurry.
         smallest_face: width and height of a photograph to the width of the smallest face that can be found; pixels.
+        rule: by which faces are assigned.
     """
     readable: dict[str, str] = {}
     unreadable = []
@@ -128,7 +131,7 @@ def build(
     photos = tuple(readable.values())
     model_id = generation.model_id if generation else None
     known = light_faces(
-        faces, numbers, model_id=model_id, memberships=memberships, likest=likest_among(clusters), place=place
+        faces, numbers, model_id=model_id, memberships=memberships, people=People(clusters, rule), place=place
     )
 
     def by_similarity(face: Face) -> tuple[bool, float, str, str]:

@@ -1,19 +1,19 @@
 """Faces as the page shows them: without vectors, with a place on the map."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.events import Verdict
-from shared.records import Cluster, FaceRecord, Membership
+from shared.people import People
+from shared.records import FaceRecord, Membership
 
 MAP_FACES = 20_000  # t-SNE of as many takes a minute; face ids are digests, so the first ones are a fair sample
 MAP_SIDE = 10_000  # positions are whole numbers from 0 to this
 
 Placer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-Likest = Callable[[NDArray[np.float32]], tuple[str | None, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def light_faces(
     *,
     model_id: str | None,
     memberships: Mapping[str, Membership],
-    likest: Likest,
+    people: People,
     place: Placer,
 ) -> list[Face]:
     """Make what the page shows of faces; the vectors stay behind.
@@ -52,7 +52,7 @@ def light_faces(
         numbers: of the photographs, by image id; faces of others were removed while the report was made.
         model_id: whose vectors are compared; None takes the model of the first face.
         memberships: by face id.
-        likest: of a vector, shape (d,): the person that it is likest to, and how much.
+        people: with whom unknown faces are compared, by the rule by which faces are assigned.
         place: shape (n, d) float32 to shape (n, 2): the map.
     """
     faces: list[Face] = []
@@ -67,8 +67,9 @@ def light_faces(
         nearest = None
         model_id = model_id or record.model_id
         if record.vector is not None and record.model_id == model_id:  # vectors of two models have no common space
-            if cluster_id is None:
-                nearest, similarity = likest(record.vector)
+            if cluster_id is None and len(people):
+                found = people.two_nearest(record.vector[None])
+                nearest, similarity = people.cluster_ids[found.person[0]], float(found.similarity[0])
             if len(vectors) < MAP_FACES:
                 mapped.append(len(faces))
                 vectors.append(record.vector)
@@ -89,21 +90,6 @@ def light_faces(
         for index, position in zip(mapped, _whole_numbers(place(np.stack(vectors))), strict=True):
             faces[index] = replace(faces[index], place=position)
     return faces
-
-
-def likest_among(clusters: Sequence[Cluster]) -> Likest:
-    """Return what finds the cluster with the nearest medoid or exemplar, and the inner product with that."""
-    if not clusters:
-        return lambda _: (None, None)
-    standing = np.concatenate([vectors for of in clusters for vectors in (of.medoid[None], of.exemplars)])
-    owners = [of.cluster_id for of in clusters for _ in range(1 + len(of.exemplars))]
-
-    def likest(vector: NDArray[np.float32]) -> tuple[str | None, float | None]:
-        products = standing @ vector
-        best = int(products.argmax())
-        return owners[best], float(products[best])
-
-    return likest
 
 
 def _whole_numbers(places: NDArray[np.float32]) -> list[tuple[int, int]]:

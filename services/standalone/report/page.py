@@ -17,6 +17,7 @@ from services.standalone.report.content import PLAIN_FACE, Report, Run, build
 from services.standalone.report.faces import MAP_SIDE
 from services.standalone.report.thumbnails import thumbnail_width, thumbnails
 from services.standalone.tsne import embed_2d
+from shared.people import Rule
 from shared.ports import FaceRepository, ObjectStore
 from shared.whole_output import whole_file
 
@@ -33,6 +34,7 @@ def write_report(
     faces_bucket: str,
     similarity_threshold: float,
     sharpness_threshold: float,
+    rule: Rule = "medoid",
     seed: int = 0,
 ) -> None:
     """Write what the repository knows as one page; the same records and crops give the same bytes.
@@ -44,6 +46,7 @@ def write_report(
         faces_bucket: where the crops lie, by their crop keys.
         similarity_threshold: inner product; from it on a face is assigned.
         sharpness_threshold: variance of the Laplacian; below it a face is blurry.
+        rule: by which faces are assigned.
         seed: of the map.
     """
     generation = repository.active_generation()
@@ -58,6 +61,7 @@ def write_report(
         similarity_threshold=similarity_threshold,
         sharpness_threshold=sharpness_threshold,
         smallest_face=partial(smallest_face, settings=DetectorSettings()),
+        rule=rule,
     )
     width = thumbnail_width(len(report.faces))
     pictures = thumbnails(objects, faces_bucket, (face.crop_key for face in report.faces), width)

@@ -1,0 +1,81 @@
+"""Every command first refuses settings that nobody would read: one place for all commands."""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+from typer.core import TyperGroup
+
+_PREFIX = "FACESTREAM_"
+MODULES = {
+    "ASSIGNER": "shared.matching",
+    "BUCKET": "shared.settings",
+    "DETECTOR": "services.detector.settings",
+    "EMBEDDER": "services.embedder.settings",
+    "KAFKA": "shared.adapters.kafka_settings",
+    "MINIO": "shared.adapters.minio",
+    "MODELS": "shared.settings",
+    "MONGO": "shared.adapters.mongo_settings",
+    "QUALITY": "services.quality.settings",
+    "RECLUSTERER": "services.reclusterer.settings",
+    "SECRETS": "shared.settings",
+    "SERVICE": "shared.service",
+    "STANDALONE": "services.standalone.settings",
+    "TRACING": "shared.tracing",
+    "WORKER": "shared.worker",
+}
+"""Where the settings of each section are declared."""
+
+
+class CheckedGroup(TyperGroup):
+    """A group of commands, and of groups of commands, each of which begins with `check_settings`.
+
+    Help does not: it says what the settings are to whoever got one wrong.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        _check_first(self)
+
+
+def check_settings() -> None:
+    """Refuse `FACESTREAM_*` variables that nobody would read; raises `InvalidInput`.
+
+    Settings are known when they are imported. So those of the sections that the environment speaks of are, and all
+    where it speaks of an unknown one. Where none is set, nothing is imported.
+    """
+    names = [name for name in os.environ if name.startswith(_PREFIX)]
+    if not names:
+        return
+    # Not at the top: --help does without.
+    from shared.settings import check_environment  # noqa: PLC0415
+
+    spoken_of = {section for section in MODULES for name in names if name.startswith(f"{_PREFIX}{section}_")}
+    known = (*(f"{_PREFIX}{section}_" for section in MODULES), f"{_PREFIX}TEST_")
+    for section in spoken_of if all(name.startswith(known) for name in names) else MODULES:
+        try:
+            import_module(MODULES[section])
+        except ModuleNotFoundError as error:
+            # Who works on folders alone need not have the libraries of the stream; then its settings are not judged.
+            if (error.name or "").partition(".")[0] in {"cli", "services", "shared"}:
+                raise
+    check_environment()
+
+
+def _check_first(group: TyperGroup) -> None:
+    for command in group.commands.values():
+        if isinstance(command, TyperGroup):
+            _check_first(command)
+        elif command.callback is not None:
+            command.callback = _checked(command.callback)
+
+
+def _checked(command: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(command)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        check_settings()
+        return command(*arguments, **options)
+
+    return checked
