@@ -29,6 +29,7 @@ _FIRST = 30  # photographs of which the people are made
 _PACE = 0.1  # seconds between two uploads
 _RECONCILE_AFTER = 8.0  # seconds without news; then what no notification came for is announced
 _GRACE = timedelta(seconds=5)
+_LOSS = 0.2  # share of the known photographs that may be announced as removed in one go
 _PATIENCE = 240.0  # seconds after a fault; what has no outcome then is lost
 
 
@@ -139,7 +140,9 @@ class Drill:
         kafka = KafkaSettings(bootstrap_servers=self.pipeline.stack.kafka.bootstrap_servers)
         try:
             with self.pipeline.repository() as repository:
-                report = reconcile(self.store, repository, "photos", KafkaWriter(kafka, "reconcile"), _GRACE)
+                report = reconcile(
+                    self.store, repository, "photos", KafkaWriter(kafka, "reconcile"), _GRACE, largest_loss=_LOSS
+                )
         except Transient:
             return 0  # the next run will do it
         return report.without_outcome + report.gone
