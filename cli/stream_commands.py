@@ -110,7 +110,7 @@ def reconcile(
 
     Photographs without an outcome (a notification was lost, or the bucket was filled before the stream ran) are
     announced as uploaded, known ones whose object is gone as removed; where that are too many, a line says so and the
-    exit status is 1. Made to be run on a schedule: with --every, and FACESTREAM_SERVICE_HEALTH_PORT, it has metrics.
+    exit status is 1. Made to be run on a schedule: with --every, and FACESTREAM_SERVICE_HEALTH_PORT set it has metrics.
     """
     from cli.jobs.reconciling import Held, reconcile_bucket, tell_metrics  # noqa: PLC0415  see above
     from shared.settings import check_environment  # noqa: PLC0415  see above

@@ -26,8 +26,9 @@ from shared.topics import TOPICS, Topic
 _KEY = b"0" * 32
 _ROUND = "facestream_round"  # the header that says which of the two it is
 _ROUNDS = 2  # the first clears values away, the second tombstones
-# The cleaner comes by within a minute or, behind with its work, later; tombstones are kept from then on.
-_MARGIN = timedelta(hours=1)
+# Tombstones are kept from the compaction on, which comes within a minute or, where much is to be done, later. So the
+# second round comes a 24th later than they demand: an hour of a day.
+_MARGIN = 1 / 24
 _LAG, _SEGMENT, _TOMBSTONES = "max.compaction.lag.ms", "segment.ms", "delete.retention.ms"
 _FOR_EVER = 100 * 365 * 24 * 3600 * 1000  # milliseconds; Kafka has larger numbers than a timedelta
 
@@ -41,11 +42,11 @@ class Idle:
     rounds: int
 
 
-def idle_partitions(settings: KafkaSettings, margin: timedelta = _MARGIN) -> Sequence[Idle]:
+def idle_partitions(settings: KafkaSettings) -> Sequence[Idle]:
     """Return the partitions in which something erased may still stand; raises `Fatal`, `Transient`."""
     admin, now = KafkaAdmin(settings), datetime.now(UTC)
     topics = (topic for topic in TOPICS if topic.cleanup == "compact")
-    return [idle for topic in topics for idle in _idle(admin, settings, topic, now, margin)]
+    return [idle for topic in topics for idle in _idle(admin, settings, topic, now)]
 
 
 def roll(writer: KafkaWriter, idle: Sequence[Idle]) -> None:
@@ -54,11 +55,11 @@ def roll(writer: KafkaWriter, idle: Sequence[Idle]) -> None:
     writer.write_if(records, lambda: False, [it.partition for it in idle])
 
 
-def _idle(admin: KafkaAdmin, settings: KafkaSettings, topic: Topic, now: datetime, margin: timedelta) -> Iterator[Idle]:
+def _idle(admin: KafkaAdmin, settings: KafkaSettings, topic: Topic, now: datetime) -> Iterator[Idle]:
     state = admin.topic(topic.name)
     if state is None:
         return
-    quiet = _time_between(state.configuration) + margin
+    quiet = _time_between(state.configuration) * (1 + _MARGIN)
     with KafkaReader(settings, topic.name, committed=False) as reader:
         last = reader.last(admin.extents(topic.name))
     for partition, record in sorted(last.items()):

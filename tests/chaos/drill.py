@@ -60,6 +60,7 @@ class Drill:
         files = sample_folder(self._photos, photographs)
         self._first, self._left = files[:_FIRST], files[_FIRST:]
         self.reference = Reference(self._photos, files, _FIRST, folder / "reference")
+        self.in_the_way: set[str] = set()
         self._repeated = 0
         self._special = 0
 
@@ -84,6 +85,10 @@ class Drill:
         """Return a key for a photograph that the reference does not have."""
         self._special += 1
         return f"{SPECIAL}{kind}-{self._special}"
+
+    def is_special(self, key: str) -> bool:
+        """Say whether the reference does not have a photograph: it was put for a fault alone."""
+        return key.startswith(SPECIAL) or key in self.in_the_way
 
     def retries(self, service: str) -> int:
         """Count how often the processes of a service have said that they try again."""
