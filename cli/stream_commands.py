@@ -112,12 +112,11 @@ def reconcile(
     announced as uploaded, known ones whose object is gone as removed; where that are too many, a line says so and the
     exit status is 1. Made to be run on a schedule: with --every, and FACESTREAM_SERVICE_HEALTH_PORT set it has metrics.
     """
-    from cli.jobs.reconciling import Held, reconcile_bucket, tell_metrics  # noqa: PLC0415  see above
+    from cli.jobs.reconciling import Held, reconcile_bucket, told_metrics  # noqa: PLC0415  see above
     from shared.settings import check_environment  # noqa: PLC0415  see above
 
     check_environment()
-    if every:
-        tell_metrics(every)
+    health = told_metrics(every) if every else None
     while True:
         try:
             for line in reconcile_bucket(dry_run=dry_run, grace=grace, largest_loss=largest_loss):
@@ -126,8 +125,9 @@ def reconcile(
             if every is None:
                 raise
             typer.echo(str(error) if isinstance(error, Held) else f"given up until the next time: {error}", err=True)
-        if every is None:
+        if every is None or health is None:
             return
+        health.looped()
         time.sleep(every.total_seconds())
 
 

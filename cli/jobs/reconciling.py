@@ -98,13 +98,16 @@ class _Pair:
     images: Sequence[ImageRecord]
 
 
-def tell_metrics(period: timedelta) -> None:
-    """Answer on the health port, if the settings of services name one, while comparisons are made again and again."""
-    settings = ServiceSettings()
+def told_metrics(period: timedelta) -> Health:
+    """Answer on the health port, if the settings of services name one, while comparisons are made again and again.
+
+    Whoever makes them notes each of them in what is returned; where none comes for long, the process is not live.
+    """
+    settings, health = ServiceSettings(), Health(longest_silence=(period + _LONGEST).total_seconds())
+    health.ready = True
     if settings.health_port:
-        health = Health(longest_silence=(period + _LONGEST).total_seconds())
-        health.ready = True
         serve(health, settings.health_host, settings.health_port)
+    return health
 
 
 def reconcile_bucket(*, dry_run: bool, grace: float, largest_loss: float | None = None) -> Iterator[str]:

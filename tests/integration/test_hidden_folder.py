@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 _SIZE = 4
 _FOLDER = "2024"
-_HIDDEN = 24  # photographs; more than those whose removal is never held back
+_HIDDEN = 14  # photographs
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def reconciled(pipeline: Pipeline) -> Command:
 
 
 def test_an_object_named_like_a_folder_costs_nobody_in_that_folder_anything(pipeline: Pipeline) -> None:
-    photos = [photo for person in PEOPLE[:3] for photo in sample_photos(person)[:9]]
+    photos = [photo for person in PEOPLE[:3] for photo in sample_photos(person)[:6]]
     keys = [f"{_FOLDER if at < _HIDDEN else 'other'}/{at:02}.jpg" for at in range(len(photos))]
     for key, photo in zip(keys, photos, strict=True):
         pipeline.store.put("photos", key, photo.read_bytes(), "image/jpeg")
@@ -72,11 +72,11 @@ def test_an_object_named_like_a_folder_costs_nobody_in_that_folder_anything(pipe
     pipeline.store.put("photos", _FOLDER, sample_photos(PEOPLE[3])[0].read_bytes(), "image/jpeg")
     pipeline.wait(lambda: _FOLDER in told(pipeline), "the object in the way")
     assert sorted(info.key for info in pipeline.store.list("photos")) == [_FOLDER, *sorted(keys[_HIDDEN:])]
-    (line,) = [line for line in reconciled(pipeline).lines if "though the listing does not show" in line]
-    assert line.startswith(f"{_HIDDEN} objects are there")
-    assert f"({_FOLDER}/00.jpg is the first)" in line
+    said = reconciled(pipeline).lines
     after = people(pipeline)
     assert before.items() <= after.items()
+    first = f"{_FOLDER}/00.jpg"
+    assert f"{_HIDDEN} objects are there though the listing does not show them ({first} is the first)" in said
 
     # Announced by somebody who had only the listing, or at a time at which it was true, and read now.
     with pipeline.repository() as repository:
