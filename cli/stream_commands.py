@@ -92,24 +92,38 @@ def reconcile(
         timedelta | None,
         typer.Option(metavar="TIME", parser=period_of, help="Go on for ever, once in 7d, 12h, 30m or 45s."),
     ] = None,
+    largest_loss: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Of the known photographs; where more are gone, none is announced as removed, with 1 all are. Up to 20"
+            " always are, unless the bucket is empty. [default: 0.2, or FACESTREAM_RECONCILER_LARGEST_LOSS]",
+        ),
+    ] = None,
 ) -> None:
     """Compare the bucket with the database, and announce what the stream has not heard of.
 
     Photographs without an outcome (a notification was lost, or the bucket was filled before the stream ran) are
-    announced as uploaded, known ones whose object is gone as removed. Made to be run on a schedule.
+    announced as uploaded, known ones whose object is gone as removed; where that are too many, a line says so and the
+    exit status is 1. Made to be run on a schedule: with --every, and FACESTREAM_SERVICE_HEALTH_PORT set it has metrics.
     """
-    from cli.jobs.reconciling import reconcile_bucket  # noqa: PLC0415  see above
+    from cli.jobs.reconciling import Held, reconcile_bucket, told_metrics  # noqa: PLC0415  see above
 
+    health = told_metrics(every) if every else None
     while True:
         try:
-            for line in reconcile_bucket(dry_run=dry_run, grace=grace):
+            for line in reconcile_bucket(dry_run=dry_run, grace=grace, largest_loss=largest_loss):
                 say(line)
-        except Transient as error:
+        except (Transient, Held) as error:
             if every is None:
                 raise
-            say(f"given up until the next time: {error}", on_error_stream=True)
-        if every is None:
+            given_up = str(error) if isinstance(error, Held) else f"given up until the next time: {error}"
+            say(given_up, on_error_stream=True)
+        if every is None or health is None:
             return
+        health.looped()
         time.sleep(every.total_seconds())
 
 

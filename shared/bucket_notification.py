@@ -7,6 +7,7 @@ from urllib.parse import unquote_plus
 from pydantic import AwareDatetime, BaseModel, Field
 
 from shared import metrics
+from shared.errors import ObjectError, Poison
 from shared.events import BucketEvent
 from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord, ObjectStore
@@ -67,11 +68,12 @@ def bucket_events(record: ConsumedRecord) -> Sequence[BucketEvent]:
 def confirmed_events(record: ConsumedRecord, objects: ObjectStore, rule: PhotoRule) -> Sequence[BucketEvent]:
     """Return the same, without what is no photograph by its key, and without removals that are none.
 
-    Of the former nothing is read. The latter only the bucket can tell, where it keeps versions.
+    Of the former nothing is read. The latter only the bucket can tell.
 
     MinIO tells of a delete marker that was deleted by the same words as of one that was made: the object is there
     again then, or has been all the time. A "null" version that was deleted may have been the last one or an old one.
-    Raises `Transient` as well.
+    And what the reconciler says is not the bucket's own word: it may have waited here since a moment at which the
+    bucket showed less than it holds. Raises `Transient` as well, and `Poison` too where the bucket does not say.
     """
     found = decoded(record, Notification).records
     told = [(event, _is_doubtful(of)) for of in found if (event := _event(of)) and not _is_dropped(event, rule)]
@@ -91,13 +93,18 @@ def _is_dropped(event: BucketEvent, rule: PhotoRule) -> bool:
 
 def _is_doubtful(record: _Record) -> bool:
     name = record.event_name.removeprefix("s3:")
-    return name == _DELETE_MARKER or (name in _OF_VERSION and record.s3.object.version_id == _WITHOUT_VERSIONS)
+    if not name.startswith(_REMOVED):
+        return False
+    is_null = name in _OF_VERSION and record.s3.object.version_id == _WITHOUT_VERSIONS
+    return name == _DELETE_MARKER or is_null or record.event_source == RECONCILER
 
 
 def _is_there(objects: ObjectStore, event: BucketEvent) -> bool:
-    # A key is the first of all that begin with it.
-    found = next(objects.list(event.bucket, event.key), None)
-    return found is not None and found.key == event.key
+    try:
+        return objects.exists(event.bucket, event.key)
+    except ObjectError as error:
+        msg = f"nobody can tell whether this object was removed: {error}"
+        raise Poison(msg) from error
 
 
 def _event(record: _Record) -> BucketEvent | None:

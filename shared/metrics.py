@@ -56,6 +56,12 @@ CLUSTERS_CHANGED = Counter(
     "facestream_clusters_changed_total", "Clusters by what a regrouping made of them.", ["change"]
 )
 PEOPLE = Gauge("facestream_people", "People in the active generation.")
+RECONCILE_HELD = Gauge(
+    "facestream_reconcile_held_photographs", "Gone from the bucket, too many to be announced as removed; else 0."
+)
+RECONCILE_HIDDEN = Gauge(
+    "facestream_reconcile_hidden_photographs", "In the bucket though the bucket's listing does not show them."
+)
 MODEL = Info("facestream_model", "The network that embeds, and what it runs on.")
 
 # A counter that comes into being with its first event shows no increase by it: what can be named beforehand stands

@@ -49,6 +49,13 @@ class ObjectStore(Protocol):
         """Return an object; raises `ObjectMissing` or `ObjectRefused`."""
         ...
 
+    def exists(self, bucket: str, key: str) -> bool:
+        """Say whether there is an object of this key, by asking for it: a listing may lack what is there.
+
+        False only where the store itself says that there is none; raises `ObjectRefused` where it does not say.
+        """
+        ...
+
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         """Store an object, whole or not at all; one of the same key is replaced."""
         ...

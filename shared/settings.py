@@ -20,7 +20,7 @@ _PREFIX = "FACESTREAM_"
 
 SECTIONS = (
     *("ASSIGNER", "BUCKET", "DETECTOR", "EMBEDDER", "KAFKA", "MINIO", "MODELS", "MONGO", "PHOTOS", "QUALITY"),
-    *("RECLUSTERER", "SECRETS", "SERVICE", "STANDALONE", "TRACING", "WORKER"),
+    *("RECLUSTERER", "RECONCILER", "SECRETS", "SERVICE", "STANDALONE", "TRACING", "WORKER"),
 )
 """The first words of all variables; `TEST` is for the tests."""
 
@@ -65,6 +65,17 @@ class BucketSettings(Settings):
     notification: Annotated[
         str, Field(pattern=r"^arn:[^\s]+$", description="ARN of MinIO's Kafka target, which tells of photographs")
     ] = "arn:minio:sqs::PRIMARY:kafka"
+
+
+class ReconcilerSettings(Settings):
+    """What the comparison of bucket and database may conclude by itself."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTREAM_RECONCILER_")
+
+    largest_loss: Annotated[
+        float,
+        Field(ge=0, le=1, description="share of the known photographs; where more are gone none is announced"),
+    ] = 0.2
 
 
 def check_environment(environment: Mapping[str, str] = os.environ) -> None:

@@ -1,7 +1,8 @@
 """The topics: one table, from which `facestream init` creates them and the documentation is made.
 
 Compacted topics keep the last record of every key for ever. What was said before of a key goes within about a day,
-and its tombstone a day later, the brokers' default.
+and its tombstone a day later, the brokers' default; in a partition that nobody writes to any more the reconciler sees
+to it (`adapters/kafka_idle.py`).
 """
 
 from dataclasses import dataclass

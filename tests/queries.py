@@ -20,7 +20,7 @@ from shared.topics import TOPICS
 
 ROOT = Path(__file__).parents[1]
 RULES = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
-SERVICES = ("detector", "quality", "embedder", "assigner", "reclusterer")
+SERVICES = ("detector", "quality", "embedder", "assigner", "reclusterer", "reconciler")
 JOBS = frozenset({*SERVICES, "minio"})
 _OF_SCRAPE = frozenset({"job", "instance"})
 _ENDINGS: Mapping[type[MetricWrapperBase], tuple[str, ...]] = {

@@ -17,7 +17,7 @@ from shared.errors import InvalidInput, ObjectError, Transient
 from shared.photo_files import PhotoFolder, sorted_files
 from shared.photo_names import Reason, told
 from shared.photo_rule import PhotoRule, PhotoSettings
-from shared.ports import ObjectInfo, ObjectStore
+from shared.ports import ObjectInfo, ObjectStore, StoredObject
 from shared.settings import BucketSettings
 
 _FOLDER = "folder"  # the name of the bucket that the folder is
@@ -112,18 +112,28 @@ def beside(
 
 def _sent(folder: ObjectStore, objects: ObjectStore, bucket: str, info: ObjectInfo, there: ObjectInfo | None) -> Fate:
     found = folder.get(_FOLDER, info.key)
-    if there is not None and (there.size, there.etag) == (len(found.data), found.etag):
-        return Fate.THERE
-    kind = _TYPES.guess_type(info.key)[0] or "application/octet-stream"
     for pause in _RETRIES:
         try:
-            objects.put(bucket, info.key, found.data, kind)
+            return _placed(objects, bucket, info.key, found, there)
         except Transient:
             time.sleep(pause)
-        else:
-            return Fate.SENT
-    objects.put(bucket, info.key, found.data, kind)
+    return _placed(objects, bucket, info.key, found, there)
+
+
+def _placed(objects: ObjectStore, bucket: str, key: str, found: StoredObject, there: ObjectInfo | None) -> Fate:
+    if ((there.size, there.etag) if there else _unlisted(objects, bucket, key)) == (len(found.data), found.etag):
+        return Fate.THERE
+    objects.put(bucket, key, found.data, _TYPES.guess_type(key)[0] or "application/octet-stream")
     return Fate.SENT
+
+
+def _unlisted(objects: ObjectStore, bucket: str, key: str) -> tuple[int, str] | None:
+    """Return size and MD5 of an object that is there though no listing shows it, as MinIO does with whole folders."""
+    try:
+        stored = objects.get(bucket, key) if objects.exists(bucket, key) else None
+    except ObjectError:  # whoever may only write uploads it once more
+        return None
+    return (len(stored.data), stored.etag) if stored else None
 
 
 def _parallel(call: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:

@@ -2,30 +2,49 @@
 
 Both come in the same order, so one walk over both compares them, whatever their number. While it goes on, objects
 come and go and outcomes are written; so each difference is looked at again, by itself, before it is announced.
+
+Absence in a listing is not removal: MinIO lists nothing of a folder beside an object of the folder's name. So the
+object itself is asked for. And where far more is gone than people remove without the stream hearing of it, a wrong,
+new or half restored bucket is likelier than that: nothing is announced as removed until a person has looked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Protocol
 
 from more_itertools import chunked
 
-from shared import notices
+from cli.jobs.watching import printable
+from shared import metrics, notices
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_backlog import longest_wait
+from shared.adapters.kafka_idle import idle_partitions, roll
 from shared.adapters.kafka_writer import KafkaWriter
 from shared.adapters.minio import MinioSettings, MinioStore
 from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.errors import Fatal, ObjectRefused
 from shared.events import Outcome
+from shared.health import Health, serve
 from shared.ids import object_id
+from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.ports import FaceRepository, ObjectInfo, ObjectStore, ProducedRecord
 from shared.records import ImageRecord
-from shared.settings import BucketSettings
+from shared.service import ServiceSettings
+from shared.settings import BucketSettings, ReconcilerSettings
 
 _BLOCK = 500  # objects looked up at once, and notices in one transaction
+_THREADS = 16  # objects asked for at once; as many connections as the store keeps open
 _BEHIND = timedelta(hours=1)  # what waits for longer than this, and than the grace, says that the stream is behind
+_LONGEST = timedelta(hours=6)  # that a comparison may take; then the process counts as stuck
+# Removals that are never too many, of whatever share: of a hundred photographs a person removes thirty in one go.
+_FEW = 20
+
+
+class Held(Fatal):
+    """So many photographs are gone that a person has to say whether they were removed."""
 
 
 class Writer(Protocol):
@@ -38,12 +57,17 @@ class Writer(Protocol):
 
 @dataclass
 class Report:
-    """The numbers of one comparison."""
+    """The numbers of one comparison. `gone` are announced as removed unless they are `held` back."""
 
     objects: int = 0
+    known: int = 0
     without_outcome: int = 0
     young: int = 0
+    hidden: int = 0
+    first_hidden: str = ""
     gone: int = 0
+    prefix_of_gone: str = ""
+    held: bool = False
 
     def lines(self, *, dry_run: bool) -> Iterator[str]:
         """Yield the numbers for a person."""
@@ -51,7 +75,20 @@ class Report:
         yield f"{self.objects} objects in the bucket"
         yield f"{self.without_outcome} without an outcome: {announced} as uploaded"
         yield f"{self.young} without an outcome, and too young to be missed"
-        yield f"{self.gone} known and gone from the bucket: {announced} as removed"
+        if self.hidden:
+            first = printable(self.first_hidden)
+            yield f"{self.hidden} objects are there though the listing does not show them ({first} is the first)"
+        if not self.held:
+            yield f"{self.gone} known and gone from the bucket: {announced} as removed"
+
+    def objection(self) -> str:
+        """Return why nothing was announced as removed, and what to do."""
+        keys = f"; their keys begin with {printable(self.prefix_of_gone)}" if self.prefix_of_gone else ""
+        return (
+            f"{self.gone} of {self.known} known photographs are not in the bucket{keys}. Of so many at once nothing is"
+            " announced as removed. Look whether the bucket is the right one and whole; if they were removed on"
+            " purpose, run `facestream reconcile --largest-loss 1`"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,48 +99,108 @@ class _Pair:
     images: Sequence[ImageRecord]
 
 
-def reconcile_bucket(*, dry_run: bool, grace: float) -> Iterator[str]:
-    """Compare the bucket and the database of the settings; yield what a person wants to know."""
+def told_metrics(period: timedelta) -> Health:
+    """Answer on the health port, if the settings of services name one, while comparisons are made again and again.
+
+    Whoever makes them notes each of them in what is returned; where none comes for long, the process is not live.
+    """
+    settings, health = ServiceSettings(), Health(longest_silence=(period + _LONGEST).total_seconds())
+    health.ready = True
+    if settings.health_port:
+        serve(health, settings.health_host, settings.health_port)
+    return health
+
+
+def reconcile_bucket(*, dry_run: bool, grace: float, largest_loss: float | None = None) -> Iterator[str]:
+    """Compare the bucket and the database of the settings; yield what a person wants to know.
+
+    Then have Kafka forget what was erased (`kafka_idle`). Raises `Held` when all else is done, and not for a dry run.
+    """
     kafka, bucket = KafkaSettings(), BucketSettings().photos
+    limit = ReconcilerSettings().largest_loss if largest_loss is None else largest_loss
     backlog = longest_wait(kafka)
+    report = None
+    writer = None if dry_run else KafkaWriter(kafka, "reconcile")
     if backlog is not None and datetime.now(UTC) - backlog.since > max(timedelta(seconds=grace), _BEHIND):
         # What waits there would be announced again by every run, and never get less.
         yield f"the stream is behind: {backlog}; nothing is announced, run this again when it has caught up"
-        return
-    store = MinioStore(MinioSettings())
-    writer: Writer = _Nobody() if dry_run else KafkaWriter(kafka, "reconcile")
-    with MongoRepository(MongoSettings()) as repository:
-        report = reconcile(store, repository, bucket, writer, timedelta(seconds=grace))
-    yield from report.lines(dry_run=dry_run)
+    else:
+        store = MinioStore(MinioSettings())
+        with MongoRepository(MongoSettings()) as repository:
+            report = reconcile(
+                store,
+                repository,
+                bucket,
+                writer or _Nobody(),
+                timedelta(seconds=grace),
+                largest_loss=limit,
+                rule=PhotoRule.of(PhotoSettings()),
+            )
+        metrics.RECONCILE_HELD.set(report.gone if report.held else 0)
+        metrics.RECONCILE_HIDDEN.set(report.hidden)
+        yield from report.lines(dry_run=dry_run)
+    if writer and (idle := idle_partitions(kafka)):
+        roll(writer, idle)
+        yield f"{len(idle)} idle partitions: written to, since Kafka forgets what was erased when more is written"
+    if report and report.held:
+        if not dry_run:
+            raise Held(report.objection())
+        yield report.objection()
 
 
 def reconcile(
-    objects: ObjectStore, repository: FaceRepository, bucket: str, writer: Writer, grace: timedelta
+    objects: ObjectStore,
+    repository: FaceRepository,
+    bucket: str,
+    writer: Writer,
+    grace: timedelta,
+    *,
+    largest_loss: float,
+    rule: PhotoRule,
 ) -> Report:
-    """Announce what the stream has not heard of; holds 500 differences at a time."""
+    """Announce what the stream has not heard of; holds 500 differences at a time, and the keys of all that is gone.
+
+    `largest_loss`: share of what is known that may be announced as removed in one run; 1: all. A million keys of 60
+    bytes take 100 MB. Objects that the `rule` passes over by their keys have no outcome, and none is missed.
+    """
     now, report = datetime.now(UTC), Report()
-    for block in chunked(_differences(objects, repository, bucket, report), _BLOCK):
-        found: list[ProducedRecord] = []
-        for info, known in _still_unknown(repository, bucket, (pair.info for pair in block if pair.info)):
-            if now - info.modified < grace:
-                report.young += 1
-            else:
-                report.without_outcome += 1
-                found.append(notices.uploaded(bucket, info, known))
-        for pair in block:
-            image = next((image for image in reversed(pair.images) if not _is_removed(image)), None)
-            if pair.info is None and image and _is_gone(objects, repository, image):
-                report.gone += 1
-                found.append(notices.removed(image, now))
-        if found:
-            writer.write(found)
+    gone: list[str] = []
+    with ThreadPoolExecutor(_THREADS, "exists") as pool:
+        for block in chunked(_differences(objects, repository, bucket, report, rule), _BLOCK):
+            found: list[ProducedRecord] = []
+            for info, known in _still_unknown(repository, bucket, (pair.info for pair in block if pair.info)):
+                if now - info.modified < grace:
+                    report.young += 1
+                else:
+                    report.without_outcome += 1
+                    found.append(notices.uploaded(bucket, info, known))
+            if found:
+                writer.write(found)
+            gone += _gone(objects, pool, bucket, [pair.images[0].key for pair in block if not pair.info], report)
+    report.gone, report.prefix_of_gone = len(gone), _common_prefix(gone)
+    report.held = _is_too_much(report, largest_loss)
+    if not report.held:
+        report.gone = sum(_announced(repository, bucket, keys, writer, now) for keys in chunked(gone, _BLOCK))
     return report
 
 
-def _differences(objects: ObjectStore, repository: FaceRepository, bucket: str, report: Report) -> Iterator[_Pair]:
+def _is_too_much(report: Report, largest_loss: float) -> bool:
+    if not report.gone or largest_loss >= 1:
+        return False
+    # An empty bucket is that of another, a new or a lost store, however few photographs it should hold.
+    return not report.objects or report.gone > max(_FEW, largest_loss * report.known)
+
+
+def _differences(
+    objects: ObjectStore, repository: FaceRepository, bucket: str, report: Report, rule: PhotoRule
+) -> Iterator[_Pair]:
     for pair in _side_by_side(objects.list(bucket), repository.images(), bucket):
+        if pair.info and not pair.images and rule.passes_over(pair.info.key):
+            continue
+        is_removed = all(map(_is_removed, pair.images))
         report.objects += pair.info is not None
-        if not (_is_known(pair.info, pair.images) if pair.info else all(map(_is_removed, pair.images))):
+        report.known += not is_removed
+        if not (_is_known(pair.info, pair.images) if pair.info else is_removed):
             yield pair
 
 
@@ -142,11 +239,42 @@ def _still_unknown(
             yield info, images
 
 
-def _is_gone(objects: ObjectStore, repository: FaceRepository, image: ImageRecord) -> bool:
-    # A key is the first of all that begin with it.
-    found = next(objects.list(image.bucket, image.key), None)
-    known = repository.images_of([image.object_id]).get(image.object_id, ())
-    return (found is None or found.key != image.key) and not all(map(_is_removed, known))
+def _gone(objects: ObjectStore, pool: Executor, bucket: str, unlisted: Sequence[str], report: Report) -> Iterator[str]:
+    """Yield those of the keys that no listing has of which the store itself says that there is no object."""
+
+    def may_be_there(key: str) -> bool:
+        try:
+            return objects.exists(bucket, key)
+        except ObjectRefused:  # what may not be looked at is not gone
+            return True
+
+    there = pool.map(may_be_there, unlisted)
+    for key, exists in zip(unlisted, there, strict=True):
+        if exists:
+            report.first_hidden = report.first_hidden or key
+            report.hidden += 1
+        else:
+            yield key
+
+
+def _announced(repository: FaceRepository, bucket: str, keys: Sequence[str], writer: Writer, now: datetime) -> int:
+    """Announce as removed what is still known of these objects; return of how many."""
+    known = repository.images_of([object_id(bucket, key) for key in keys])
+    living = [[image for image in images if not _is_removed(image)] for images in known.values()]
+    found = [notices.removed(images[-1], now) for images in living if images]
+    if found:
+        writer.write(found)
+    return len(found)
+
+
+def _common_prefix(ordered: Sequence[str]) -> str:
+    """Return the folder that all of these keys have in common, else the letters that they begin with."""
+    if not ordered:
+        return ""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(ordered[0], ordered[-1], strict=False))
+    prefix = "".join(letter for letter, _ in pairs)
+    folder, slash, _ = prefix.rpartition("/")
+    return folder + slash if slash else prefix
 
 
 class _Nobody:

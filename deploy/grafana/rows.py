@@ -188,6 +188,15 @@ _TROUBLE: Panels = (
         Query("sum(rate(minio_notify_events_errors_total[$__rate_interval]))", "failed"),
     ),
     lines(
+        *(
+            "Bucket and database",
+            "Held back: too many are gone at once to be taken for removed. Hidden: there, and in no listing.",
+            "short",
+        ),
+        Query("max(facestream_reconcile_held_photographs)", "held back"),
+        Query("max(facestream_reconcile_hidden_photographs)", "hidden"),
+    ),
+    lines(
         *("Space of the object store", "", "bytes"),
         Query("sum(minio_cluster_capacity_usable_total_bytes)", "all"),
         Query("sum(minio_cluster_capacity_usable_free_bytes)", "free"),

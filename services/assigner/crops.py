@@ -20,7 +20,7 @@ _FacesOf = Mapping[str, Sequence[FaceRecord]]
 def lacks_crops(event: FacesEmbedded, known: Sequence[ImageRecord], objects: ObjectStore, bucket: str) -> bool:
     """Say whether an object that has a past, without which nothing was ever erased, lost crops to an erasure."""
     return bool(known) and any(
-        face.verdict is Verdict.CROP_MISSING or not _exists(objects, bucket, face.crop_key) for face in event.faces
+        face.verdict is Verdict.CROP_MISSING or not objects.exists(bucket, face.crop_key) for face in event.faces
     )
 
 
@@ -35,7 +35,3 @@ def unkept(events: Sequence[FacesEmbedded], recorded: _FacesOf) -> list[str]:
     """Return the keys of crops that the detector has stored for events that are dropped, and nobody else knows of."""
     kept = {face.face_id for faces in recorded.values() for face in faces}
     return [face.crop_key for event in events for face in event.faces if face.face_id not in kept]
-
-
-def _exists(objects: ObjectStore, bucket: str, key: str) -> bool:
-    return any(info.key == key for info in objects.list(bucket, key))

@@ -68,6 +68,24 @@ class FolderStore:
             raise _missing(bucket, key)
         return path
 
+    def exists(self, bucket: str, key: str) -> bool:
+        """Say whether a listing would have this key: of a link that leads nowhere too, and of no folder.
+
+        Raises `ObjectRefused` where we may not look, and `Transient` where the bucket's own folder is gone.
+        """
+        root = self._root(bucket)
+        path = _path(root, key.removesuffix("/"))
+        if path is None:
+            return False
+        try:
+            path.lstat()
+        except OSError as error:
+            found = _not_read(error, root, path, f"{bucket}/{key}")
+            if isinstance(found, ObjectMissing) or error.errno == errno.ENAMETOOLONG:
+                return False
+            raise found from error
+        return _is_closed(path) if key.endswith("/") else not os.path.isdir(path)  # noqa: PTH112  that of Path raises
+
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port
         """Write a file under another name and rename it, so that readers find all of it or nothing.
 
@@ -243,6 +261,15 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself, or where we may not look
         return False
+
+
+def _is_closed(path: Path) -> bool:
+    """Say whether a path is a folder that cannot be read."""
+    try:
+        _names(path)
+    except OSError as error:
+        return error.errno not in _NOT_THERE
+    return False
 
 
 def _info(path: Path, key: str) -> ObjectInfo | None:

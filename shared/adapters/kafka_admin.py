@@ -104,6 +104,11 @@ class KafkaAdmin:
         next_ones = [max(read.get(number, 0), start) for number, start in enumerate(first)]
         return {number: start for number, start in enumerate(next_ones) if start < last[number]}
 
+    def extents(self, name: str) -> Mapping[int, tuple[int, int]]:
+        """Return the first offset of each partition, and the one that its next record will have."""
+        places = [TopicPartition(name, number) for number in range(self._metadata().get(name, 0))]
+        return dict(enumerate(zip(*self._offsets(places), strict=True))) if places else {}
+
     def _metadata(self) -> Mapping[str, int]:
         topics = self._listener.insisting(
             self._client, lambda seconds: self._client.list_topics(timeout=seconds), _PATIENCE

@@ -1,6 +1,6 @@
 """Reading topics from the outside: without a group, so that no reader takes a partition from a service."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,14 +13,16 @@ from shared.errors import Fatal
 from shared.ports import ConsumedRecord
 
 _PATIENCE = 15.0  # seconds until the topic's partitions must be known
+_BACK = 16  # offsets before the end at which the last record is looked for first
 _WAIT = 0.2  # seconds of one wait; Ctrl-C is heard between two
 
 
 class KafkaReader:
-    """Reads committed records of one topic; a context manager. Raises `Fatal` and `Transient`."""
+    """Reads committed records of one topic, or all; a context manager. Raises `Fatal` and `Transient`."""
 
-    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+    def __init__(self, settings: KafkaSettings, topic: str, *, committed: bool = True) -> None:
         self._settings = settings
+        self._isolation = "read_committed" if committed else "read_uncommitted"
         self._topic = topic
         self._next: dict[int, int] = {}  # the offset of what is read next, by partition
         self._connect()
@@ -34,7 +36,7 @@ class KafkaReader:
                 "log_level": 0,
                 "group.id": "facestream.reader",  # demanded by the client; nothing is ever committed in it
                 "enable.auto.commit": False,
-                "isolation.level": "read_committed",
+                "isolation.level": self._isolation,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "queued.max.messages.kbytes": 32 * 1024,
@@ -79,6 +81,31 @@ class KafkaReader:
         while True:
             for record in self._records():
                 return None if isinstance(record, int) else record
+
+    def last(self, extents: Mapping[int, tuple[int, int]]) -> Mapping[int, ConsumedRecord]:
+        """Return the last record of each partition that has any; `extents`: its first offset and the one after all."""
+        found: dict[int, ConsumedRecord] = {}
+        back = _BACK
+        left = {partition: extent for partition, extent in extents.items() if extent[0] < extent[1]}
+        while left:
+            self._next = {partition: max(first, after - back) for partition, (first, after) in left.items()}
+            starts = dict(self._next)
+            self._assign()
+            unread = set(left)
+            while unread:
+                for record in self._records():
+                    if isinstance(record, int):
+                        unread.discard(record)
+                    else:
+                        found[record.partition] = record
+            # Behind it there may be marks of transactions only; at the beginning there is nothing left to look at.
+            left = {
+                partition: extent
+                for partition, extent in left.items()
+                if partition not in found and starts[partition] > extent[0]
+            }
+            back *= _BACK
+        return found
 
     def _start(self, offset: int) -> Sequence[int]:
         partitions = self._partitions()

@@ -65,13 +65,19 @@ class KafkaWriter:
                 self._abort()
                 raise
 
-    def write_if(self, records: Sequence[ProducedRecord], holds: Callable[[], bool]) -> bool:
-        """Append all records, then ask, then commit if the answer is yes; say whether they were written."""
+    def write_if(
+        self, records: Sequence[ProducedRecord], holds: Callable[[], bool], partitions: Sequence[int | None] = ()
+    ) -> bool:
+        """Append all records, then ask, then commit if the answer is yes; say whether they were written.
+
+        `partitions` as in `write`.
+        """
+        chosen = partitions or [None] * len(records)
         with self._listener.translated():
             self._producer.begin_transaction()
             try:
-                for record in records:
-                    self._produce(record, None)
+                for record, partition in zip(records, chosen, strict=True):
+                    self._produce(record, partition)
                 with self._watch.over():
                     left = self._producer.flush(_PATIENCE)
                 if left:

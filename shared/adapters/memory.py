@@ -31,6 +31,10 @@ class MemoryObjectStore:
             raise ObjectMissing(msg) from None
         return StoredObject(data, _etag(data))
 
+    def exists(self, bucket: str, key: str) -> bool:
+        """Say whether there is an object of this key."""
+        return key in self._buckets[bucket]
+
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port
         """Store an object."""
         self._buckets[bucket][key] = (bytes(data), datetime.now(UTC))

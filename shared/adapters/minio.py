@@ -149,6 +149,32 @@ class MinioStore:
                 response.close()
                 response.release_conn()
 
+    def exists(self, bucket: str, key: str) -> bool:
+        """Say whether there is an object of this key; raises `ObjectRefused`, `Transient`, `Fatal`.
+
+        Asked by HEAD. A refusal of that has no body: the 404 of a missing bucket, of a proxy and of a missing object
+        are one, and so are the 403 of a wrong key and of a forbidden object. So what is refused is asked for by GET,
+        whose refusal is in the store's own words.
+        """
+        if not _possible(key):
+            return False
+        try:
+            with _errors(f"{bucket}/{key}", no_such_name=ObjectMissing, refused=ObjectRefused):
+                if not self._heads(bucket, key):
+                    response = self._client.get_object(bucket, key)
+                    response.close()
+                    response.release_conn()
+        except ObjectMissing:
+            return False
+        return True
+
+    def _heads(self, bucket: str, key: str) -> bool:
+        try:
+            self._client.stat_object(bucket, key)
+        except (MinioException, ValueError):  # ValueError: minio-py 7.2.20 stumbles over a 409 without a body
+            return False
+        return True
+
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         """Store an object in one request, so that its etag is its MD5.
 

@@ -37,6 +37,7 @@ def _faults(kills: int, seconds: float) -> list[Callable[[Drill], object]]:
         faults.fenced,
         faults.poisoned,
         faults.removed_before_it_was_read,
+        faults.folder_hidden,
         *(partial(faults.crop_missing, service=service) for service in ("quality", "embedder")),
         faults.store_full,
         kill,

@@ -15,6 +15,7 @@ from shared.adapters.kafka_writer import KafkaWriter
 from shared.adapters.minio import MinioStore
 from shared.errors import Transient
 from shared.events import Outcome
+from shared.photo_rule import PhotoRule
 from tests.chaos.feed import Feed, sample_folder
 from tests.chaos.reference import SMALLEST, Reference, people_of
 from tests.chaos.supervisor import Exit, Supervisor
@@ -29,6 +30,7 @@ _FIRST = 30  # photographs of which the people are made
 _PACE = 0.1  # seconds between two uploads
 _RECONCILE_AFTER = 8.0  # seconds without news; then what no notification came for is announced
 _GRACE = timedelta(seconds=5)
+_LOSS = 0.2  # share of the known photographs that may be announced as removed in one go
 _PATIENCE = 240.0  # seconds after a fault; what has no outcome then is lost
 
 
@@ -59,6 +61,7 @@ class Drill:
         files = sample_folder(self._photos, photographs)
         self._first, self._left = files[:_FIRST], files[_FIRST:]
         self.reference = Reference(self._photos, files, _FIRST, folder / "reference")
+        self.in_the_way: set[str] = set()
         self._repeated = 0
         self._special = 0
 
@@ -83,6 +86,10 @@ class Drill:
         """Return a key for a photograph that the reference does not have."""
         self._special += 1
         return f"{SPECIAL}{kind}-{self._special}"
+
+    def is_special(self, key: str) -> bool:
+        """Say whether the reference does not have a photograph: it was put for a fault alone."""
+        return key.startswith(SPECIAL) or key in self.in_the_way
 
     def retries(self, service: str) -> int:
         """Count how often the processes of a service have said that they try again."""
@@ -139,7 +146,15 @@ class Drill:
         kafka = KafkaSettings(bootstrap_servers=self.pipeline.stack.kafka.bootstrap_servers)
         try:
             with self.pipeline.repository() as repository:
-                report = reconcile(self.store, repository, "photos", KafkaWriter(kafka, "reconcile"), _GRACE)
+                report = reconcile(
+                    self.store,
+                    repository,
+                    "photos",
+                    KafkaWriter(kafka, "reconcile"),
+                    _GRACE,
+                    largest_loss=_LOSS,
+                    rule=PhotoRule(),
+                )
         except Transient:
             return 0  # the next run will do it
         return report.without_outcome + report.gone

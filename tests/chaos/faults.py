@@ -2,13 +2,20 @@
 
 import json
 import time
+from collections import Counter
+from datetime import UTC, datetime
 
 from confluent_kafka import Producer
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
+from shared import notices
+from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_backlog import longest_wait
+from shared.adapters.kafka_writer import KafkaWriter
 from shared.topics import FACES_DETECTED, FACES_EMBEDDED, FACES_SCREENED, IMAGES_UPLOADED
 from tests.chaos.drill import INSTANCES, Drill
+from tests.chaos.reference import people_of
 from tests.operators import event_bytes
 from tests.samples import PEOPLE, sample_photos
 
@@ -155,6 +162,33 @@ def removed_before_it_was_read(drill: Drill) -> None:
         drill.supervisor.wait(lambda: drill.feed.idle, "the removal")
         for process in detectors:
             process.thaw()
+
+
+def folder_hidden(drill: Drill) -> None:
+    """Put an object named like a folder, beside which the store lists nothing of the folder; compare, remove it."""
+    with drill.fault("an object hides a folder from listings") as cost:
+        drill.supervisor.wait_until_ready()
+        drill.stream(4)
+        drill.supervisor.wait(lambda: drill.feed.idle and not drill.outstanding(), "all before")
+        with drill.pipeline.repository() as repository:
+            before = people_of(repository)
+            folder = Counter(key.partition("/")[0] for key in drill.feed.wanted).most_common(1)[0][0]
+            drill.in_the_way.add(folder)
+            drill.feed.put(folder, sample_photos(PEOPLE[0])[0].read_bytes())
+            drill.supervisor.wait(lambda: drill.feed.idle and not drill.outstanding(), "the object in the way")
+            assert {info.key for info in drill.store.list("photos", folder)} == {folder}
+            cost.reconciled += drill.reconcile()
+            # What a reconciler has announced that had only the listing is not believed either.
+            gone = [image for image in repository.images() if image.key.startswith(f"{folder}/")]
+            now = datetime.now(UTC)
+            kafka = KafkaSettings(bootstrap_servers=drill.pipeline.stack.kafka.bootstrap_servers)
+            KafkaWriter(kafka, "reconcile").write([notices.removed(image, now) for image in gone])
+            drill.supervisor.wait(lambda: longest_wait(kafka) is None, "the notices to be read")
+            drill.feed.remove(folder)
+            drill.supervisor.wait(lambda: drill.feed.idle and not drill.outstanding(), "the removal")
+            cost.reconciled += drill.reconcile()
+            after = people_of(repository)
+        assert before.items() <= after.items()
 
 
 def crop_missing(drill: Drill, service: str) -> None:

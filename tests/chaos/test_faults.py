@@ -83,6 +83,11 @@ def test_an_object_that_is_removed_before_it_was_read_ends_as_removed(drill: Dri
     unharmed(drill, "an object removed before it was read")
 
 
+def test_a_folder_that_the_listing_hides_costs_nothing_and_nobody_is_erased(drill: Drill) -> None:
+    faults.folder_hidden(drill)
+    unharmed(drill, "an object hides a folder from listings")
+
+
 @pytest.mark.parametrize("service", ["quality", "embedder"])
 def test_a_face_whose_crop_is_missing_is_rejected(drill: Drill, service: str) -> None:
     faults.crop_missing(drill, service)

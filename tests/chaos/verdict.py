@@ -4,7 +4,7 @@ from collections import Counter
 
 from shared.events import ImageProcessed
 from shared.topics import IMAGES_PROCESSED
-from tests.chaos.drill import SPECIAL, Drill
+from tests.chaos.drill import Drill
 from tests.chaos.reference import people_of
 
 
@@ -29,7 +29,7 @@ def _outcomes(drill: Drill) -> list[str]:
         for record in drill.witness.records(IMAGES_PROCESSED.name)
     )
     told = Counter(outcome.photo.key for outcome in outcomes)
-    wanted = {key for key in drill.feed.wanted if not key.startswith(SPECIAL)}
+    wanted = {key for key in drill.feed.wanted if not drill.is_special(key)}
     return [f"{key}: expected one outcome, found {told[key]}" for key in wanted if told[key] != 1] + [
         f"{key}: was never put, and has an outcome" for key in told.keys() - drill.feed.wanted.keys()
     ]
@@ -38,7 +38,7 @@ def _outcomes(drill: Drill) -> list[str]:
 def _people(drill: Drill) -> list[str]:
     """The database says of every face what the reference says, and so does the topic of every face since then."""
     reference, said = drill.reference.people(), drill.witness.assignments()
-    special = {face for face, event in said.items() if event.key.startswith(SPECIAL)}
+    special = {face for face, event in said.items() if drill.is_special(event.key)}
     with drill.pipeline.repository() as repository:
         stored = {face: person for face, person in people_of(repository).items() if face not in special}
     topic = {face: event for face, event in said.items() if face not in special}

@@ -12,9 +12,9 @@ from shared.settings import check_environment
 from shared.topics import IMAGES_UPLOADED
 
 File = Mapping[str, Any]
-SERVICES = ("detector", "quality", "embedder", "embedder-gpu", "assigner", "reclusterer")
+SERVICES = ("detector", "quality", "embedder", "embedder-gpu", "assigner", "reclusterer", "reconciler")
 ONCE = ("secrets", "init", "cli")
-OURS = (*SERVICES, *ONCE, "reconciler")
+OURS = (*SERVICES, *ONCE)
 PROFILES = {"embedder-gpu": "gpu", "cli": "cli", "prometheus": "monitoring", "grafana": "monitoring"}
 PUBLISHED = {"kafka": {9092}, "minio": {9000, 9001}, "prometheus": {9090}, "grafana": {3000}}
 # What docker_compose's own services need and no default can be right for; the rest is in files that `secrets` makes.
@@ -160,7 +160,7 @@ def has_settings_that_are_understood(file: File) -> Iterator[str]:
     """Every variable is a setting, what has no right default is there, and the servers are told the same names."""
     for module in pkgutil.walk_packages(shared.__path__, "shared."):
         importlib.import_module(module.name)
-    for name in (*SERVICES, "reclusterer"):
+    for name in set(SERVICES) - {"reconciler"}:  # a command, whose settings are in `shared`
         with_settings = f"services.{name.removesuffix('-gpu')}.settings"
         if importlib.util.find_spec(with_settings):
             importlib.import_module(with_settings)

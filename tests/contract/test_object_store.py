@@ -51,6 +51,35 @@ def test_getting_what_is_not_there_raises_object_missing(objects: ObjectStore, a
         objects.get(BUCKET, f"{at}{absent}")
 
 
+@given(keys=KEY_SETS, other=KEYS)
+def test_what_a_listing_shows_exists_and_nothing_else_does(objects: ObjectStore, keys: list[str], other: str) -> None:
+    at = f"{uuid4()}/"
+    for key in keys:
+        objects.put(BUCKET, at + key, b"1", _TYPE)
+    listed = {info.key for info in objects.list(BUCKET, at)}
+    asked = {f"{at}{key}" for key in (*keys, other)}
+    assert {key for key in asked if objects.exists(BUCKET, key)} == listed
+
+
+@pytest.mark.parametrize(
+    "absent",
+    ["b", "fold", "folder", "folder/", "folder/a.jp", "folder/a.jpg/more", "folder/a.jpg2", "x" * 1100, "a/../b"],
+)
+def test_neither_a_folder_nor_an_impossible_key_nor_part_of_a_key_exists(
+    objects: ObjectStore, at: str, absent: str
+) -> None:
+    objects.put(BUCKET, f"{at}folder/a.jpg", b"", _TYPE)
+    assert objects.exists(BUCKET, f"{at}folder/a.jpg")
+    assert not objects.exists(BUCKET, f"{at}{absent}")
+    assert not objects.exists(BUCKET, "")
+
+
+def test_a_removed_object_does_not_exist(objects: ObjectStore, at: str) -> None:
+    objects.put(BUCKET, f"{at}a", b"1", _TYPE)
+    objects.remove(BUCKET, [f"{at}a"])
+    assert not objects.exists(BUCKET, f"{at}a")
+
+
 @given(keys=KEY_SETS)
 def test_a_listing_has_every_key_once_in_the_order_of_utf8_bytes(objects: ObjectStore, keys: list[str]) -> None:
     at = f"{uuid4()}/"

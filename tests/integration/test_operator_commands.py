@@ -196,6 +196,26 @@ def test_a_notice_of_ours_reads_as_that_of_minio_and_lies_in_the_same_partition(
         assert repeated.occurred_at <= said.occurred_at
 
 
+def test_reconcile_holds_back_what_looks_like_a_lost_bucket_until_somebody_allows_it(
+    repository: MongoRepository, store: MinioStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("photos", "loss/still-there.jpg", b"12345", "image/jpeg")
+    gone = [image(f"loss/{number:02}.jpg", "0" * 32) for number in range(25)]
+    repository.save_images(gone)
+    held = facestream_in_process("reconcile")
+    assert held.status == 1
+    assert "known photographs are not in the bucket; their keys begin with loss/." in held.error
+    assert "--largest-loss 1" in held.error
+    assert not announced(gone[0].key)
+    planned = facestream_in_process("reconcile", "--dry-run")
+    assert (planned.status, planned.lines[-1]) == (0, held.error)
+    monkeypatch.setenv("FACESTREAM_RECONCILER_LARGEST_LOSS", "1")
+    done = facestream_in_process("reconcile")
+    assert "25 known and gone from the bucket: announced as removed" in done.lines
+    assert all(announced(found.key) for found in gone[::8])
+    repository.remove_images([found.image_id for found in gone])
+
+
 def test_reconcile_announces_what_has_no_outcome_and_what_is_gone_and_nothing_else(
     operated: Operated, store: MinioStore, repository: MongoRepository
 ) -> None:

@@ -1,7 +1,10 @@
 """The adapters of servers against servers that refuse, hang, die and come back."""
 
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -52,12 +55,51 @@ def test_wrong_credentials_of_minio_are_fatal_and_say_which(minio: MinioSettings
     store = MinioStore(minio.model_copy(update={field: SecretStr("wrong-but-long-enough")}))
     with pytest.raises(Fatal, match=f"FACESTREAM_MINIO_{field.upper()}"):
         store.get("photos", "a.jpg")
+    with pytest.raises(Fatal, match=f"FACESTREAM_MINIO_{field.upper()}"):
+        store.exists("photos", "a.jpg")
+
+
+def test_an_object_that_no_listing_shows_exists(minio: MinioSettings) -> None:
+    store, at = MinioStore(minio), uuid4().hex
+    store.make_bucket("photos")
+    store.put("photos", f"{at}/a.jpg", b"1", _TYPE)
+    store.put("photos", at, b"beside it", _TYPE)
+    assert [info.key for info in store.list("photos", at)] == [at]
+    assert store.exists("photos", f"{at}/a.jpg")
+    assert not store.exists("photos", f"{at}/b.jpg")
+
+
+def test_the_404_of_a_proxy_does_not_say_that_an_object_is_not_there(minio: MinioSettings) -> None:
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(HTTPStatus.NOT_FOUND)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", "9")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(b"not found")
+
+        do_HEAD = do_GET  # noqa: N815  the name is the library's
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        there = minio.model_copy(update={"endpoint": f"127.0.0.1:{server.server_port}", "secure": False})
+        with pytest.raises(Transient, match=r"photos/a\.jpg"):
+            MinioStore(there).exists("photos", "a.jpg")
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_bucket_that_was_never_made_is_fatal_for_every_call(minio: MinioSettings) -> None:
     store, bucket = MinioStore(minio), f"never-{uuid4().hex[:8]}"
     calls: list[Callable[[], object]] = [
         lambda: store.get(bucket, "a"),
+        lambda: store.exists(bucket, "a"),
         lambda: store.put(bucket, "a", b"1", _TYPE),
         lambda: store.remove(bucket, ["a"]),
         lambda: list(store.list(bucket)),
@@ -100,6 +142,10 @@ def test_an_object_that_this_user_may_not_read_is_refused(own_minio: MinioServer
     assert reader.get("photos", "open.jpg").data == b"1"
     with pytest.raises(ObjectRefused, match=r"closed\.jpg: AccessDenied"):
         reader.get("photos", "closed.jpg")
+    assert reader.exists("photos", "open.jpg")
+    for key in ("closed.jpg", "never.jpg"):
+        with pytest.raises(ObjectRefused, match=f"{key}: AccessDenied"):
+            reader.exists("photos", key)
     calls: list[Callable[[], object]] = [
         lambda: reader.put("photos", "open.jpg", b"2", _TYPE),
         lambda: reader.remove("photos", ["open.jpg"]),

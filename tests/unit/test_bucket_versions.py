@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared import notices
 from shared.adapters.memory import MemoryObjectStore
 from shared.bucket_notification import confirmed_events
+from shared.errors import ObjectRefused, Poison
+from shared.events import Outcome
 from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord
+from shared.records import ImageRecord
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
@@ -52,6 +56,28 @@ def test_a_removal_is_of_the_object_unless_one_version_was_deleted(record: Consu
 )
 def test_a_delete_marker_or_an_old_version_that_went_removes_nothing_that_is_there(record: ConsumedRecord) -> None:
     assert confirmed_events(record, store("a b.jpg"), PhotoRule()) == []
+
+
+def reconcilers(key: str) -> ConsumedRecord:
+    image = ImageRecord("i", "o", "photos", key, "e", 1, _TIME, Outcome.DETECTED, sequencer="18EA")
+    return ConsumedRecord("t", 0, 0, b"", notices.removed(image, _TIME).value, {}, _TIME)
+
+
+def test_what_the_reconciler_says_to_be_gone_is_asked_for_when_that_is_read() -> None:
+    assert confirmed_events(reconcilers("a b.jpg"), store("a b.jpg"), PhotoRule()) == []
+    (event,) = confirmed_events(reconcilers("a b.jpg"), store("a b.jpg.old"), PhotoRule())
+    assert (event.removed, event.key) == (True, "a b.jpg")
+
+
+@pytest.mark.parametrize("record", [reconcilers("a b.jpg"), notice("ObjectRemoved:DeleteMarkerCreated")])
+def test_a_removal_of_which_the_bucket_does_not_speak_is_neither_believed_nor_forgotten(record: ConsumedRecord) -> None:
+    class Closed(MemoryObjectStore):
+        def exists(self, bucket: str, key: str) -> bool:
+            msg = f"{bucket}/{key}: AccessDenied"
+            raise ObjectRefused(msg)
+
+    with pytest.raises(Poison, match=r"photos/a b\.jpg: AccessDenied"):
+        confirmed_events(record, Closed(), PhotoRule())
 
 
 def test_one_version_that_was_deleted_is_told_whatever_is_there() -> None:

@@ -94,6 +94,26 @@ def test_what_is_there_as_it_is_is_passed_over_and_what_has_changed_is_sent(fold
     assert store.put_keys == ["3.PNG"]
 
 
+def test_what_is_there_and_not_listed_is_passed_over_too(folder: Path) -> None:
+    class Hiding(Store):
+        def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+            return (info for info in super().list(bucket, prefix) if not info.key.startswith("a/"))
+
+    store = Hiding()
+    assert send(folder, store) == Uploaded(sent=3)
+    (folder / "a" / "1.jpg").write_bytes(b"another one")
+    assert send(folder, store) == Uploaded(sent=1, there=2)
+
+
+def test_who_may_not_look_uploads_what_is_not_listed(folder: Path) -> None:
+    class WriteOnly(Store):
+        def exists(self, bucket: str, key: str) -> bool:
+            msg = f"{bucket}/{key}: AccessDenied"
+            raise ObjectRefused(msg)
+
+    assert send(folder, WriteOnly()) == Uploaded(sent=3)
+
+
 def test_one_that_is_refused_is_told_in_a_line_and_the_others_are_sent(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

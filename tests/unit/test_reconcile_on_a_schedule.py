@@ -42,6 +42,23 @@ def test_a_comparison_on_a_schedule_goes_on_where_a_server_is_away(rounds: list[
     assert "no answer" in result.stderr
 
 
+@pytest.mark.parametrize(("options", "status", "rounds_made"), [((), 1, 0), (("--every", "30m"), 1, 3)])
+def test_removals_that_are_held_back_are_told_in_a_line_and_a_schedule_goes_on(
+    rounds: list[float], monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], status: int, rounds_made: int
+) -> None:
+    def compared(**_: object) -> Iterator[str]:
+        yield "7 objects in the bucket"
+        msg = "30 of 60 known photographs are not in the bucket"
+        raise reconciling.Held(msg)
+
+    monkeypatch.setattr(reconciling, "reconcile_bucket", compared)
+    result = CliRunner().invoke(app, ["reconcile", *options])
+    assert (result.exit_code, len(rounds)) == (status, rounds_made)
+    assert result.stdout.splitlines() == ["7 objects in the bucket"] * max(rounds_made, 1)
+    said = result.stderr or str(result.exception)
+    assert said.splitlines() == ["30 of 60 known photographs are not in the bucket"] * max(rounds_made, 1)
+
+
 def test_without_a_schedule_there_is_one_comparison(rounds: list[float]) -> None:
     result = CliRunner().invoke(app, ["reconcile"])
     assert result.exit_code == 0

@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.jobs.reconciling import Report, reconcile
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
 from shared.bucket_notification import bucket_events
+from shared.errors import ObjectRefused
 from shared.events import BucketEvent, Outcome
 from shared.ids import image_id, object_id
 from shared.notices import removed
+from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord, ObjectInfo, ProducedRecord
 from shared.records import ImageRecord
 
@@ -51,12 +54,18 @@ def image(
     )
 
 
+_RULE = PhotoRule()
+
+
 def reconciled(
-    objects: MemoryObjectStore, images: Sequence[ImageRecord], grace: timedelta = timedelta(0)
+    objects: MemoryObjectStore,
+    images: Sequence[ImageRecord],
+    grace: timedelta = timedelta(0),
+    largest_loss: float = 1,
 ) -> tuple[Report, list[BucketEvent]]:
     repository, heard = MemoryRepository(), Heard()
     repository.save_images(images)
-    return reconcile(objects, repository, "photos", heard, grace), heard.events
+    return reconcile(objects, repository, "photos", heard, grace, largest_loss=largest_loss, rule=_RULE), heard.events
 
 
 _KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3)
@@ -87,12 +96,33 @@ def test_every_difference_is_announced_once_and_nothing_else(
     living = {
         (found.key, found.etag) for found in known if found.bucket == "photos" and found.outcome is not Outcome.REMOVED
     }
-    there = {(info.key, info.etag) for info in objects.list("photos")}
+    with_past = {found.key for found in known if found.bucket == "photos"}
+    photos = [key for key in contents if key in with_past or not _RULE.passes_over(key)]
+    there = {(info.key, info.etag) for info in objects.list("photos") if info.key in photos}
     uploaded = [(event.key, event.etag) for event in events if not event.removed]
     gone = [event.key for event in events if event.removed]
     assert sorted(uploaded) == sorted(there - living)
     assert sorted(gone) == sorted({key for key, _ in living} - set(contents))
-    assert (report.objects, report.without_outcome, report.gone) == (len(contents), len(uploaded), len(gone))
+    assert (report.objects, report.without_outcome, report.gone) == (len(photos), len(uploaded), len(gone))
+
+
+def test_objects_that_are_no_photographs_are_not_missed() -> None:
+    objects = MemoryObjectStore()
+    for key in ("album/", "a.xmp", "clip.mov", "album/.DS_Store", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg"):
+        objects.put("photos", key, b"one", "")
+    objects.put("photos", "a.jpg", b"one", "")
+    report, events = reconciled(objects, [])
+    assert (report.objects, [event.key for event in events]) == (1, ["a.jpg"])
+
+
+def test_what_may_not_be_looked_at_is_not_gone() -> None:
+    class Closed(MemoryObjectStore):
+        def exists(self, bucket: str, key: str) -> bool:
+            msg = f"{bucket}/{key}: AccessDenied"
+            raise ObjectRefused(msg)
+
+    report, events = reconciled(Closed(), [image("a.jpg", b"one")])
+    assert (report.gone, report.hidden, events) == (0, 1, [])
 
 
 def test_a_young_object_is_left_alone_since_its_notification_may_be_on_its_way() -> None:
@@ -112,22 +142,98 @@ def test_what_the_stream_learns_while_the_bucket_is_listed_is_not_announced() ->
 
     objects = Slow()
     objects.put("photos", "a.jpg", b"one", "image/jpeg")
-    reconcile(objects, repository, "photos", heard, timedelta(0))
+    reconcile(objects, repository, "photos", heard, timedelta(0), largest_loss=1, rule=_RULE)
     assert not heard.events
 
 
-def test_what_is_uploaded_while_the_bucket_is_listed_is_not_announced_as_removed() -> None:
-    class Late(MemoryObjectStore):
-        listings = 0
+class Hiding(MemoryObjectStore):
+    """A store that lists nothing of a folder beside an object of the folder's name, as MinIO does."""
 
-        def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
-            self.listings += 1
-            return super().list(bucket, prefix) if self.listings > 1 else iter(())
+    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+        keys = {info.key for info in super().list(bucket)}
+        for info in super().list(bucket, prefix):
+            parts = info.key.split("/")
+            if keys.isdisjoint("/".join(parts[:end]) for end in range(1, len(parts))):
+                yield info
 
-    objects = Late()
-    objects.put("photos", "a.jpg", b"one", "image/jpeg")
-    _, events = reconciled(objects, [image("a.jpg", b"one")])
-    assert not events
+
+def of_folders(objects: MemoryObjectStore, folders: Sequence[str], number: int) -> list[ImageRecord]:
+    """Put photographs into folders, and return what is known of them."""
+    keys = [f"{folder}/{count:03}.jpg" for folder in folders for count in range(number)]
+    for key in keys:
+        objects.put("photos", key, key.encode(), "image/jpeg")
+    return [image(key, key.encode()) for key in keys]
+
+
+def test_what_the_listing_does_not_show_is_not_announced_as_removed_while_it_is_there() -> None:
+    objects = Hiding()
+    known = of_folders(objects, ["2023", "2024"], 30)
+    objects.put("photos", "2024", b"a folder's mark", "text/plain")
+    report, events = reconciled(objects, known, largest_loss=0.2)
+    assert [event.key for event in events] == ["2024"]
+    assert (report.hidden, report.gone, report.held) == (30, 0, False)
+    assert "30 objects are there though the listing does not show them (2024/000.jpg is the first)" in [
+        *report.lines(dry_run=False)
+    ]
+
+
+def test_a_store_that_does_not_say_whether_an_object_is_there_ends_the_run() -> None:
+    class Closed(MemoryObjectStore):
+        def exists(self, bucket: str, key: str) -> bool:
+            msg = f"{bucket}/{key}: AccessDenied"
+            raise ObjectRefused(msg)
+
+    repository, heard = MemoryRepository(), Heard()
+    repository.save_images([image("a.jpg", b"one")])
+    with pytest.raises(ObjectRefused, match=r"photos/a\.jpg"):
+        reconcile(Closed(), repository, "photos", heard, timedelta(0), largest_loss=1, rule=_RULE)
+    assert not heard.events
+
+
+@pytest.mark.parametrize(
+    ("removed", "largest_loss", "is_held"),
+    [(20, 0.01, False), (21, 0.01, True), (40, 0.2, False), (41, 0.2, True), (199, 0.2, True), (200, 1, False)],
+)
+def test_more_removals_than_a_share_and_than_twenty_are_held_back_all_together(
+    removed: int,
+    largest_loss: float,
+    is_held: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    objects = MemoryObjectStore()
+    known = of_folders(objects, ["2024"], 200)
+    objects.remove("photos", [found.key for found in known[:removed]])
+    objects.put("photos", "new.jpg", b"new", "image/jpeg")
+    report, events = reconciled(objects, known, largest_loss=largest_loss)
+    assert [event.key for event in events if not event.removed] == ["new.jpg"]
+    gone = [] if is_held else [found.key for found in known[:removed]]
+    assert sorted(event.key for event in events if event.removed) == gone
+    assert (report.gone, report.known, report.held) == (removed, 200, is_held)
+
+
+def test_the_objection_says_how_many_of_how_many_and_what_their_keys_have_in_common() -> None:
+    objects = MemoryObjectStore()
+    known = of_folders(objects, ["2023", "2024"], 30)
+    objects.remove("photos", [found.key for found in known[30:]])
+    report, _ = reconciled(objects, known, largest_loss=0.2)
+    said = report.objection()
+    assert said.startswith("30 of 60 known photographs are not in the bucket; their keys begin with 2024/.")
+    assert said.endswith("`facestream reconcile --largest-loss 1`")
+    assert len(said.splitlines()) == 1
+
+
+def test_an_empty_bucket_is_not_taken_for_the_removal_of_even_a_few_photographs() -> None:
+    known = [image("a.jpg", b"one"), image("b.jpg", b"two")]
+    report, events = reconciled(MemoryObjectStore(), known, largest_loss=0.2)
+    assert (report.held, events) == (True, [])
+
+
+def test_photographs_whose_removal_is_known_count_for_nothing() -> None:
+    objects = MemoryObjectStore()
+    known = of_folders(objects, ["2024"], 25)
+    marks = [image(f"old/{count}.jpg", b"", Outcome.REMOVED) for count in range(1000)]
+    objects.remove("photos", [found.key for found in known[:21]])
+    report, events = reconciled(objects, [*known, *marks], largest_loss=0.2)
+    assert (report.known, report.held, events) == (25, True, [])
 
 
 def test_a_removal_is_later_than_the_image_and_earlier_than_any_upload_after_it() -> None:
