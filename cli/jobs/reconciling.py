@@ -65,6 +65,8 @@ class Report:
     young: int = 0
     hidden: int = 0
     first_hidden: str = ""
+    closed: int = 0
+    first_closed: str = ""
     gone: int = 0
     prefix_of_gone: str = ""
     held: bool = False
@@ -78,6 +80,9 @@ class Report:
         if self.hidden:
             first = printable(self.first_hidden)
             yield f"{self.hidden} objects are there though the listing does not show them ({first} is the first)"
+        if self.closed:
+            first = printable(self.first_closed)
+            yield f"{self.closed} known objects are not listed and may not be looked at: kept ({first} is the first)"
         if not self.held:
             yield f"{self.gone} known and gone from the bucket: {announced} as removed"
 
@@ -242,15 +247,17 @@ def _still_unknown(
 def _gone(objects: ObjectStore, pool: Executor, bucket: str, unlisted: Sequence[str], report: Report) -> Iterator[str]:
     """Yield those of the keys that no listing has of which the store itself says that there is no object."""
 
-    def may_be_there(key: str) -> bool:
+    def there(key: str) -> bool | None:
         try:
             return objects.exists(bucket, key)
-        except ObjectRefused:  # what may not be looked at is not gone
-            return True
+        except ObjectRefused:
+            return None
 
-    there = pool.map(may_be_there, unlisted)
-    for key, exists in zip(unlisted, there, strict=True):
-        if exists:
+    for key, exists in zip(unlisted, pool.map(there, unlisted), strict=True):
+        if exists is None:  # what may not be looked at is not gone
+            report.first_closed = report.first_closed or key
+            report.closed += 1
+        elif exists:
             report.first_hidden = report.first_hidden or key
             report.hidden += 1
         else:

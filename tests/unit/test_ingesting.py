@@ -100,9 +100,9 @@ def test_what_is_there_and_not_listed_is_passed_over_too(folder: Path) -> None:
             return (info for info in super().list(bucket, prefix) if not info.key.startswith("a/"))
 
     store = Hiding()
-    assert send(folder, store) == Uploaded(sent=3)
+    assert send(folder, store) == Uploaded(sent=3, passed_over=_NOTES)
     (folder / "a" / "1.jpg").write_bytes(b"another one")
-    assert send(folder, store) == Uploaded(sent=1, there=2)
+    assert send(folder, store) == Uploaded(sent=1, there=2, passed_over=_NOTES)
 
 
 def test_who_may_not_look_uploads_what_is_not_listed(folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_who_may_not_look_uploads_what_is_not_listed(folder: Path) -> None:
             msg = f"{bucket}/{key}: AccessDenied"
             raise ObjectRefused(msg)
 
-    assert send(folder, WriteOnly()) == Uploaded(sent=3)
+    assert send(folder, WriteOnly()) == Uploaded(sent=3, passed_over=_NOTES)
 
 
 def test_one_that_is_refused_is_told_in_a_line_and_the_others_are_sent(
