@@ -296,6 +296,21 @@ def test_a_broken_camera_raw_file_is_unreadable() -> None:
 
 
 @needs_raw_files
+@pytest.mark.parametrize("name", ["P003911.KDC", "DC0011M.KDC", "canon_eos_6d.dng"])
+@pytest.mark.parametrize("part", [0.5, 0.95, 0.999])
+def test_a_camera_raw_file_that_is_cut_off_is_truncated(name: str, part: float) -> None:
+    data = (_RAW / name).read_bytes()
+    assert reason(data[: int(part * len(data))]) == "truncated camera raw"
+
+
+@needs_raw_files
+def test_every_sound_camera_raw_file_is_read() -> None:
+    for path in _RAW.iterdir():
+        if path.is_file():
+            assert decode(path.read_bytes(), SETTINGS).width > 700
+
+
+@needs_raw_files
 def test_the_pixels_of_a_raw_file_are_limited_by_its_header() -> None:
     limit = DetectorSettings(max_megapixels=1)
     assert reason((_RAW / "CRW_0113.CRW").read_bytes(), limit) == "4.1 megapixels, at most 1 allowed"
