@@ -66,7 +66,9 @@ def decode(data: bytes, settings: DetectorSettings) -> Decoded:
         raise
     except UnidentifiedImageError as error:
         kind = kind_of(data)
-        raise Unreadable(f"damaged {kind.name}" if kind.is_image else f"not an image: {kind.name}") from error
+        state = _state(data, error) if kind.is_image else "not an image:"
+        msg = f"{state} {kind.name}"
+        raise Unreadable(msg) from error
     except Exception as error:
         # Decoders raise anything on hostile bytes: OSError, ValueError, struct.error, IndexError, SyntaxError...
         if _lacks_memory(error):
@@ -89,6 +91,8 @@ def _lacks_memory(error: Exception) -> bool:
 def _state(data: bytes, error: Exception) -> str:
     if data.startswith(b"RIFF"):
         is_cut_off = int.from_bytes(data[4:8], "little") + _RIFF_HEADER > len(data)
+    elif tiff.is_tiff(data):
+        is_cut_off = "truncated" in str(error).lower() or tiff.lacks_its_directory(data)
     elif kind_of(data).name == "JPEG 2000":
         is_cut_off = boxes.is_cut_off(data) if data[4:6] == b"jP" else not data.endswith(b"\xff\xd9")
     else:
