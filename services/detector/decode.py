@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,7 +66,9 @@ def decode(data: bytes, settings: DetectorSettings) -> Decoded:
         raise
     except UnidentifiedImageError as error:
         kind = kind_of(data)
-        raise Unreadable(f"damaged {kind.name}" if kind.is_image else f"not an image: {kind.name}") from error
+        state = _state(data, error) if kind.is_image else "not an image:"
+        msg = f"{state} {kind.name}"
+        raise Unreadable(msg) from error
     except Exception as error:
         # Decoders raise anything on hostile bytes: OSError, ValueError, struct.error, IndexError, SyntaxError...
         if _lacks_memory(error):
@@ -90,6 +91,8 @@ def _lacks_memory(error: Exception) -> bool:
 def _state(data: bytes, error: Exception) -> str:
     if data.startswith(b"RIFF"):
         is_cut_off = int.from_bytes(data[4:8], "little") + _RIFF_HEADER > len(data)
+    elif tiff.is_tiff(data):
+        is_cut_off = "truncated" in str(error).lower() or tiff.lacks_its_directory(data)
     elif kind_of(data).name == "JPEG 2000":
         is_cut_off = boxes.is_cut_off(data) if data[4:6] == b"jP" else not data.endswith(b"\xff\xd9")
     else:
@@ -133,29 +136,40 @@ def _tiff_or_raw(data: bytes, settings: DetectorSettings) -> Decoded:
             likeness = max(picture.number(tiff.WIDTH), picture.number(tiff.HEIGHT)) if picture else 0
             if picture is None or (likeness < settings.photo_width if is_raw(data) else picture.is_reduced):
                 raise
-            return _tiff(data, picture, settings)
+            inherited = found[0].number(tiff.ORIENTATION, 1) if tiff.ORIENTATION not in picture.tags else None
+            return _tiff(data, picture, settings, inherited if is_raw(data) else None)
     if picture is None:
         try:
             return _picture(data, settings)
         except OverLimit:
             raise
-        except Exception:
-            with suppress(Unreadable):
-                return _raw(data, settings)
+        except Exception as error:
+            if not _lacks_memory(error) and (developed := _raw_or_none(data, settings)):
+                return developed
             raise
     if tiff.holds_more_than(data, picture):
-        with suppress(Unreadable):
-            developed = _raw(data, settings)
-            if developed.width * developed.height > picture.pixels:
-                return developed
+        developed = _raw_or_none(data, settings)
+        if developed and developed.width * developed.height > picture.pixels:
+            return developed
     return _tiff(data, picture, settings)
 
 
-def _tiff(data: bytes, picture: tiff.Directory, settings: DetectorSettings) -> Decoded:
+def _raw_or_none(data: bytes, settings: DetectorSettings) -> Decoded | None:
+    """Decode as camera raw what may as well be something else; None where it is not that."""
+    try:
+        return _raw(data, settings)
+    except (OverLimit, Undecoded):
+        raise
+    except Unreadable:
+        return None
+
+
+def _tiff(data: bytes, picture: tiff.Directory, settings: DetectorSettings, orientation: int | None = None) -> Decoded:
+    """Decode one picture of a TIFF file; with an orientation where its own directory has none."""
     check_pixels(picture.number(tiff.WIDTH), picture.number(tiff.HEIGHT), settings)
     if not samples.is_read_wrongly(picture):
         try:
-            return _picture(tiff.beginning_with(data, picture), settings)
+            return _picture(tiff.beginning_with(data, picture), settings, orientation)
         except OverLimit:
             raise
         except Exception as error:
@@ -170,7 +184,7 @@ def _tiff(data: bytes, picture: tiff.Directory, settings: DetectorSettings) -> D
                 raise Unreadable(msg) from error
     else:
         image = samples.read(data, picture)
-    return _whole(upright(image, picture.number(tiff.ORIENTATION, 1)), settings)
+    return _whole(upright(image, orientation or picture.number(tiff.ORIENTATION, 1)), settings)
 
 
 def _jpeg(data: bytes, settings: DetectorSettings) -> Decoded:
@@ -217,20 +231,20 @@ def _png(data: bytes, settings: DetectorSettings) -> Decoded:
         return _picture(png.without_extras(data), settings)
 
 
-def _picture(data: bytes, settings: DetectorSettings) -> Decoded:
+def _picture(data: bytes, settings: DetectorSettings, orientation: int | None = None) -> Decoded:
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        width, height, orientation = _prepared(image, settings)
+        width, height, orientation = _prepared(image, settings, orientation)
         image.load()
         return _finished(_eight_bits(upright(image, orientation)), width, height, settings)
 
 
-def _prepared(image: Image.Image, settings: DetectorSettings) -> tuple[int, int, int]:
+def _prepared(image: Image.Image, settings: DetectorSettings, orientation: int | None = None) -> tuple[int, int, int]:
     """Return width and height of the upright original, and its orientation; let it be decoded no larger than needed.
 
     Raises `OverLimit`.
     """
     check_pixels(image.width, image.height, settings)
-    orientation = orientation_of(image)
+    orientation = orientation_of(image) if orientation is None else orientation
     turned = exchanges_sides(orientation)
     width, height = (image.height, image.width) if turned else image.size
     needed = detection_size(width, height, settings)

@@ -198,7 +198,9 @@ def test_a_large_picture_is_reduced_but_never_below_the_size_of_detection(kind: 
         (b"\xff\xd8", "damaged JPEG"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "truncated JPEG"),
         (b"\x89PNG\r\n\x1a\n", "damaged PNG"),
-        (b"II*\x00\x08\x00\x00\x00", "damaged TIFF or camera raw"),
+        (b"II*\x00\x08\x00\x00\x00", "truncated TIFF or camera raw"),
+        (b"II*\x00\x08\x00\x00\x00\x01\x00" + bytes(40), "damaged TIFF or camera raw"),
+        (b"MM\x00+\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00", "truncated TIFF"),
         (b"II*\x00\x10\x00\x00\x00CR\x02\x00", "truncated camera raw"),
         (b"II\x1a\x00\x00\x00HEAPCCDR\x02\x00", "truncated camera raw"),
     ],
@@ -293,6 +295,21 @@ def test_a_broken_camera_raw_file_is_unreadable() -> None:
     assert broken
     for path in broken:
         assert reason(path.read_bytes()).endswith("camera raw")
+
+
+@needs_raw_files
+@pytest.mark.parametrize("name", ["P003911.KDC", "DC0011M.KDC", "canon_eos_6d.dng"])
+@pytest.mark.parametrize("part", [0.5, 0.95, 0.999])
+def test_a_camera_raw_file_that_is_cut_off_is_truncated(name: str, part: float) -> None:
+    data = (_RAW / name).read_bytes()
+    assert reason(data[: int(part * len(data))]) == "truncated camera raw"
+
+
+@needs_raw_files
+def test_every_sound_camera_raw_file_is_read() -> None:
+    for path in _RAW.iterdir():
+        if path.is_file():
+            assert decode(path.read_bytes(), SETTINGS).width > 700
 
 
 @needs_raw_files

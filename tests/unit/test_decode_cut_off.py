@@ -145,6 +145,12 @@ def test_a_heic_in_tiles_that_is_cut_off_is_truncated(tiled_heic: bytes, part: f
     assert reason(tiled_heic[:-1]) == "truncated HEIC"
 
 
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.8])
+def test_a_heic_whose_copy_left_zeros_is_truncated(tiled_heic: bytes, part: float) -> None:
+    kept = int(len(tiled_heic) * part)
+    assert reason(tiled_heic[:kept] + bytes(len(tiled_heic) - kept)) == "truncated HEIC"
+
+
 @pytest.mark.parametrize(("kind", "name"), [("HEIF", "HEIC"), ("AVIF", "AVIF"), ("JPEG2000", "JPEG 2000")])
 def test_other_files_made_of_boxes_are_truncated_too(kind: str, name: str) -> None:
     data = encoded(kind)
@@ -187,7 +193,7 @@ def test_the_places_of_the_items_decide_what_has_to_be_there(version: int, wide:
         item += struct.pack(">HI", 0, base) + struct.pack(">H", 1) + struct.pack(">II", offset, length)
         table = bytes((version, 0, 0, 0, 0x44, 0x40)) + struct.pack(f">{number}", 1) + item
         meta = box(b"meta", bytes(4) + box(b"hdlr", bytes(20)) + box(b"iloc", table))
-        return box(b"ftyp", b"heic" + bytes(4)) + meta + box(b"mdat", bytes(100), wide=wide)
+        return box(b"ftyp", b"heic" + bytes(4)) + meta + box(b"mdat", bytes(50) + b"\1" * 50, wide=wide)
 
     whole = file(0, 10, 0)
     end = len(whole)

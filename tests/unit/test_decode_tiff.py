@@ -253,6 +253,8 @@ def test_sound_files_of_kinds_that_nobody_here_decodes_are_not_called_damaged() 
 def test_a_tiff_that_is_cut_off_is_truncated(bits: int) -> None:
     rows = [packed(RGB[at : at + 1].reshape(1, -1).astype(np.uint32), bits) for at in range(H)]
     data = tiff(page([b"".join(rows)], W, H, bits=bits, samples=3, photometric=2))
+    for part in (0.95, 0.6):  # here the directory is what is missing
+        assert reason(data[: int(len(data) * part)]).startswith("truncated TIFF")
     directory_first = _with_directory_first(data, sum(map(len, rows)))
     assert decode(directory_first, SETTINGS).width == W
     for part in (0.95, 0.6):

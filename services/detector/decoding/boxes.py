@@ -11,6 +11,7 @@ _NEEDED = (b"ftyp", b"meta", b"moov", b"mdat", b"jp2h", b"jp2c", b"jxlc", b"jxlp
 """The boxes without which there is no picture; others, as the video of a motion photo, may be cut off."""
 _HEADER, _LONG_HEADER = 8, 16  # bytes of size and type, without and with a size of 64 bits
 _FULL = 4  # bytes of version and flags that begin a full box
+_SURELY_NOT_BLANK = 64  # bytes; compressed pixels of so many have a bit set
 _IN_FILE = 0  # construction method: extents are offsets in the file
 
 
@@ -46,31 +47,36 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
 def is_cut_off(data: bytes) -> bool:
     """Say whether bytes are missing that the picture is made of.
 
-    The places of the items (`iloc`) decide where they can be read, else the boxes themselves.
+    The places of the items (`iloc`) decide where they can be read, else the boxes themselves. An item of zeros is one
+    that a copy has not written: the file has its full size before its content.
     """
     top = list(boxes(data))
     items = _extents(data, top)
     if items is not None:
-        return any(end > len(data) for end in items)
+        return any(end > len(data) or _is_blank(data, start, end) for start, end in items)
     return any(box.kind in _NEEDED and box.end > len(data) for box in top) or not any(
         box.kind in {b"mdat", b"jp2c", b"jxlc", b"jxlp"} for box in top
     )
 
 
-def _extents(data: bytes, top: list[Box]) -> list[int] | None:
-    """Return where each extent of the items ends, in bytes of the file; None where no table of them can be read."""
+def _is_blank(data: bytes, start: int, end: int) -> bool:
+    return end - start >= _SURELY_NOT_BLANK and not data[start:end].strip(b"\x00")
+
+
+def _extents(data: bytes, top: list[Box]) -> list[tuple[int, int]] | None:
+    """Return where each extent of the items lies, in bytes of the file; None where no table of them can be read."""
     for meta in top:
         if meta.kind == b"meta" and meta.end <= len(data):
             for box in boxes(data, meta.start + _FULL, meta.end):
                 if box.kind == b"iloc" and box.end <= meta.end:
                     try:
-                        return _ends(data[box.start : box.end]) or None
+                        return _places(data[box.start : box.end]) or None
                     except (struct.error, ValueError, IndexError):
                         return None
     return None
 
 
-def _ends(table: bytes) -> list[int]:
+def _places(table: bytes) -> list[tuple[int, int]]:
     version = table[0]
     offset_size, length_size = table[4] >> 4, table[4] & 15
     base_size, index_size = table[5] >> 4, table[5] & 15 if version in {1, 2} else 0
@@ -85,7 +91,7 @@ def _ends(table: bytes) -> list[int]:
         place += size
         return int.from_bytes(table[place - size : place], "big")
 
-    ends = []
+    places = []
     for _ in range(number(wide)):
         number(wide)
         method = number(2) & 15 if version in {1, 2} else _IN_FILE
@@ -95,5 +101,5 @@ def _ends(table: bytes) -> list[int]:
             number(index_size)
             offset, length = number(offset_size), number(length_size)
             if method == _IN_FILE:
-                ends.append(base + offset + length)
-    return ends
+                places.append((base + offset, base + offset + length))
+    return places

@@ -122,6 +122,13 @@ def _loaded(file: io.BytesIO, header: bytes, place: int) -> tuple[Directory, int
             return None
 
 
+def lacks_its_directory(data: bytes) -> bool:
+    """Say whether the first directory of a TIFF file would lie behind its end."""
+    size = 8 if data.startswith(_LONG_MARKS) else 4
+    place = data[size : 2 * size]
+    return len(place) < size or int.from_bytes(place, "little" if data.startswith(b"II") else "big") >= len(data)
+
+
 def picture_of(found: Sequence[Directory]) -> Directory | None:
     """Return the largest picture, the first one of those of a size; copies of a smaller size count only without it."""
     pictures = [one for one in found if one.is_picture]
