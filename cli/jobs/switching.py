@@ -30,23 +30,26 @@ def go_to(number: int, wanted: GenerationState) -> str:
 def go_back(result: Path, number: int) -> str:
     """Make a retired generation of a folder's result the active one, and its files anew; return what was done.
 
-    Killed in between, the next `facestream run` makes the files. Raises `InvalidInput`, `Transient`.
+    What a person has put or changed there stays, and is told. Killed in between, the next `facestream run` makes the
+    files. Raises `InvalidInput`, also where a file that would be replaced is a person's, and `Transient`.
     """
     # Not at the top: the report needs libraries that the stream does without.
     from services.quality.settings import QualitySettings  # noqa: PLC0415
     from services.standalone.publishing import publisher  # noqa: PLC0415
-    from services.standalone.results import write_files  # noqa: PLC0415
+    from services.standalone.results import check_files, write_files  # noqa: PLC0415
     from shared.adapters.folder import FolderStore  # noqa: PLC0415
     from shared.settings import BucketSettings  # noqa: PLC0415
 
     check_environment()
     buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
+    crops = FolderStore({buckets.faces: result})
     with opened_to_change(result) as repository:
+        check_files(repository, crops, result, buckets=buckets, assigner=assigner, quality=quality)
         with publisher(repository, assigner) as publishing:
             done = _published(publishing, number, GenerationState.RETIRED)
-        crops = FolderStore({buckets.faces: result})
-        write_files(repository, crops, result, buckets=buckets, assigner=assigner, quality=quality)
-    return f"generation {done.number} is active, in the place of {done.previous}; all files in {result} are made anew"
+        left = write_files(repository, crops, result, buckets=buckets, assigner=assigner, quality=quality)
+    told = f"generation {done.number} is active, in the place of {done.previous}; all files in {result} are made anew"
+    return "\n".join([told, *left])
 
 
 def _published(publisher: Publisher, number: int, wanted: GenerationState) -> Generation:

@@ -1,6 +1,6 @@
 """A run from settings to result: the one place that names the local adapters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.standalone.detection import Detection
+from services.standalone.origin import check_origin, record_origin
 from services.standalone.publishing import check_not_pinned
-from services.standalone.result_folder import DATABASE, check_folders, check_origin, held, record_origin
-from services.standalone.results import write_files
+from services.standalone.result_folder import DATABASE, check_folders, held
+from services.standalone.results import check_files, write_files
 from services.standalone.runner import Progress, Run, RunSettings
 from services.standalone.scan import census
 from services.standalone.settings import StandaloneSettings
@@ -43,7 +44,20 @@ class ShownProgress(AbstractContextManager["ShownProgress"], Progress, Protocol)
     """Progress that is shown while its context lasts."""
 
 
-def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) -> Summary:
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run ends with: the numbers of the result, and lines on what it left as a person had it."""
+
+    summary: Summary
+    left: Sequence[str]
+
+    def lines(self) -> Iterator[str]:
+        """Yield all of it as lines for a person."""
+        yield from self.summary.lines()
+        yield from self.left
+
+
+def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) -> Done:
     """Bring the result in `options.out` up to date with the photographs in `options.photos`.
 
     `progress_of` gets the number of photographs to process. Raises `InvalidInput` where the folders or the
@@ -66,7 +80,7 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
     objects = detection.objects()
     embedding = EmbedderSettings()
     model = options.model or embedding.model or located(FACENET)
-    with held(options.out), SqliteRepository(options.out / DATABASE) as repository:
+    with held(options.out, options.photos), SqliteRepository(options.out / DATABASE) as repository:
         if options.recluster:
             check_not_pinned(repository, options.out)
         found = census(objects, settings.buckets.photos)
@@ -77,6 +91,14 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
         model_id = model_id_of(model)
         origin = _origin(options.photos, model_id, settings)
         check_origin(options.out, origin)
+        check_files(
+            repository,
+            objects,
+            options.out,
+            buckets=settings.buckets,
+            assigner=settings.assigner,
+            quality=settings.quality,
+        )
         run = Run(objects, repository, detection, settings)
         run.forget_outdated()
         pending = run.pending()
@@ -92,7 +114,7 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
             if options.recluster or generation is None:
                 progress.stage("grouping all faces into people")
                 generation = run.regroup(model_id)
-            write_files(
+            left = write_files(
                 repository,
                 objects,
                 options.out,
@@ -101,7 +123,7 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
                 quality=settings.quality,
                 stage=progress.stage,
             )
-        return summarise(repository, generation.number, found.others)
+        return Done(summarise(repository, generation.number, found.others), left)
 
 
 def _origin(photos: Path, model_id: str, settings: RunSettings) -> dict[str, str]:
