@@ -79,14 +79,25 @@ def _way_to(out: Path, photos: Path) -> Path | None:
         folder = left.pop()
         with contextlib.suppress(OSError):  # what cannot be read holds no photographs either
             identity = _identity(folder)
+            if identity == goal:
+                return folder.relative_to(photos)
             if identity in seen:
                 continue
             seen.add(identity)
-            if identity == goal or (there == out and folder.is_symlink() and folder.resolve().is_relative_to(out)):
-                return folder.relative_to(photos)
             with os.scandir(folder) as entries:
-                left += [Path(entry.path) for entry in entries if entry.name[0] != "." and entry.is_dir()]
+                for entry in entries:
+                    if entry.name[0] == ".":
+                        continue
+                    path = Path(entry.path)
+                    if entry.is_symlink() and not entry.is_file() and _leads_into(path, out):
+                        return path.relative_to(photos)
+                    if entry.is_dir():
+                        left.append(path)
     return None
+
+
+def _leads_into(link: Path, out: Path) -> bool:
+    return Path(os.path.realpath(link)).is_relative_to(out)  # `resolve` raises for links that lead to each other
 
 
 def _identity(folder: Path) -> tuple[int, int]:
