@@ -6,25 +6,26 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from cli.jobs.switching import go_back
 from services.standalone.manifest import Manifest
+from services.standalone.report.page import Text
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput, Transient
+from shared.ports import FaceRepository
 from tests.regrouping import Killed
 from tests.small_results import active_number, contents, copied, killed_at, make_result
 
 
 @pytest.fixture(autouse=True)
-def _without_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
-    def flat(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-        del seed
-        return vectors[:, :2]
+def _without_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_page(repository: FaceRepository, _objects: object, file: Text, **_looks: object) -> None:
+        active = repository.active_generation()
+        file.write(f"the report of generation {active and active.number}")
 
-    monkeypatch.setattr("services.standalone.report.page.embed_2d", flat)
+    monkeypatch.setattr(os, "fsync", lambda _handle: None)
+    monkeypatch.setattr("services.standalone.contents.write_page", write_page)
 
 
 @pytest.fixture(scope="module")
