@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -84,5 +84,7 @@ def killed_at(step: int) -> Iterator[list[str]]:
 
         return change
 
-    with mock.patch.multiple(os, **{name: dying(name, getattr(os, name)) for name in _CHANGES}):
+    with ExitStack() as patched:
+        for name in _CHANGES:
+            patched.enter_context(mock.patch.object(os, name, dying(name, getattr(os, name))))
         yield made

@@ -384,6 +384,7 @@ class Notes:
         return take
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adopting", [False, True])
 def test_killed_at_any_step_nothing_is_lost_and_the_next_command_ends_as_if_nothing_had_been(
     result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, adopting: bool

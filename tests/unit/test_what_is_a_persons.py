@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -25,7 +26,7 @@ _FILES += [".report.new.html", ".run.new.json", ".medoids.new.csv", ".people.old
 NAMES = st.tuples(st.sampled_from(_FOLDERS), st.sampled_from(_FILES)).map("".join)
 TEXTS = st.sampled_from([b"", b"mine", b"also mine" * 1000])
 PICKS = st.integers(0, 1000)
-KILLS = st.integers(0, 60)
+KILLS = st.integers(0, 30)
 
 
 def _no_map(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
@@ -176,6 +177,7 @@ class AFolderThatTwoUse(RuleBasedStateMachine):
         return not taken and not self._lies(name)
 
 
+@pytest.mark.slow
 def test_whatever_a_person_puts_changes_or_renames_in_a_result_is_there_after_every_command() -> None:
     run_state_machine_as_test(
         AFolderThatTwoUse,
