@@ -81,9 +81,7 @@ class PersonFolders:
                 found.foreign.append(path)
                 self._in_the_way[blocking] = None
             elif not status(target):
-                if proof := proof_of(
-                    crop
-                ):  # else someone removed the crop; the face keeps its place in the other files
+                if proof := proof_of(crop):  # a face whose crop someone removed has its place in the other files
                     found.missing[path] = proof
             elif not seems_as(target, proofs):
                 found.foreign.append(path)
