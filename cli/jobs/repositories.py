@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from services.standalone.result_folder import DATABASE, held
+from services.standalone.proof import status
+from services.standalone.result_folder import DATABASE, held, is_database
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput
 from shared.ports import FaceRepository
 from shared.records import Generation
+from shared.whole_output import explained
 
 
 def opened(result: Path | None) -> AbstractContextManager[FaceRepository]:
@@ -18,11 +20,27 @@ def opened(result: Path | None) -> AbstractContextManager[FaceRepository]:
         from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415
 
         return MongoRepository(MongoSettings())
+    return SqliteRepository(_database_of(result))
+
+
+def _database_of(result: Path) -> Path:
     database = result / DATABASE
-    if not database.is_file():
-        msg = f"{result}: expected a folder that `facestream run` wrote, found no {DATABASE} in it"
-        raise InvalidInput(msg)
-    return SqliteRepository(database)
+    with explained(result):
+        if not status(database):
+            msg = f"{result}: expected a folder that `facestream run` wrote, found no {DATABASE} in it"
+            raise InvalidInput(msg)
+        if not is_database(database):  # SQLite would write into an empty file, and follow a link
+            msg = f"{database}: expected a facestream database, found something else; name a folder that `facestream"
+            msg += " run` wrote"
+            raise InvalidInput(msg)
+    return database
+
+
+@contextmanager
+def opened_result(result: Path) -> Iterator[SqliteRepository]:
+    """Open the database of a result and keep every run out of its folder; raises `InvalidInput`."""
+    with SqliteRepository(_database_of(result)) as repository, held(result):
+        yield repository
 
 
 @contextmanager

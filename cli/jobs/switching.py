@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cli.jobs.repositories import numbered, opened_to_change
+from cli.jobs.repositories import numbered, opened_result
 from services.reclusterer.publishing import Publisher
 from services.reclusterer.settings import JobSettings
 from shared.errors import InvalidInput
@@ -28,22 +28,26 @@ def go_to(number: int, wanted: GenerationState) -> str:
 def go_back(result: Path, number: int) -> str:
     """Make a retired generation of a folder's result the active one, and its files anew; return what was done.
 
-    Killed in between, the next `facestream run` makes the files. Raises `InvalidInput`, `Transient`.
+    What a person has put or changed there stays, and is told. Killed in between, the next `facestream run` makes the
+    files. Raises `InvalidInput`, also where a file that would be replaced is a person's, and `Transient`.
     """
     # Not at the top: the report needs libraries that the stream does without.
     from services.quality.settings import QualitySettings  # noqa: PLC0415
     from services.standalone.publishing import publisher  # noqa: PLC0415
-    from services.standalone.results import write_files  # noqa: PLC0415
+    from services.standalone.results import ResultFiles  # noqa: PLC0415
     from shared.adapters.folder import FolderStore  # noqa: PLC0415
     from shared.settings import BucketSettings  # noqa: PLC0415
 
     buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
-    with opened_to_change(result) as repository:
+    crops = FolderStore({buckets.faces: result})
+    with opened_result(result) as repository:
+        files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
+        aside = files.check()
         with publisher(repository, assigner) as publishing:
             done = _published(publishing, number, GenerationState.RETIRED)
-        crops = FolderStore({buckets.faces: result})
-        write_files(repository, crops, result, buckets=buckets, assigner=assigner, quality=quality)
-    return f"generation {done.number} is active, in the place of {done.previous}; all files in {result} are made anew"
+        left = files.write()
+    told = f"generation {done.number} is active, in the place of {done.previous}; all files in {result} are made anew"
+    return "\n".join([told, *aside, *left])
 
 
 def _published(publisher: Publisher, number: int, wanted: GenerationState) -> Generation:

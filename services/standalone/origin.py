@@ -1,17 +1,20 @@
-"""What a result was made from: its photographs, its model, and the settings that decide which faces there are."""
+"""What a result was made from, in its `run.json`: photographs, a model, settings that decide which faces there are."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.standalone.decoders import LIMITS
+from services.standalone.manifest import Manifest
+from services.standalone.proof import proof_of, status
+from services.standalone.result_files import Drafts
 from shared.errors import InvalidInput
-from shared.whole_output import whole_file
+from shared.whole_output import explained
 
-_FILE = "run.json"
+ORIGIN = "run.json"
+_DECISIVE = ("model", "detector", "quality")
 
 
 def origin_of(photos: Path, model_id: str, detector: DetectorSettings, quality: QualitySettings) -> dict[str, str]:
@@ -28,47 +31,68 @@ def origin_of(photos: Path, model_id: str, detector: DetectorSettings, quality: 
     }
 
 
+def record_origin(out: Path, origin: Mapping[str, str]) -> None:
+    """Write down what this result is made of, for `check_origin` of later runs.
+
+    A file that says so already stays as it is. One of just these names is a run's, whoever has changed what it says
+    of them, as `check_origin` tells people to do. Raises `InvalidInput` where something else is there.
+    """
+    path = out / ORIGIN
+    with explained(out), Manifest(out) as manifest:
+        known = _known(path) if status(path) else {}
+        if known == dict(origin):
+            return
+        found = proof_of(path) if known.keys() == origin.keys() else None
+        if found:
+            manifest.settle({ORIGIN: found})
+        drafts = Drafts(manifest)
+        try:
+            with drafts.text(ORIGIN) as file:
+                file.write(json.dumps(dict(origin), indent=2, ensure_ascii=False) + "\n")
+            drafts.put_in_place()
+        finally:
+            manifest.sweep()
+
+
 def check_origin(out: Path, origin: Mapping[str, str]) -> Path | None:
     """Return the folder of photographs that the result in `out` was made from, None before the first run.
 
-    Raises `InvalidInput` where faces found now could not be compared with those of earlier runs.
+    Raises `InvalidInput` where faces found now could not be compared with those of earlier runs: another detector,
+    other settings of it, another model.
     """
-    known = _recorded(out)
-    if known is None:
+    path = out / ORIGIN
+    if not status(path):
         return None
-    for name in ("model", "detector", "quality"):
+    known = _known(path)
+    if missing := origin.keys() - known.keys():
+        raise _something_else(path, f"no {min(missing)}")
+    for name in _DECISIVE:
         if _without_limits(known[name]) != origin[name]:
             msg = f"{out} was made with {name} = {known[name]}, and this run has {origin[name]}; choose another --out"
             raise InvalidInput(msg)
     return Path(known["photos"])
 
 
-def record_origin(out: Path, origin: Mapping[str, str]) -> None:
-    """Write down what this result is made from, for `check_origin` of later runs."""
-    if _recorded(out) == origin:
-        return
-    with whole_file(out / _FILE, "new") as scratch:
-        scratch.write_text(json.dumps(dict(origin), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _recorded(out: Path) -> dict[str, str] | None:
-    path = out / _FILE
-    if not path.exists():
-        return None
+def _known(path: Path) -> dict[str, str]:
+    if proof_of(path) is None:
+        raise _something_else(path, "no file")
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        return {name: str(known[name]) for name in ("photos", "model", "detector", "quality")}
-    except (ValueError, TypeError, KeyError) as error:
-        msg = (
-            f"{path}: expected what an earlier run wrote there, found something else ({error!r}); choose another --out"
-        )
-        raise InvalidInput(msg) from error
+        return {str(name): str(value) for name, value in known.items()}
+    except (ValueError, AttributeError) as error:
+        raise _something_else(path, repr(error)) from error
+
+
+def _something_else(path: Path, found: str) -> InvalidInput:
+    return InvalidInput(
+        f"{path}: expected what an earlier run wrote there, found something else ({found}); choose another --out"
+    )
 
 
 def _without_limits(recorded: str) -> str:
     """Return settings without the limits, which earlier versions wrote down as well."""
     try:
-        settings: Any = json.loads(recorded)
+        settings = json.loads(recorded)
     except ValueError:
         return recorded
     if not isinstance(settings, dict):

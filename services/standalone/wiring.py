@@ -1,6 +1,6 @@
 """A run from settings to result: the one place that names the local adapters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from services.standalone.library import Library
 from services.standalone.origin import check_origin, origin_of, record_origin
 from services.standalone.publishing import check_not_pinned
 from services.standalone.result_folder import DATABASE, check_folders, held
-from services.standalone.results import write_files
+from services.standalone.results import ResultFiles
 from services.standalone.runner import Progress, Run, RunSettings
 from services.standalone.settings import StandaloneSettings
 from services.standalone.summary import Changes, Summary, summarise
@@ -47,11 +47,24 @@ class Options:
     processes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run ends with: the numbers of the result, and lines on what it left as a person had it."""
+
+    summary: Summary
+    left: Sequence[str]
+
+    def lines(self) -> Iterator[str]:
+        """Yield all of it as lines for a person."""
+        yield from self.summary.lines()
+        yield from self.left
+
+
 class ShownProgress(AbstractContextManager["ShownProgress"], Progress, Protocol):
     """Progress that is shown while its context lasts."""
 
 
-def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) -> Summary:
+def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) -> Done:
     """Bring the result in `options.out` up to date with the photographs in `options.photos`.
 
     `progress_of` gets the number of photographs to process. Raises `InvalidInput` where the folders or the
@@ -65,12 +78,17 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
     )
     embedding = EmbedderSettings()
     model = options.model or embedding.model or located(FACENET)
-    with held(options.out), SqliteRepository(options.out / DATABASE) as repository:
+    with held(options.out, options.photos), SqliteRepository(options.out / DATABASE) as repository:
         if options.recluster:
             check_not_pinned(repository, options.out)
         model_id = model_id_of(model)
         origin = origin_of(options.photos, model_id, settings.detector, settings.quality)
         made_from = check_origin(options.out, origin)
+        files = ResultFiles(
+            *(repository, detection.objects(), repository.file_index(), options.out),
+            *(settings.buckets, settings.assigner, settings.quality),
+        )
+        aside = files.check()
         library = Library(detection.objects(), repository, repository.file_index(), settings.buckets)
         run = Run(library, detection, settings, decoders(settings.detector))
         comparison = run.compare(rescan=options.rescan)
@@ -88,16 +106,8 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
 
             changes = run.take_in(comparison, found, add)
             generation, changes = _regrouped(run, model_id, progress, changes, asked=options.recluster)
-            write_files(
-                repository,
-                library.objects,
-                options.out,
-                buckets=settings.buckets,
-                assigner=settings.assigner,
-                quality=settings.quality,
-                stage=progress.stage,
-            )
-        return summarise(repository, generation, settings.reclusterer.min_cluster_size, changes)
+            left = files.write(progress.stage)
+        return Done(summarise(repository, generation, settings.reclusterer.min_cluster_size, changes), [*aside, *left])
 
 
 def _settings(options: Options) -> RunSettings:

@@ -180,6 +180,15 @@ def write_something_else(result: Path) -> None:
     (result / "facestream.db").write_bytes(b"no database at all" * 1000)
 
 
+def write_nothing(result: Path) -> None:
+    (result / "facestream.db").write_bytes(b"")
+
+
+def link_to_another(result: Path) -> None:
+    (result / "facestream.db").rename(result.with_name("another.db"))
+    (result / "facestream.db").symlink_to(result.with_name("another.db"))
+
+
 @pytest.mark.parametrize("line", READING + CHANGING)
 @pytest.mark.parametrize(
     ("damage", "message"),
@@ -187,8 +196,10 @@ def write_something_else(result: Path) -> None:
         (remove_folder, "expected a folder that `facestream run` wrote, found no facestream.db in it"),
         (remove_database, "expected a folder that `facestream run` wrote, found no facestream.db in it"),
         (make_of_another_version, f"of version {VERSION}, found version {VERSION + 1}; choose another file"),
-        (make_of_another_program, f"of version {VERSION}, found another program's database; choose another file"),
-        (write_something_else, "expected a facestream database: file is not a database; choose another file"),
+        (make_of_another_program, "facestream.db: expected a facestream database, found something else"),
+        (write_something_else, "facestream.db: expected a facestream database, found something else"),
+        (write_nothing, "facestream.db: expected a facestream database, found something else"),
+        (link_to_another, "facestream.db: expected a facestream database, found something else"),
     ],
 )
 def test_a_folder_without_a_database_that_can_be_used_is_told_in_a_line_and_left_as_it_is(

@@ -65,13 +65,15 @@ class Report:
     """All that the page shows.
 
     `faces` lie in the order of the page: the faces of each person, then the unknown, then the rejected ones; people,
-    `unknown` and `rejections` are runs of them. `photos` are the keys of the readable photographs.
+    `unknown` and `rejections` are runs of them. `photos` are the keys of the readable photographs. `passed_over`: the
+    keys of files that are no photographs, and why.
     """
 
     generation: Generation | None
     photos: tuple[str, ...]
     without_face: tuple[str, ...]
     unreadable: tuple[UnreadablePhoto, ...]
+    passed_over: tuple[tuple[str, str], ...]
     faces: tuple[Face, ...]
     people: tuple[Person, ...]
     unknown: Run
@@ -103,6 +105,7 @@ def build(
     sharpness_threshold: float,
     smallest_face: Callable[[int, int], int],
     rule: Rule = "medoid",
+    passed_over: Sequence[tuple[str, str]] = (),
 ) -> Report:
     """Arrange the records for the page.
 
@@ -117,6 +120,7 @@ def build(
         sharpness_threshold: variance of the Laplacian; below it a face is blurry.
         smallest_face: width and height of a photograph to the width of the smallest face that can be found; pixels.
         rule: by which faces are assigned.
+        passed_over: the files that are no photographs, and why.
     """
     readable: dict[str, str] = {}
     unreadable = []
@@ -170,6 +174,7 @@ def build(
         photos=photos,
         without_face=tuple(key for number, key in enumerate(photos) if number not in seen),
         unreadable=tuple(unreadable),
+        passed_over=tuple(passed_over),
         faces=tuple(ordered),
         people=tuple(people),
         unknown=unknown_run,

@@ -3,11 +3,11 @@
 import base64
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -26,6 +26,14 @@ _SCRIPTS = ("data.js", "tiles.js", "detail.js", "map.js")
 _BLOCK = 200  # thumbnails that the page decodes together
 
 
+class Text(Protocol):
+    """What text is written to."""
+
+    def write(self, text: str, /) -> object:
+        """Take more of the text."""
+        ...
+
+
 def write_report(
     repository: FaceRepository,
     objects: ObjectStore,
@@ -37,16 +45,48 @@ def write_report(
     rule: Rule = "medoid",
     seed: int = 0,
 ) -> None:
+    """Do as `write_page`, to the file `destination`: replaced when the new one is complete, never half written."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        whole_file(destination) as draft,
+        draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
+        write_page(
+            repository,
+            objects,
+            file,
+            faces_bucket=faces_bucket,
+            similarity_threshold=similarity_threshold,
+            sharpness_threshold=sharpness_threshold,
+            rule=rule,
+            seed=seed,
+        )
+
+
+def write_page(
+    repository: FaceRepository,
+    objects: ObjectStore,
+    file: Text,
+    *,
+    faces_bucket: str,
+    similarity_threshold: float,
+    sharpness_threshold: float,
+    rule: Rule = "medoid",
+    passed_over: Sequence[tuple[str, str]] = (),
+    seed: int = 0,
+) -> None:
     """Write what the repository knows as one page; the same records and crops give the same bytes.
 
     Args:
         repository: is read in one pass; only the vectors on the map, at most `MAP_FACES`, are held in memory.
         objects: has the crops in `faces_bucket`. They are read one by one while the page is written.
-        destination: the HTML file; it is replaced when the new one is complete, and never left half written.
+        file: takes HTML in UTF-8. In names that are no valid Unicode there are halves of surrogate pairs: open it
+            with `errors="backslashreplace"`.
         faces_bucket: where the crops lie, by their crop keys.
         similarity_threshold: inner product; from it on a face is assigned.
         sharpness_threshold: variance of the Laplacian; below it a face is blurry.
         rule: by which faces are assigned.
+        passed_over: the files that are no photographs, and why.
         seed: of the map.
     """
     generation = repository.active_generation()
@@ -62,16 +102,12 @@ def write_report(
         sharpness_threshold=sharpness_threshold,
         smallest_face=partial(smallest_face, settings=DetectorSettings()),
         rule=rule,
+        passed_over=passed_over,
     )
     width = thumbnail_width(len(report.faces))
     pictures = thumbnails(objects, faces_bucket, (face.crop_key for face in report.faces), width)
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    # A name that is not valid Unicode shows its odd bytes as \udcXX.
-    with (
-        whole_file(destination, "new") as draft,
-        draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
-    ):
-        file.writelines(render(report, pictures))
+    for piece in render(report, pictures):
+        file.write(piece)
 
 
 def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:

@@ -1,0 +1,105 @@
+"""A result of a version that took no notes: what in it is ours is found by comparing."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+
+from services.standalone.contents import Contents, place
+from services.standalone.manifest import Manifest
+from services.standalone.proof import Proof, is_plain_folder, is_same, proof_of, status
+from services.standalone.report.page import Text
+from services.standalone.result_files import ASSIGNMENTS, EMBEDDINGS, MEDOIDS, ODD_NAMES
+from services.standalone.result_folder import PEOPLE, REPORT
+from shared.ids import crop_key
+from shared.ports import FaceRepository
+from shared.worker import nothing
+
+_BRAND = b'<p class="brand">facestream</p>'
+_LOOKED_AT = 1 << 16  # bytes of a page that hold its head, the style above all
+
+
+def begin(manifest: Manifest, contents: Contents | None, repository: FaceRepository) -> Sequence[str]:
+    """Note what in a result is provably ours, and so begin to take notes; return lines on what was put aside.
+
+    Ours is a file that says byte by byte what it would say if it were made now, before anything is changed, and an
+    entry of the folders of people that is where a generation has it and has the bytes of its crop. `contents` is
+    None where faces have not been grouped yet. All else is a person's.
+
+    A report of an earlier version says the same in other words, so it cannot be proved to be untouched: it is put
+    aside under a name of its own, and nothing of it is lost.
+    """
+    entries = _entries(manifest.out, repository)
+    folders = {path.rpartition("/")[0] for path in entries if path.startswith(f"{PEOPLE}/")}
+    files = _files(manifest.out, contents)
+    report, lines = manifest.out / REPORT, []
+    if REPORT not in files and _is_report(report):
+        aside = next(path for number in count(1) if not status(path := manifest.out / f"report.{number}.html"))
+        report.rename(aside)
+        lines = [f"{aside.name} is the report of an earlier version, which may have been changed; it is kept."]
+    manifest.begin(files | entries, folders)
+    return lines
+
+
+def _is_report(path: Path) -> bool:
+    """Say whether a file is a page that this software has made, changed or not."""
+    if proof_of(path) is None:
+        return False
+    with path.open("rb") as file:
+        return _BRAND in file.read(_LOOKED_AT)
+
+
+def _entries(out: Path, repository: FaceRepository) -> dict[str, Proof]:
+    found = {}
+    for generation in repository.generations():
+        for membership in repository.memberships(generation.number):
+            key = crop_key(membership.face_id)
+            path = place(membership.cluster_id, key)
+            folder = (out / path).parent
+            plain = is_plain_folder(folder) and is_plain_folder(out / path.split("/")[0])
+            if plain and is_same(out / key, out / path) and (proof := proof_of(out / path)):
+                found[path] = proof
+    return found
+
+
+def _files(out: Path, contents: Contents | None) -> dict[str, Proof]:
+    found: dict[str, Proof] = {}
+    if contents is None:
+        return found
+    for name, write in _writers(contents).items():
+        proof, made = proof_of(out / name), _Digest()
+        if proof is None:
+            continue
+        write(made)
+        if made.digest() == proof.sha256:
+            found[name] = proof
+    return found
+
+
+def _writers(contents: Contents) -> dict[str, Callable[[Text], None]]:
+    return {
+        ASSIGNMENTS: lambda file: contents.write_faces(file, _Nowhere(), nothing),
+        EMBEDDINGS: lambda file: contents.write_faces(_Nowhere(), file, nothing),
+        MEDOIDS: contents.write_medoids,
+        REPORT: contents.write_report,
+    }
+
+
+class _Nowhere:
+    """Takes text and keeps none of it."""
+
+    def write(self, text: str, /) -> None:
+        pass
+
+
+class _Digest:
+    """Takes text and keeps the SHA-256 of the file that it would make."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+
+    def write(self, text: str, /) -> None:
+        self._sha256.update(text.encode(errors=ODD_NAMES))
+
+    def digest(self) -> bytes:
+        return self._sha256.digest()

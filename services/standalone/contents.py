@@ -1,0 +1,68 @@
+"""What the files of a result say, apart from where they are."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.quality.settings import QualitySettings
+from services.standalone.assignments import assignments
+from services.standalone.report import write_page
+from services.standalone.report.page import Text
+from services.standalone.result_folder import PEOPLE, UNKNOWN
+from shared.file_index import FileIndex
+from shared.matching import AssignerSettings
+from shared.ports import FaceRepository, ObjectStore
+from shared.settings import BucketSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A generation, and all that its files are made from; the same records and crops give the same bytes."""
+
+    repository: FaceRepository
+    objects: ObjectStore
+    index: FileIndex
+    generation: int
+    buckets: BucketSettings
+    assigner: AssignerSettings
+    quality: QualitySettings
+
+    def write_faces(self, events: Text, embeddings: Text, want: Callable[[str, str], object]) -> None:
+        """Write `assignments.jsonl` and `embeddings.csv`, and tell `want` each place in a folder and its crop."""
+        rows = csv.writer(embeddings, lineterminator="\n")
+        header_written = False
+        for item in assignments(self.repository, self.generation):
+            events.write(item.event().model_dump_json() + "\n")
+            vector = item.face.vector
+            if vector is None:
+                continue
+            if not header_written:
+                rows.writerow(range(len(vector) + 2))
+                header_written = True
+            rows.writerow([item.face.crop_key, item.label, *map(str, vector)])
+            want(place(item.membership.cluster_id, item.face.crop_key), item.face.crop_key)
+
+    def write_medoids(self, file: Text) -> None:
+        """Write `medoids.csv`."""
+        rows = csv.writer(file, lineterminator="\n")
+        for cluster in self.repository.clusters(self.generation):
+            rows.writerow([cluster.cluster_id, *map(str, cluster.medoid)])
+
+    def write_report(self, file: Text) -> None:
+        """Write `report.html`."""
+        write_page(
+            self.repository,
+            self.objects,
+            file,
+            faces_bucket=self.buckets.faces,
+            similarity_threshold=self.assigner.threshold,
+            sharpness_threshold=self.quality.sharpness_threshold,
+            rule=self.assigner.rule,
+            passed_over=list(self.index.passed_over()),
+        )
+
+
+def place(cluster_id: str | None, crop_key: str) -> str:
+    """Return the path of a crop in the folder of its person, or of those that are unknown."""
+    name = crop_key.rpartition("/")[2]
+    return f"{PEOPLE}/{cluster_id}/{name}" if cluster_id else f"{UNKNOWN}/{name}"
