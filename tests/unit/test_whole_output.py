@@ -41,8 +41,7 @@ def killed_while_writing(path: Path) -> None:
     script = """
         import os, signal, sys
         from pathlib import Path
-        from shared.errors import InvalidInput
-from shared.whole_output import put_in_place, whole_file
+        from shared.whole_output import whole_file
         with whole_file(Path(sys.argv[1])) as scratch:
             scratch.write_text("half of a longer text")
             os.kill(os.getpid(), signal.SIGKILL)
