@@ -30,7 +30,7 @@ _REPLACED = "replaced"  # was at the place, and may go
 _LONGEST_SUFFIX = 32  # bytes
 
 
-class FolderChangedError(Exception):
+class FolderChangedError(InvalidInput):
     """What stands at a place is not what was to be replaced; it was left there."""
 
 
@@ -122,7 +122,8 @@ def put_in_place(finished: Path, path: Path, may_go: Callable[[Path], bool] = la
                 if not is_replaceable:
                     _put_back(moved, path)
             if not is_replaceable:
-                raise FolderChangedError(str(path))
+                msg = f"{path}: expected the folder that was to be replaced, found something else; it was left as it is"
+                raise FolderChangedError(msg)
             moved.rename(replaced)
         try:
             _set_mode(finished, mode)
