@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -13,7 +13,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka_errors import Listener, line
 from shared.errors import Transient
 
 _PATIENCE = 30.0  # seconds that the brokers have for one request
@@ -32,6 +32,7 @@ class KafkaAdmin:
     """Looks at topics and changes them. Every call raises `Transient`, and `Fatal` where Kafka refuses."""
 
     def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
         self._listener = Listener()
         configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
         self._client = AdminClient(configuration)
@@ -92,17 +93,39 @@ class KafkaAdmin:
 
     def unread(self, group: str, name: str) -> Mapping[int, int]:
         """Return where a group will go on reading, for each partition in which something may be left to read."""
-        with self._listener.translated():
-            places = [TopicPartition(name, number) for number in range(self._metadata().get(name, 0))]
-            if not places:
-                return {}
-            asked = [ConsumerGroupTopicPartitions(group, places)]
-            answer = self._client.list_consumer_group_offsets(asked, request_timeout=_PATIENCE)[group].result(_PATIENCE)
-            read = {place.partition: place.offset for place in answer.topic_partitions}
-            first, last = self._offsets(places)
+        places = [TopicPartition(name, number) for number in range(self._metadata().get(name, 0))]
+        if not places:
+            return {}
+        read = self._committed(group, places)
+        first, last = self._offsets(places)
         # A group that never read has a negative offset; what it was to read next may be removed by now.
         next_ones = [max(read.get(number, 0), start) for number, start in enumerate(first)]
         return {number: start for number, start in enumerate(next_ones) if start < last[number]}
+
+    def _committed(self, group: str, places: Sequence[TopicPartition]) -> Mapping[int, int]:
+        """Return the offset of a group in each partition, negative where there is none.
+
+        Asked by a consumer that joins nothing: where a broker has just started and is not ready to answer for the
+        group, the admin client of librdkafka 2.16 looks for a group of its own, has none, and the process dies.
+        """
+        listener = Listener()
+        consumer = Consumer(
+            {
+                **self._settings.client(),
+                "error_cb": listener,
+                "log_level": 0,
+                "group.id": group,
+                "enable.auto.commit": False,
+            }
+        )
+        try:
+            found = listener.insisting(consumer, lambda seconds: consumer.committed(list(places), seconds), _PATIENCE)
+        finally:
+            consumer.close()
+        for place in found:
+            if place.error:
+                raise Transient(line(place.error))
+        return {place.partition: place.offset for place in found}
 
     def extents(self, name: str) -> Mapping[int, tuple[int, int]]:
         """Return the first offset of each partition, and the one that its next record will have."""

@@ -30,6 +30,7 @@ _PASSING = {
     KafkaError._RESOLVE,  # noqa: SLF001
     KafkaError._TIMED_OUT,  # noqa: SLF001
     KafkaError._TRANSPORT,  # noqa: SLF001
+    KafkaError._WAIT_COORD,  # noqa: SLF001
 }
 _NOT_ALLOWED = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
