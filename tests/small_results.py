@@ -88,3 +88,35 @@ def killed_at(step: int) -> Iterator[list[str]]:
         for name in _CHANGES:
             patched.enter_context(mock.patch.object(os, name, dying(name, getattr(os, name))))
         yield made
+
+
+def seen(result: Path) -> dict[str, bytes | str | None]:
+    """All that a person reads, and nothing hidden."""
+    return {path: data for path, data in contents(result).items() if path[0] != "." and "facestream.db" not in path}
+
+
+def entries(result: Path, folder: str = "people/*") -> set[str]:
+    return {str(path.relative_to(result)) for path in result.glob(f"{folder}/*.png")}
+
+
+def expected_entries(result: Path) -> set[str]:
+    with SqliteRepository(result / "facestream.db") as repository:
+        members = list(repository.memberships(active_number(result)))
+    return {
+        f"people/{member.cluster_id}/{member.face_id}.png" if member.cluster_id else f"unknown/{member.face_id}.png"
+        for member in members
+    }
+
+
+def all_entries(result: Path) -> set[str]:
+    return entries(result) | entries(result, "unknown")
+
+
+def person_of_four(result: Path) -> Path:
+    return next(folder for folder in sorted((result / "people").iterdir()) if len(list(folder.iterdir())) == 4)
+
+
+def made_without_notes(result: Path) -> Path:
+    """Make it what a version left that took no notes."""
+    (result / ".facestream-made.db").unlink()
+    return result

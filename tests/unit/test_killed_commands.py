@@ -1,0 +1,122 @@
+"""A command over a result that ends at any step of its way."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.jobs.switching import go_back
+from services.quality.settings import QualitySettings
+from services.standalone.manifest import Manifest
+from services.standalone.report.page import Text
+from services.standalone.result_folder import held
+from services.standalone.results import ResultFiles
+from shared.adapters.folder import FolderStore
+from shared.adapters.sqlite import SqliteRepository
+from shared.matching import AssignerSettings
+from shared.ports import FaceRepository
+from shared.settings import BucketSettings
+from tests.regrouping import Killed
+from tests.small_results import (
+    active_number,
+    copied,
+    killed_at,
+    made_without_notes,
+    make_result,
+    person_of_four,
+    seen,
+)
+
+
+@pytest.fixture(autouse=True)
+def _without_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_page(repository: FaceRepository, _objects: object, file: Text, **_looks: object) -> None:
+        active = repository.active_generation()
+        file.write(f"the report of generation {active and active.number}")
+
+    monkeypatch.setattr(os, "fsync", lambda _handle: None)
+    monkeypatch.setattr("services.standalone.contents.write_page", write_page)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_result(tmp_path_factory.mktemp("made") / "result")
+
+
+@pytest.fixture
+def result(made: Path, tmp_path: Path) -> Path:
+    """A result with generation 1 active: one person of 4, and 4 that are unknown."""
+    result = copied(made, tmp_path / "result")
+    go_back(result, 1)
+    return result
+
+
+def write_again(result: Path) -> None:
+    """Make the files of the active generation anew, as a run does that found nothing new."""
+    buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
+    crops = FolderStore({buckets.faces: result})
+    with held(result), SqliteRepository(result / "facestream.db") as repository:
+        files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
+        files.check()
+        files.write()
+
+
+class Notes:
+    """Kills the process before or after any note is taken, as `killed_at` does for all else."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, made: list[str], step: int) -> None:
+        for name in ("begin", "note", "settle", "forget_folders", "scratch"):
+            monkeypatch.setattr(Manifest, name, self._dying(name, getattr(Manifest, name), made, step))
+
+    @staticmethod
+    def _dying(name: str, real: Callable[..., object], made: list[str], step: int) -> Callable[..., object]:
+        def take(*arguments: object, **named: object) -> object:
+            if len(made) >= step:
+                raise Killed
+            result = real(*arguments, **named)
+            made.append(name)
+            return result
+
+        return take
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adopting", [False, True])
+def test_killed_at_any_step_nothing_is_lost_and_the_next_command_ends_as_if_nothing_had_been(
+    result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, adopting: bool
+) -> None:
+    (result / "people" / "own.png").write_bytes(b"mine")
+    (person_of_four(result) / "own.png").write_bytes(b"mine")
+    go_back(copied(result, tmp_path / "undisturbed"), 2)
+    undisturbed = seen(tmp_path / "undisturbed")
+    crops = seen(result / "crops")
+    if adopting:
+        made_without_notes(result)
+    step, whole = 0, False
+    while not whole:
+        out = copied(result, tmp_path / f"killed at {step}")
+        with monkeypatch.context() as patched:
+            try:
+                with killed_at(step) as made:
+                    Notes(patched, made, step)
+                    go_back(out, 2)
+                whole = True
+            except Killed:
+                pass
+        there = seen(out)
+        for path, data in there.items():
+            assert data in (seen(result).get(path), undisturbed.get(path)), "whole, the old one or the new one"
+        assert seen(out / "crops") == crops
+        if active_number(out) == 2:
+            write_again(out)
+        else:
+            go_back(out, 2)
+        assert seen(out) == undisturbed
+        assert not [path for path in out.iterdir() if path.name.startswith(".facestream-") and path.suffix != ".db"]
+        go_back(out, 1)
+        assert seen(out) == seen(result), "and everything that is ours is still known to be"
+        shutil.rmtree(out)
+        step += 1
+    assert step > 15
