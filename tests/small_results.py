@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from services.quality.settings import QualitySettings
+from services.standalone.result_folder import held
+from services.standalone.results import ResultFiles
 from shared import ids
+from shared.adapters.folder import FolderStore
 from shared.adapters.sqlite import SqliteRepository
+from shared.matching import AssignerSettings
+from shared.settings import BucketSettings
 from tests.regrouping import Killed, World, add_faces
 from tests.synthetic_faces import embeddings, face_record
 
@@ -120,3 +126,13 @@ def made_without_notes(result: Path) -> Path:
     """Make it what a version left that took no notes."""
     (result / ".facestream-made.db").unlink()
     return result
+
+
+def write_again(result: Path) -> None:
+    """Make the files of the active generation anew, as a run does that found nothing new."""
+    buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
+    crops = FolderStore({buckets.faces: result})
+    with held(result), SqliteRepository(result / "facestream.db") as repository:
+        files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
+        files.check()
+        files.write()

@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from services.quality.settings import QualitySettings
 from services.standalone.report.page import Text
-from services.standalone.result_folder import held
-from services.standalone.results import ResultFiles
-from shared.adapters.folder import FolderStore
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput, Transient
-from shared.matching import AssignerSettings
 from shared.ports import FaceRepository
-from shared.settings import BucketSettings
 from tests.small_results import (
     active_number,
     all_entries,
@@ -30,6 +24,7 @@ from tests.small_results import (
     make_result,
     person_of_four,
     seen,
+    write_again,
 )
 
 
@@ -54,16 +49,6 @@ def result(made: Path, tmp_path: Path) -> Path:
     result = copied(made, tmp_path / "result")
     go_back(result, 1)
     return result
-
-
-def write_again(result: Path) -> None:
-    """Make the files of the active generation anew, as a run does that found nothing new."""
-    buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
-    crops = FolderStore({buckets.faces: result})
-    with held(result), SqliteRepository(result / "facestream.db") as repository:
-        files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
-        files.check()
-        files.write()
 
 
 FILES = ["report.html", "assignments.jsonl", "embeddings.csv", "medoids.csv"]
