@@ -102,19 +102,25 @@ def reconcile(
             " always are, unless the bucket is empty. [default: 0.2, or FACESTREAM_RECONCILER_LARGEST_LOSS]",
         ),
     ] = None,
+    unreadable: Annotated[
+        bool,
+        typer.Option("--unreadable", help="Have all unreadable photographs tried again: limits or decoders changed."),
+    ] = False,
 ) -> None:
     """Compare the bucket with the database, and announce what the stream has not heard of.
 
     Photographs without an outcome (a notification was lost, or the bucket was filled before the stream ran) are
     announced as uploaded, known ones whose object is gone as removed; where that are too many, a line says so and the
-    exit status is 1. Made to be run on a schedule: with --every, and FACESTREAM_SERVICE_HEALTH_PORT set it has metrics.
+    exit status is 1. Photographs that could not be read for a reason that may pass (no permission, time or memory) are
+    announced again. Made to be run on a schedule: with --every, and FACESTREAM_SERVICE_HEALTH_PORT set it has metrics.
     """
     from cli.jobs.reconciling import Held, reconcile_bucket, told_metrics  # noqa: PLC0415  see above
 
     health = told_metrics(every) if every else None
     while True:
         try:
-            for line in reconcile_bucket(dry_run=dry_run, grace=grace, largest_loss=largest_loss):
+            done = reconcile_bucket(dry_run=dry_run, grace=grace, largest_loss=largest_loss, unreadable=unreadable)
+            for line in done:
                 say(line)
         except (Transient, Held) as error:
             if every is None:

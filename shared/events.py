@@ -182,11 +182,16 @@ def facts(face: DetectedFace) -> dict[str, Any]:
 
 
 class PhotoEvent(Message):
-    """What every event of a whole photograph says. `reason` is there when the outcome is `unreadable`."""
+    """What every event of a whole photograph says.
+
+    `reason` is there when the outcome is `unreadable`. `passing`: that may pass, since it is not in the bytes (the
+    object may not be read, or there was no time or memory to decode it); the reconciler has it tried again.
+    """
 
     photo: Photo
     outcome: Outcome
     reason: str | None = None
+    passing: bool = False
 
 
 class FacesDetected(PhotoEvent):

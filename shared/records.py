@@ -19,7 +19,7 @@ class ImageRecord:
     """One photograph and what became of it.
 
     `source` says which message or scan made the record (`topic/partition@offset`); it tells a replay from a
-    duplicate.
+    duplicate. `passing`: it is unreadable for a reason that may pass, and is to be tried again.
     """
 
     image_id: str
@@ -36,6 +36,7 @@ class ImageRecord:
     width: int | None = None
     height: int | None = None
     source: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

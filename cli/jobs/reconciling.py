@@ -62,6 +62,7 @@ class Report:
     objects: int = 0
     known: int = 0
     without_outcome: int = 0
+    again: int = 0
     young: int = 0
     hidden: int = 0
     first_hidden: str = ""
@@ -76,6 +77,8 @@ class Report:
         announced = "would be announced" if dry_run else "announced"
         yield f"{self.objects} objects in the bucket"
         yield f"{self.without_outcome} without an outcome: {announced} as uploaded"
+        if self.again:
+            yield f"{self.again} that could not be read: {announced} again"
         yield f"{self.young} without an outcome, and too young to be missed"
         if self.hidden:
             first = printable(self.first_hidden)
@@ -116,7 +119,9 @@ def told_metrics(period: timedelta) -> Health:
     return health
 
 
-def reconcile_bucket(*, dry_run: bool, grace: float, largest_loss: float | None = None) -> Iterator[str]:
+def reconcile_bucket(
+    *, dry_run: bool, grace: float, largest_loss: float | None = None, unreadable: bool = False
+) -> Iterator[str]:
     """Compare the bucket and the database of the settings; yield what a person wants to know.
 
     Then have Kafka forget what was erased (`kafka_idle`). Raises `Held` when all else is done, and not for a dry run.
@@ -140,6 +145,7 @@ def reconcile_bucket(*, dry_run: bool, grace: float, largest_loss: float | None 
                 timedelta(seconds=grace),
                 largest_loss=limit,
                 rule=PhotoRule.of(PhotoSettings()),
+                unreadable=unreadable,
             )
         metrics.RECONCILE_HELD.set(report.gone if report.held else 0)
         metrics.RECONCILE_HIDDEN.set(report.hidden)
@@ -162,23 +168,29 @@ def reconcile(
     *,
     largest_loss: float,
     rule: PhotoRule,
+    unreadable: bool = False,
 ) -> Report:
     """Announce what the stream has not heard of; holds 500 differences at a time, and the keys of all that is gone.
 
     `largest_loss`: share of what is known that may be announced as removed in one run; 1: all. A million keys of 60
     bytes take 100 MB. Objects that the `rule` passes over by their keys have no outcome, and none is missed.
+    Photographs that could not be read for a reason that may pass are announced again; `unreadable`: all others too.
     """
     now, report = datetime.now(UTC), Report()
     gone: list[str] = []
     with ThreadPoolExecutor(_THREADS, "exists") as pool:
-        for block in chunked(_differences(objects, repository, bucket, report, rule), _BLOCK):
+        pairs = _differences(objects.list(bucket), repository, bucket, report, rule=rule, unreadable=unreadable)
+        for block in chunked(pairs, _BLOCK):
             found: list[ProducedRecord] = []
-            for info, known in _still_unknown(repository, bucket, (pair.info for pair in block if pair.info)):
-                if now - info.modified < grace:
+            infos = [pair.info for pair in block if pair.info]
+            for info, known in _still_undecided(repository, bucket, infos, unreadable=unreadable):
+                is_known = _is_known(info, known)
+                if now - info.modified < grace and not is_known:
                     report.young += 1
-                else:
-                    report.without_outcome += 1
-                    found.append(notices.uploaded(bucket, info, known))
+                    continue
+                report.again += is_known
+                report.without_outcome += not is_known
+                found.append(notices.uploaded(bucket, info, known))
             if found:
                 writer.write(found)
             gone += _gone(objects, pool, bucket, [pair.images[0].key for pair in block if not pair.info], report)
@@ -197,15 +209,22 @@ def _is_too_much(report: Report, largest_loss: float) -> bool:
 
 
 def _differences(
-    objects: ObjectStore, repository: FaceRepository, bucket: str, report: Report, rule: PhotoRule
+    infos: Iterator[ObjectInfo],
+    repository: FaceRepository,
+    bucket: str,
+    report: Report,
+    *,
+    rule: PhotoRule,
+    unreadable: bool,
 ) -> Iterator[_Pair]:
-    for pair in _side_by_side(objects.list(bucket), repository.images(), bucket):
+    for pair in _side_by_side(infos, repository.images(), bucket):
         if pair.info and not pair.images and rule.passes_over(pair.info.key):
             continue
         is_removed = all(map(_is_removed, pair.images))
         report.objects += pair.info is not None
         report.known += not is_removed
-        if not (_is_known(pair.info, pair.images) if pair.info else is_removed):
+        decided = _is_decided(pair.info, pair.images, unreadable=unreadable) if pair.info else is_removed
+        if not decided:
             yield pair
 
 
@@ -232,15 +251,28 @@ def _is_known(info: ObjectInfo, images: Iterable[ImageRecord]) -> bool:
     return any(image.etag == info.etag and image.size == info.size and not _is_removed(image) for image in images)
 
 
-def _still_unknown(
-    repository: FaceRepository, bucket: str, infos: Iterable[ObjectInfo]
+def _is_decided(info: ObjectInfo, images: Iterable[ImageRecord], *, unreadable: bool) -> bool:
+    """Say whether what an object holds has an outcome that stands.
+
+    One for a reason that may pass does not; with `unreadable`, none of a photograph that could not be read does.
+    """
+    standing = [image for image in images if not (image.passing or (unreadable and _is_unreadable(image)))]
+    return _is_known(info, standing)
+
+
+def _is_unreadable(image: ImageRecord) -> bool:
+    return image.outcome is Outcome.UNREADABLE
+
+
+def _still_undecided(
+    repository: FaceRepository, bucket: str, infos: Iterable[ObjectInfo], *, unreadable: bool
 ) -> Iterator[tuple[ObjectInfo, Sequence[ImageRecord]]]:
-    """Yield the objects whose content has no outcome, each with what else is known of it."""
+    """Yield the objects whose content has no outcome that stands, each with what is known of it."""
     by_id = {object_id(bucket, info.key): info for info in infos}
     known = repository.images_of(list(by_id))
     for its_id, info in by_id.items():
         images = known.get(its_id, ())
-        if not _is_known(info, images):
+        if not _is_decided(info, images, unreadable=unreadable):
             yield info, images
 
 

@@ -65,10 +65,19 @@ def _of_version(photo: Photo, known: Sequence[ImageRecord], source: str) -> Judg
 
 
 def _recorded(event: FacesEmbedded, known: Sequence[ImageRecord]) -> ImageRecord | None:
-    """Return the record that already says what an event says, if there is one."""
+    """Return the record that already says what an event says, if there is one.
+
+    That a photograph could not be read says nothing against an event by which it can, or cannot for another reason.
+    """
     if event.outcome is Outcome.REMOVED:
         return known[-1] if known and all(is_gone(image) for image in known) else None
-    return next((image for image in known if image.image_id == event.photo.image_id and not is_gone(image)), None)
+    own = next((image for image in known if image.image_id == event.photo.image_id and not is_gone(image)), None)
+    is_other = own is not None and own.outcome is Outcome.UNREADABLE and (own.outcome, own.reason) != _said(event)
+    return None if is_other else own
+
+
+def _said(event: FacesEmbedded) -> tuple[Outcome, str | None]:
+    return event.outcome, event.reason
 
 
 def is_gone(image: ImageRecord) -> bool:

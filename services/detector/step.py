@@ -7,7 +7,7 @@ from services.detector.finding import Finding
 from services.detector.limits import check_bytes
 from services.detector.settings import DetectorSettings
 from shared import ids
-from shared.errors import ObjectError, Unreadable
+from shared.errors import ObjectError, ObjectRefused, Undecoded, Unreadable
 from shared.events import BucketEvent, DetectedFace, FacesDetected, Outcome, Photo
 from shared.ports import ObjectStore
 from shared.settings import BucketSettings
@@ -33,7 +33,7 @@ def detect(
         etag = etag or stored.etag
         found = find(stored.data)
     except (ObjectError, Unreadable) as error:
-        return unreadable(event, etag, str(error))
+        return unreadable(event, etag, error)
     return detected(event, etag, found, objects, buckets)
 
 
@@ -53,9 +53,13 @@ def detected(
     return FacesDetected(photo=photo, outcome=Outcome.DETECTED, faces=tuple(faces))
 
 
-def unreadable(event: BucketEvent, etag: str, reason: str) -> FacesDetected:
-    """Return the outcome of a photograph that cannot be read; `etag` is empty where the object was not read."""
-    return FacesDetected(photo=_photo(event, etag), outcome=Outcome.UNREADABLE, reason=reason)
+def unreadable(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -> FacesDetected:
+    """Return the outcome of a photograph that cannot be read; `etag` is empty where the object was not read.
+
+    Where that is not for its bytes, the outcome says so: somebody has to try again.
+    """
+    passing = isinstance(error, ObjectRefused | Undecoded)
+    return FacesDetected(photo=_photo(event, etag), outcome=Outcome.UNREADABLE, reason=str(error), passing=passing)
 
 
 def _photo(event: BucketEvent, etag: str) -> Photo:

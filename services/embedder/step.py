@@ -59,6 +59,7 @@ def embed(photos: Sequence[Cropped], embedder: Embedder) -> list[FacesEmbedded]:
             photo=item.photo.photo,
             outcome=item.photo.outcome,
             reason=item.photo.reason,
+            passing=item.photo.passing,
             faces=tuple(embedded(face) for face in item.photo.faces),
         )
         for item in photos

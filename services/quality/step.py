@@ -23,6 +23,7 @@ def screen(
         photo=photo.photo,
         outcome=photo.outcome,
         reason=photo.reason,
+        passing=photo.passing,
         faces=tuple(_screened(face, objects, settings, buckets) for face in photo.faces),
     )
 

@@ -13,8 +13,8 @@ from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.adapters.folder import FolderStore
-from shared.errors import ObjectError, ObjectMissing, Undecoded, Unreadable
-from shared.events import BucketEvent, FacesDetected, FacesScreened, Verdict
+from shared.errors import ObjectError, ObjectMissing, Unreadable
+from shared.events import BucketEvent, FacesScreened, Verdict
 from shared.processes import Processes
 from shared.settings import BucketSettings
 
@@ -81,8 +81,7 @@ def _screened(detection: Detection, event: BucketEvent) -> Screened:
 
 
 def _failed(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -> Screened:
-    reason = str(error).removeprefix(f"{event.bucket}/{event.key}: ")
-    failed: FacesDetected = unreadable(event, etag, reason)
-    screened = FacesScreened(photo=failed.photo, outcome=failed.outcome, reason=failed.reason)
-    passing = isinstance(error, ObjectError | Undecoded)
-    return Screened(screened, passing=passing, gone=isinstance(error, ObjectMissing))
+    failed = unreadable(event, etag, error)
+    reason = (failed.reason or "").removeprefix(f"{event.bucket}/{event.key}: ")
+    screened = FacesScreened(photo=failed.photo, outcome=failed.outcome, reason=reason, passing=failed.passing)
+    return Screened(screened, passing=failed.passing, gone=isinstance(error, ObjectMissing))

@@ -44,6 +44,7 @@ def image_of(document: Mapping[str, Any]) -> ImageRecord:
         width=document["width"],
         height=document["height"],
         source=document["source"],
+        passing=document.get("passing", False),
     )
 
 

@@ -20,7 +20,7 @@ SCHEMA = """
 CREATE TABLE images (
     image_id TEXT PRIMARY KEY, object_id TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL, etag TEXT NOT NULL,
     size INTEGER NOT NULL, uploaded_at TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT, version_id TEXT,
-    sequencer TEXT, width INTEGER, height INTEGER, source TEXT NOT NULL
+    sequencer TEXT, width INTEGER, height INTEGER, source TEXT NOT NULL, passing INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX images_by_key ON images (bucket, key, image_id);
 CREATE INDEX images_by_object ON images (object_id, image_id);
@@ -91,6 +91,7 @@ CREATE INDEX files_by_etag ON files (etag);
 CREATE INDEX files_by_image ON files (image_id);
 INSERT OR REPLACE INTO files
     SELECT key, '', size, etag, image_id, CASE outcome WHEN 'unreadable' THEN '' END FROM images ORDER BY image_id;
+ALTER TABLE images ADD COLUMN passing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE generations ADD COLUMN grouping TEXT NOT NULL DEFAULT '';
 ALTER TABLE generations ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause);
@@ -113,15 +114,18 @@ def image_row(image: ImageRecord) -> Row:
     return (
         *(image.image_id, image.object_id, image.bucket, image.key, image.etag, image.size, uploaded_at),
         *(image.outcome.value, image.reason, image.version_id, image.sequencer, image.width, image.height),
-        image.source,
+        *(image.source, int(image.passing)),
     )
 
 
 def image_of(row: Row) -> ImageRecord:
     """Return the image of a row."""
     image_id, object_id, bucket, key, etag, size, uploaded_at, outcome, *rest = row
-    uploaded = datetime.fromisoformat(uploaded_at)
-    return ImageRecord(image_id, object_id, bucket, key, etag, size, uploaded, Outcome(outcome), *rest)
+    reason, version_id, sequencer, width, height, source, passing = rest
+    return ImageRecord(
+        *(image_id, object_id, bucket, key, etag, size, datetime.fromisoformat(uploaded_at), Outcome(outcome)),
+        *(reason, version_id, sequencer, width, height, source, bool(passing)),
+    )
 
 
 def face_row(face: FaceRecord) -> Row:

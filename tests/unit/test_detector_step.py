@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from services.detector.faces import version_of
-from services.detector.finding import Finder
+from services.detector.finding import Finder, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
 from shared import ids
 from shared.adapters.memory import MemoryObjectStore
-from shared.errors import ObjectRefused, Transient
+from shared.errors import ObjectRefused, Transient, Undecoded, Unreadable
 from shared.events import BucketEvent, FacesDetected, Outcome
 from shared.models import LANDMARKS, located
 from shared.settings import BucketSettings
@@ -99,6 +99,18 @@ def test_a_file_that_is_too_large_is_not_read(finder: Finder) -> None:
 def test_a_refused_object_is_unreadable_with_the_reason_of_the_store(finder: Finder) -> None:
     (result,) = run(FailingStore(ObjectRefused("no permission")), finder, event())
     assert (result.outcome, result.reason, result.photo.etag) == (Outcome.UNREADABLE, "no permission", "")
+    assert result.passing
+
+
+def test_what_the_bytes_are_does_not_pass_and_want_of_memory_does() -> None:
+    def find(reason: Unreadable) -> FacesDetected:
+        def failing(_: bytes) -> Finding:
+            raise reason
+
+        return detect(event(), store(a=pixel()), failing, SETTINGS, BucketSettings())
+
+    assert not find(Unreadable("truncated JPEG")).passing
+    assert find(Undecoded("not enough memory to decode it")).passing
 
 
 def test_a_store_that_does_not_answer_stops_the_batch(finder: Finder) -> None:
@@ -112,12 +124,15 @@ def test_a_removed_photograph_is_told_without_reading_it(finder: Finder) -> None
     assert result.photo.object_id == ids.object_id("photos", "a.jpg")
 
 
+_WHY = Unreadable("why")
+
+
 def test_what_was_not_read_is_named_by_its_moment() -> None:
-    first = unreadable(event(size=1), "", "why")
+    first = unreadable(event(size=1), "", _WHY)
     later = event(size=1).model_copy(update={"occurred_at": NOON.replace(hour=13)})
-    assert unreadable(event(size=1), "", "why") == first
-    assert unreadable(later, "", "why").photo.image_id != first.photo.image_id
-    assert unreadable(later, "", "why").photo.object_id == first.photo.object_id
+    assert unreadable(event(size=1), "", _WHY) == first
+    assert unreadable(later, "", _WHY).photo.image_id != first.photo.image_id
+    assert unreadable(later, "", _WHY).photo.object_id == first.photo.object_id
 
 
 def test_a_picture_of_noise_does_not_stop_the_batch(finder: Finder) -> None:

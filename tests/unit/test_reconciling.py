@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,33 @@ def test_objects_that_are_no_photographs_are_not_missed() -> None:
     objects.put("photos", "a.jpg", b"one", "")
     report, events = reconciled(objects, [])
     assert (report.objects, [event.key for event in events]) == (1, ["a.jpg"])
+
+
+def test_what_could_not_be_read_for_a_reason_that_may_pass_is_announced_again_and_no_other() -> None:
+    objects = MemoryObjectStore()
+    known = []
+    for key, outcome, passing in (
+        ("denied.jpg", Outcome.UNREADABLE, True),
+        ("damaged.jpg", Outcome.UNREADABLE, False),
+        ("fine.jpg", Outcome.DETECTED, False),
+    ):
+        objects.put("photos", key, b"one", "")
+        known.append(replace(image(key, b"one", outcome, sequencer="0F"), passing=passing))
+    report, events = reconciled(objects, known, timedelta(hours=1))
+    assert [(event.key, event.sequencer) for event in events] == [("denied.jpg", "10")]
+    assert (report.again, report.without_outcome, report.young) == (1, 0, 0)
+    assert "1 that could not be read: announced again" in report.lines(dry_run=False)
+
+
+def test_all_unreadable_photographs_are_announced_again_on_demand() -> None:
+    objects, repository, heard = MemoryObjectStore(), MemoryRepository(), Heard()
+    objects.put("photos", "large.jpg", b"one", "")
+    repository.save_images([image("large.jpg", b"one", Outcome.UNREADABLE)])
+    limits: dict[str, Any] = {"largest_loss": 1, "rule": _RULE}
+    reconcile(objects, repository, "photos", heard, timedelta(0), **limits)
+    assert not heard.events
+    reconcile(objects, repository, "photos", heard, timedelta(0), **limits, unreadable=True)
+    assert [event.key for event in heard.events] == ["large.jpg"]
 
 
 def test_what_may_not_be_looked_at_is_not_gone() -> None:

@@ -115,6 +115,7 @@ _OF_THE_SECOND_VERSION = """
 DROP INDEX memberships_by_cluster;
 DROP TABLE former_memberships;
 DROP TABLE files;
+ALTER TABLE images DROP COLUMN passing;
 ALTER TABLE generations DROP COLUMN grouping;
 ALTER TABLE generations DROP COLUMN revision;
 PRAGMA user_version = 2;
