@@ -16,7 +16,8 @@ class IndexedFile:
     """A file as it was when it was last looked at.
 
     `stamp`: what the store said of it (`ObjectInfo.stamp`); empty where that is not known. `size` in bytes. `etag`:
-    MD5 of its bytes, empty where they were never read. `image_id`: the photograph that it holds; several files with
+    MD5 of its bytes, empty where they were never read; of a file that is no photograph, the decoders that were known
+    when that was said. `image_id`: the photograph that it holds; several files with
     equal bytes hold one. Empty: it is no photograph. `unread_by`: None where the photograph was decoded; empty where
     the system refused it (permission, time, memory), so that it is tried again; else the decoders and limits by which
     its bytes were found to be unreadable (`services.standalone.decoders`), or why the file is no photograph.
@@ -32,6 +33,14 @@ class IndexedFile:
 
 class FileIndex(Protocol):
     """The files of one folder. Every call blocks; raises `Transient` where no answer comes."""
+
+    def begin_run(self) -> bool:
+        """Note that a run begins; say whether the one before it came to its end."""
+        ...
+
+    def end_run(self) -> None:
+        """Note that the run has come to its end."""
+        ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """Write all that is written within the context, in the repository beside the index too, or nothing of it."""
@@ -54,7 +63,7 @@ class FileIndex(Protocol):
         ...
 
     def sizes_among(self, sizes: Collection[int]) -> frozenset[int]:
-        """Return those of these sizes that some photograph in the index has."""
+        """Return those of these sizes that some photograph has whose bytes were read."""
         ...
 
     def with_contents(self, etags: Collection[str]) -> Mapping[str, Sequence[IndexedFile]]:

@@ -22,8 +22,8 @@ from services.standalone.absence import check_presence
 from services.standalone.decoders import decoders
 from services.standalone.detection import Detection
 from services.standalone.library import Library
-from services.standalone.runner import Run, RunSettings
-from services.standalone.settings import StandaloneSettings
+from services.standalone.runner import Run
+from services.standalone.settings import RunSettings, StandaloneSettings
 from services.standalone.summary import Changes
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import Unreadable
@@ -84,7 +84,9 @@ class World:
             found = run.identify(comparison)
             network: Any = _Patterns()
             pool: Any = _Inline()
-            changes = run.take_in(comparison, found, lambda pending: run.add(pending, network, pool, _Silent()))
+            changes = run.take_in(
+                comparison, found, lambda pending: run.arrivals.add(pending, network, pool, _Silent())
+            )
             if recluster or run.is_due(repository.active_generation()):
                 run.regroup(_Patterns.model_id)
             return changes

@@ -24,22 +24,27 @@ class Absence:
     away: Sequence[IndexedFile]
 
 
-def judge(missing: Sequence[IndexedFile], comparison: Comparison, settings: StandaloneSettings) -> Absence:
-    """Say of each missing photograph whether it was deleted.
+def judge(
+    missing: Sequence[IndexedFile],
+    disowned: Sequence[IndexedFile],
+    comparison: Comparison,
+    settings: StandaloneSettings,
+) -> Absence:
+    """Say of each missing photograph, and of those that are passed over now, whether they count as deleted.
 
-    It was if its folder still holds others, and if no more than a share of all photographs is missing in that way.
-    Where the settings say so, all that is missing was deleted.
+    One does if its folder still holds others, and if no more than a share of all photographs is missing in that way.
+    Where the settings say so, all that is missing was deleted. What was never decoded is forgotten at once.
     """
-    folders = [file for file in missing if file.key.endswith("/")]  # can be read again
-    missing = [file for file in missing if not file.key.endswith("/")]
-    gone = [*missing, *comparison.disowned]
+    unread = [file for file in missing if file.unread_by is not None]
+    missing = [file for file in missing if file.unread_by is None]
+    gone = [*missing, *disowned]
     if settings.forget_missing:
-        return Absence([*gone, *folders], ())
+        return Absence([*gone, *unread], ())
     single = [file for file in missing if folder_of(file.key) in comparison.folders]
-    single += comparison.disowned
-    if len(single) > max(settings.largest_loss * comparison.known, settings.least_loss):
-        return Absence(folders, gone)
-    return Absence([*single, *folders], [file for file in missing if folder_of(file.key) not in comparison.folders])
+    if settings.is_too_much(len(single) + len(disowned), comparison.known):
+        return Absence(unread, gone)
+    away = [file for file in missing if folder_of(file.key) not in comparison.folders]
+    return Absence([*single, *disowned, *unread], away)
 
 
 def check_presence(comparison: Comparison, photos: Path, out: Path, settings: StandaloneSettings) -> None:
@@ -51,15 +56,15 @@ def check_presence(comparison: Comparison, photos: Path, out: Path, settings: St
     raise InvalidInput(msg)
 
 
-def check_library(comparison: Comparison, found: Findings, made_from: Path | None, photos: Path, out: Path) -> None:
+def check_library(comparison: Comparison, found: Findings, made_from: Path, photos: Path, out: Path) -> None:
     """Raise `InvalidInput` where a result was made from another folder, whose photographs are not in this one.
 
     A library that was moved, or mounted elsewhere, is known by its photographs: half of them are enough.
     """
-    if made_from is None or made_from == photos.resolve():
+    if made_from == photos.resolve():
         return
     there = comparison.known - len(found.missing)
     if 2 * there < comparison.known:
         msg = f"{out}: expected a result of {photos.resolve()}, found one of {made_from}, of whose {comparison.known}"
-        msg += f" photographs {there} are here; choose another --out"
+        msg += f" photographs {there} are here; choose another --out, or use --forget-missing if it is the same"
         raise InvalidInput(msg)

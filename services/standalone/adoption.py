@@ -1,6 +1,7 @@
 """A result of a version that took no notes: what in it is ours is found by comparing."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,12 @@ from shared.ids import crop_key
 from shared.ports import FaceRepository
 from shared.worker import nothing
 
-_BRAND = b'<p class="brand">facestream</p>'
+_MARKS = {
+    ASSIGNMENTS: re.compile(rb'\A{"face_id":"[0-9a-f]{32}"'),
+    EMBEDDINGS: re.compile(rb"\A0,1,2,[0-9,]+\ncrops/[0-9a-f]{32}\.png,"),
+    MEDOIDS: re.compile(rb"\A[0-9a-f]{32},-?[0-9]"),
+    REPORT: re.compile(rb'<p class="brand">facestream</p>'),
+}
 _LOOKED_AT = 1 << 16  # bytes of a page that hold its head, the style above all
 
 
@@ -26,27 +32,34 @@ def begin(manifest: Manifest, contents: Contents | None, repository: FaceReposit
     entry of the folders of people that is where a generation has it and has the bytes of its crop. `contents` is
     None where faces have not been grouped yet. All else is a person's.
 
-    A report of an earlier version says the same in other words, so it cannot be proved to be untouched: it is put
-    aside under a name of its own, and nothing of it is lost.
+    A report of an earlier version says the same in other words, and a run of it that was killed leaves files of an
+    earlier day: they cannot be proved to be untouched. So they are put aside under names of their own, and nothing of
+    them is lost.
     """
     entries = _entries(manifest.out, repository)
     folders = {path.rpartition("/")[0] for path in entries if path.startswith(f"{PEOPLE}/")}
     files = _files(manifest.out, contents)
-    report, lines = manifest.out / REPORT, []
-    if REPORT not in files and _is_report(report):
-        aside = next(path for number in count(1) if not status(path := manifest.out / f"report.{number}.html"))
-        report.rename(aside)
-        lines = [f"{aside.name} is the report of an earlier version, which may have been changed; it is kept."]
+    lines = []
+    for name, mark in _MARKS.items():
+        path = manifest.out / name
+        if name not in files and _bears(path, mark):
+            aside = next(other for number in count(1) if not status(other := _numbered(path, number)))
+            path.rename(aside)
+            lines.append(f"{aside.name} is {name} of an earlier version, which may have been changed; it is kept.")
     manifest.begin(files | entries, folders)
     return lines
 
 
-def _is_report(path: Path) -> bool:
-    """Say whether a file is a page that this software has made, changed or not."""
+def _bears(path: Path, mark: re.Pattern[bytes]) -> bool:
+    """Say whether a file is one that this software has made, changed or not."""
     if proof_of(path) is None:
         return False
     with path.open("rb") as file:
-        return _BRAND in file.read(_LOOKED_AT)
+        return mark.search(file.read(_LOOKED_AT)) is not None
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
 def _entries(out: Path, repository: FaceRepository) -> dict[str, Proof]:

@@ -34,21 +34,22 @@ def origin_of(photos: Path, model_id: str, detector: DetectorSettings, quality: 
 def record_origin(out: Path, origin: Mapping[str, str]) -> None:
     """Write down what this result is made of, for `check_origin` of later runs.
 
-    A file that says so already stays as it is. One of just these names is a run's, whoever has changed what it says
-    of them, as `check_origin` tells people to do. Raises `InvalidInput` where something else is there.
+    A file that says so already stays as it is. One with these names is a run's, whoever has changed what it says of
+    them; what else it says stays. Raises `InvalidInput` where something else is there.
     """
     path = out / ORIGIN
     with explained(out), Manifest(out) as manifest:
         known = _known(path) if status(path) else {}
-        if known == dict(origin):
+        wanted = {**known, **origin}
+        if known == wanted:
             return
-        found = proof_of(path) if known.keys() == origin.keys() else None
+        found = proof_of(path) if known.keys() >= origin.keys() else None
         if found:
             manifest.settle({ORIGIN: found})
         drafts = Drafts(manifest)
         try:
             with drafts.text(ORIGIN) as file:
-                file.write(json.dumps(dict(origin), indent=2, ensure_ascii=False) + "\n")
+                file.write(json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
             drafts.put_in_place()
         finally:
             manifest.sweep()

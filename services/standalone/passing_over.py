@@ -1,5 +1,7 @@
 """Which files of a folder are no photographs; what was looked into once is not opened again while nobody touches it."""
 
+from dataclasses import dataclass
+
 from shared.errors import ObjectError
 from shared.file_index import IndexedFile
 from shared.file_kinds import LOOKED_AT
@@ -9,27 +11,37 @@ from shared.photo_rule import PhotoRule
 from shared.ports import FolderEntry
 
 
-def passed_over(
-    folder: PhotoFolder, bucket: str, rule: PhotoRule, entry: FolderEntry, known: IndexedFile | None
-) -> PassedOver | None:
-    """Return why a file is passed over, None where it is a photograph.
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """What says of the files of a folder whether they are photographs. `decoders` names those of this run."""
 
-    What cannot be opened counts as a photograph, so that it is told when it cannot be read.
-    """
-    info = entry.info
-    verdict = rule.in_folder(info.key)
-    if isinstance(verdict, PassedOver):
-        return verdict
-    if entry.is_repeated:
-        return PassedOver(Reason.LINK)
-    if verdict is Likely.PHOTOGRAPH:
-        return None
-    if known and known.stamp == info.stamp and (known.image_id or _is_of_bytes(known)):
-        return PassedOver(Reason.NOT_A_PICTURE, _detail(known)) if not known.image_id else None
-    try:
-        return passed_over_by_bytes(folder.head(bucket, info.key, LOOKED_AT))
-    except ObjectError:
-        return None
+    folder: PhotoFolder
+    bucket: str
+    rule: PhotoRule
+    decoders: str
+
+    def passed_over(self, entry: FolderEntry, known: IndexedFile | None) -> PassedOver | None:
+        """Return why a file is passed over, None where it is a photograph.
+
+        What cannot be opened counts as a photograph, so that it is told when it cannot be read.
+        """
+        verdict = self.rule.in_folder(entry.info.key)
+        if isinstance(verdict, PassedOver):
+            return verdict
+        if entry.is_repeated:
+            return PassedOver(Reason.LINK)
+        untouched = known if known and known.stamp == entry.info.stamp else None
+        if verdict is Likely.PHOTOGRAPH or (untouched and untouched.image_id):
+            return None
+        if untouched and untouched.etag == self.decoders and _is_of_bytes(untouched):
+            return PassedOver(Reason.NOT_A_PICTURE, _detail(untouched))
+        return self._by_bytes(entry.info.key)
+
+    def _by_bytes(self, key: str) -> PassedOver | None:
+        try:
+            return passed_over_by_bytes(self.folder.head(self.bucket, key, LOOKED_AT))
+        except ObjectError:
+            return None
 
 
 def _is_of_bytes(known: IndexedFile) -> bool:

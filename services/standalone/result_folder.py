@@ -24,6 +24,7 @@ CROPS = "crops"
 PEOPLE = "people"
 UNKNOWN = "unknown"
 LOCK = ".lock"
+_OF_SYSTEMS = {".DS_Store", "desktop.ini", "Thumbs.db", "lost+found", "@eaDir"}  # in a new folder too; they stay there
 _JOURNALS = ("-journal", "-wal", "-shm")
 
 
@@ -132,6 +133,8 @@ def _is_result(out: Path) -> bool:
 def _is_left_by_a_first_run(entry: Path) -> bool:
     """Say whether an entry of a folder is what a run leaves there that is killed before it has made its database."""
     begun = {LOCK, MANIFEST, DATABASE}
+    if entry.name in _OF_SYSTEMS:
+        return True
     if entry.name in begun:
         return _is_empty_file(entry)
     journals = {f"{name}{ending}" for name in (MANIFEST, DATABASE) for ending in _JOURNALS}

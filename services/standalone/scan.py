@@ -1,4 +1,4 @@
-"""What a folder holds beside what the index knows of it: nothing is read here but names, sizes and times."""
+"""What a folder holds beside what the index knows of it, by names, sizes and times."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,10 +19,10 @@ class Comparison:
 
     `unchanged` counts photographs that nobody has touched. `changed`: files that somebody may have touched, or whose
     photograph is to be tried again. `new`: files of unknown names. `missing`: known photographs that are not listed.
-    `disowned`: known photographs that are listed and passed over now. `unreachable`: folders that cannot be read now,
-    each ending in `/`; nothing in them is missing, `beyond` counts it. `folders`: all in which photographs lie now,
-    the top one is the empty text. `passed_over`: the files that are no photographs, as the index is to know them, and
-    `reasons` their numbers; `vanished`: keys of such files that are gone.
+    `disowned`: known photographs that are listed and passed over now. `beyond` counts photographs below what cannot be
+    read now, a folder or a link: they are not missing. `folders`: all in which photographs lie now, the top one is the
+    empty text. `passed_over`: files that are no photographs, as the index is to know them where it does not, and
+    `reasons` the numbers of all such files; `vanished`: keys of such files that are gone.
     """
 
     unchanged: int = 0
@@ -31,7 +31,6 @@ class Comparison:
     new: tuple[ObjectInfo, ...] = ()
     missing: tuple[IndexedFile, ...] = ()
     disowned: tuple[IndexedFile, ...] = ()
-    unreachable: tuple[str, ...] = ()
     folders: frozenset[str] = frozenset()
     passed_over: tuple[IndexedFile, ...] = ()
     reasons: Mapping[Reason, int] = field(default_factory=dict)
@@ -73,7 +72,7 @@ class _Walk:
     new: list[ObjectInfo] = field(default_factory=list)
     missing: list[IndexedFile] = field(default_factory=list)
     disowned: list[IndexedFile] = field(default_factory=list)
-    unreachable: list[str] = field(default_factory=list)
+    closed_names: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
     passed_over: list[IndexedFile] = field(default_factory=list)
     reasons: Counter[Reason] = field(default_factory=Counter)
@@ -82,14 +81,17 @@ class _Walk:
     def listed(self, entry: FolderEntry, file: IndexedFile | None) -> None:
         info, passed_over = entry.info, self.rule(entry, file)
         if passed_over:
-            self.passed_over.append(IndexedFile(info.key, info.stamp, info.size, "", "", str(passed_over)))
+            row = IndexedFile(info.key, info.stamp, info.size, self.decoders, "", str(passed_over))
+            if row != file:
+                self.passed_over.append(row)
             self.reasons[passed_over.reason] += 1
+            if not info.size:  # a link whose target is away may have been a folder
+                self.closed_names.add(info.key)
             if file and file.image_id:
                 self.disowned.append(file)
             return
         if info.key.endswith("/"):
             self.closed = info.key
-            self.unreachable.append(info.key)
         else:
             self.folders.add(folder_of(info.key))
         if file is None or not file.image_id:
@@ -100,12 +102,17 @@ class _Walk:
             self.changed.append((info, file))
 
     def absent(self, file: IndexedFile) -> None:
-        if self.closed and file.key.startswith(self.closed):
-            self.beyond += 1
+        if self._is_below_what_is_closed(file.key):
+            self.beyond += bool(file.image_id)
         elif file.image_id:
             self.missing.append(file)
         else:
             self.vanished.append(file.key)
+
+    def _is_below_what_is_closed(self, key: str) -> bool:
+        if self.closed and key.startswith(self.closed):
+            return True
+        return bool(self.closed_names) and any(str(above) in self.closed_names for above in PurePosixPath(key).parents)
 
     def result(self) -> Comparison:
         return Comparison(
@@ -115,7 +122,6 @@ class _Walk:
             new=tuple(self.new),
             missing=tuple(self.missing),
             disowned=tuple(self.disowned),
-            unreachable=tuple(self.unreachable),
             folders=frozenset(self.folders),
             passed_over=tuple(self.passed_over),
             reasons=self.reasons,

@@ -1,16 +1,22 @@
 """What can be configured about a run over a folder."""
 
 import os
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import Settings
+from services.detector.settings import DetectorSettings
+from services.quality.settings import QualitySettings
+from services.reclusterer.settings import ReclustererSettings
+from shared.matching import AssignerSettings
+from shared.photo_rule import PhotoSettings
+from shared.settings import BucketSettings, Settings
 
 
 class StandaloneSettings(Settings):
-    """How a run uses the machine."""
+    """How a run uses the machine, and when it takes photographs for lost."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_STANDALONE_")
 
@@ -40,6 +46,10 @@ class StandaloneSettings(Settings):
         ),
     ] = 0.5
 
+    def is_too_much(self, lost: int, known: int) -> bool:
+        """Say whether so many of the known photographs are not lost to a person's doing at once."""
+        return lost > max(self.largest_loss * known, self.least_loss)
+
     @classmethod
     def with_processes(cls, processes: int | None, *, forget_missing: bool = False) -> Self:
         """Return the settings, or what a person said on the command line in their place."""
@@ -47,3 +57,16 @@ class StandaloneSettings(Settings):
         if forget_missing:
             said["forget_missing"] = True
         return cls(**said)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The settings of all steps of a run."""
+
+    buckets: BucketSettings
+    standalone: StandaloneSettings
+    detector: DetectorSettings
+    quality: QualitySettings
+    assigner: AssignerSettings
+    reclusterer: ReclustererSettings
+    photos: PhotoSettings

@@ -19,9 +19,9 @@ class Changes:
     """What a run did with the files of the folder.
 
     `renamed`, `forgotten`: numbers of photographs. `copies`: files with the bytes of another one. `away`: keys of
-    photographs that are missing and kept. `refused`: why known photographs cannot be read now, by key. `passed_over`:
-    numbers of files that are no photographs, by the reason. `not_regrouped`: why nothing was regrouped, though a
-    person asked for it.
+    photographs that are missing and kept. `refused`: why files cannot be read now, by key. `spoilt`: why known files
+    hold no photograph any more, by key, where so many do that they are kept. `passed_over`: numbers of files that are
+    no photographs, by the reason. `not_regrouped`: why nothing was regrouped, though a person asked for it.
     """
 
     renamed: int = 0
@@ -29,6 +29,7 @@ class Changes:
     copies: int = 0
     away: Sequence[str] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    spoilt: Mapping[str, str] = field(default_factory=dict)
     passed_over: Mapping[Reason, int] = field(default_factory=dict)
     not_regrouped: str = ""
 
@@ -89,10 +90,15 @@ class Summary:
                 " If they were deleted, run again with --forget-missing."
             )
         if done.refused:
-            key, reason = next(iter(sorted(done.refused.items())))
+            key, reason = min(done.refused.items())
+            files = _count(len(done.refused), "file")
+            yield f"{files} cannot be read now ({key}: {reason}); what is known is kept, and the next run tries again."
+        if done.spoilt:
+            key, reason = min(done.spoilt.items())
+            photos = _count(len(done.spoilt), "photograph")
             yield (
-                f"{_count(len(done.refused), 'photograph')} of earlier runs cannot be read now; they are kept and tried"
-                f" again in the next run ({key}: {reason})."
+                f"{photos} of earlier runs cannot be decoded any more ({key}: {reason}). So many at once are nobody's"
+                " doing: is a disk failing, or a copy not finished? What is known of them is kept."
             )
         if done.passed_over:
             yield f"{told(done.passed_over)}; the report names them."

@@ -1,6 +1,6 @@
 """A run from settings to result: the one place that names the local adapters."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.standalone.absence import check_library, check_presence
+from services.standalone.arrivals import Added, Progress
 from services.standalone.decoders import decoders
 from services.standalone.detection import Detection
 from services.standalone.library import Library
@@ -19,8 +20,8 @@ from services.standalone.origin import check_origin, origin_of, record_origin
 from services.standalone.publishing import check_not_pinned
 from services.standalone.result_folder import DATABASE, check_folders, held
 from services.standalone.results import ResultFiles
-from services.standalone.runner import Progress, Run, RunSettings
-from services.standalone.settings import StandaloneSettings
+from services.standalone.runner import Run
+from services.standalone.settings import RunSettings, StandaloneSettings
 from services.standalone.summary import Changes, Summary, summarise
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import Fatal
@@ -94,15 +95,16 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
         comparison = run.compare(rescan=options.rescan)
         check_presence(comparison, options.photos, options.out, settings.standalone)
         found = run.identify(comparison)
-        check_library(comparison, found, made_from, options.photos, options.out)
+        if made_from and not settings.standalone.forget_missing:
+            check_library(comparison, found, made_from, options.photos, options.out)
         record_origin(options.out, origin)
         with progress_of(len(found.pending)) as progress:
 
-            def add(pending: Sequence[ObjectInfo]) -> Mapping[str, str]:
+            def add(pending: Sequence[ObjectInfo]) -> Added:
                 pool = settings.standalone
                 # They load their models in the time that loading the network takes.
                 with Processes(pool.processes, pool.photo_timeout, detection.finder().load) as processes:
-                    return run.add(pending, load_embedder(model, embedding), processes, progress)
+                    return run.arrivals.add(pending, load_embedder(model, embedding), processes, progress)
 
             changes = run.take_in(comparison, found, add)
             generation, changes = _regrouped(run, model_id, progress, changes, asked=options.recluster)

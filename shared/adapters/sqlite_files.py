@@ -18,6 +18,16 @@ class SqliteFileIndex:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
+    def begin_run(self) -> bool:
+        """Note that a run begins; say whether the one before it came to its end."""
+        begun = self._file.rows("SELECT value FROM control WHERE name = 'run'")
+        self._file.save("control", [("run", 1)])
+        return not begun or begun[0] == (0,)
+
+    def end_run(self) -> None:
+        """Note that the run has come to its end."""
+        self._file.save("control", [("run", 0)])
+
     def transaction(self) -> AbstractContextManager[None]:
         """Write all that is written within the context or nothing of it."""
         return self._file.writing()
@@ -44,8 +54,8 @@ class SqliteFileIndex:
             self._file.execute(f"DELETE FROM files WHERE key IN {_SELECTED}", json.dumps(list(keys)))  # noqa: S608  a constant
 
     def sizes_among(self, sizes: Collection[int]) -> frozenset[int]:
-        """Return those of these sizes that some photograph in the index has."""
-        sql = f"SELECT DISTINCT size FROM files WHERE size IN {_SELECTED} AND image_id <> ''"  # noqa: S608  a constant
+        """Return those of these sizes that some photograph has whose bytes were read."""
+        sql = f"SELECT DISTINCT size FROM files WHERE size IN {_SELECTED} AND image_id <> '' AND etag <> ''"  # noqa: S608  a constant
         return frozenset(size for (size,) in self._file.rows(sql, json.dumps(list(sizes))))
 
     def with_contents(self, etags: Collection[str]) -> Mapping[str, Sequence[IndexedFile]]:

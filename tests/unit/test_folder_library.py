@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from shared.ids import object_id
 from shared.photo_names import Reason
 from shared.records import Generation
 from tests.folder_world import World, photo
+from tests.regrouping import Killed
 
 NAMES = ("anna", "ben", "carla")
 
@@ -356,6 +358,149 @@ def test_people_of_less_than_half_of_the_faces_are_made_anew(world: World) -> No
     assert None not in {cluster for faces in by_number(world, "dora").values() for cluster in faces.values()}
 
 
+def test_people_who_went_with_their_photographs_get_no_faces_of_later_batches(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number in range(4):
+        world.put(f"anna/{number}.jpg", photo("anna", number=number))
+        world.put(f"ben/{number}.jpg", photo("ben", number=number))
+    world.run()
+    for number in range(4):
+        world.put(f"anna/{number}.jpg", photo("carla", number=40 + number))
+    world.put("z.jpg", photo("anna", number=70))
+    world.run()
+    clusters = world.read(lambda repository: {cluster.cluster_id for cluster in repository.clusters(1)})
+    members = {cluster for faces in world.people().values() for cluster in faces.values()} - {None}
+    assert members <= clusters
+
+
+def test_a_photograph_whose_first_name_is_passed_over_goes_on_under_another_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = by_number(world, "anna")
+    shutil.copytree(world.photos / "anna", world.photos / "copies")
+    world.run()
+    monkeypatch.setenv("FACESTREAM_PHOTOS_IGNORE", "anna")
+    assert not world.run().away
+    assert (by_number(world, "copies"), by_number(world, "anna")) == (before, {})
+
+
+def test_a_copy_that_is_away_keeps_a_photograph_whose_first_file_was_deleted(world: World) -> None:
+    before = world.people()
+    shutil.copytree(world.photos / "anna", world.photos / "copies")
+    world.run()
+    (world.photos / "copies").rename(world.folder / "away")
+    (world.photos / "anna" / "0.jpg").unlink()
+    world.run()
+    after = world.people()
+    assert after.pop("copies/0.jpg") == before.pop("anna/0.jpg")
+    assert after == before
+
+
+def test_what_was_decoded_stays_when_a_limit_falls(world: World) -> None:
+    before = world.people()
+    world.detector = world.detector.model_copy(update={"max_bytes": 3})
+    for path in world.photos.rglob("*.jpg"):
+        os.utime(path, (1_000_000, 1_000_000))
+    (world.photos / "anna").rename(world.photos / "annas")
+    world.run()
+    assert world.people() == {key.replace("anna/", "annas/"): faces for key, faces in before.items()}
+    world.run(rescan=True)
+    assert world.people() == {key.replace("anna/", "annas/"): faces for key, faces in before.items()}
+
+
+@pytest.mark.parametrize("damaged", [lambda _: b"\0" * 6, lambda data: data.replace(b"#", b"_")])
+def test_a_library_that_is_zeros_or_halves_all_at_once_is_kept(world: World, damaged: Callable[[bytes], bytes]) -> None:
+    before, whole = world.people(), {path: path.read_bytes() for path in world.photos.rglob("*.jpg")}
+    for path, data in whole.items():
+        path.write_bytes(damaged(data))
+    for _ in range(2):
+        assert len(world.run().spoilt) == 18
+        assert world.people() == before
+    for path, data in whole.items():
+        path.write_bytes(data)
+    assert not world.run().spoilt
+    assert world.people() == before
+
+
+def test_one_photograph_that_is_damaged_loses_its_faces(world: World) -> None:
+    world.put("anna/0.jpg", b"half a photograph")
+    assert not world.run().spoilt
+    assert world.people()["anna/0.jpg"] == {}
+
+
+def test_crops_that_a_killed_run_has_left_are_removed_by_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = world.folder / "result" / "crops"
+    before = {path.name for path in crops.iterdir()}
+    own = crops / "a crop of mine.png"
+    own.write_bytes(b"mine")
+    world.put("more/0.jpg", photo("anna", number=60))
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteRepository, "save_images", killed)
+        with pytest.raises(Killed):
+            world.run()
+    assert len(list(crops.iterdir())) == len(before) + 2
+    (world.photos / "more" / "0.jpg").unlink()
+    world.run()
+    assert {path.name for path in crops.iterdir()} == {*before, own.name}
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
+def test_crops_stay_while_their_photographs_do_whenever_a_run_is_killed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = sorted((world.folder / "result" / "crops").iterdir())
+    before = (world.photos / "anna" / "0.jpg").read_bytes()
+    world.put("anna/0.jpg", photo("ben", number=80))
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteRepository, "remove_images", killed)
+        with pytest.raises(Killed):
+            world.run()
+    (world.photos / "anna" / "0.jpg").write_bytes(before)
+    world.run()
+    assert sorted((world.folder / "result" / "crops").iterdir()) == crops
+
+
+def test_a_folder_link_with_the_ending_of_another_kind_is_away_as_any_other(world: World) -> None:
+    (world.photos / "anna").rename(world.folder / "disk")
+    (world.photos / "family.db").symlink_to(world.folder / "disk")
+    world.run()
+    before = world.people()
+    (world.folder / "disk").rename(world.folder / "unplugged")
+    world.settings = StandaloneSettings(processes=1, forget_missing=True)
+    world.run()
+    assert world.people() == before
+
+
+def test_files_that_were_never_decoded_are_not_missed(world: World) -> None:
+    world.put("anna/empty.jpg", b"")
+    world.run()
+    (world.photos / "anna").rename(world.photos / "holidays")
+    changes = world.run()
+    assert (changes.renamed, changes.away) == (6, [])
+    assert "anna/empty.jpg" not in world.people()
+
+
+def test_deleted_copies_are_not_told_as_renamed(world: World) -> None:
+    shutil.copytree(world.photos / "anna", world.photos / "copies")
+    world.run()
+    shutil.rmtree(world.photos / "copies")
+    changes = world.run()
+    assert (changes.renamed, changes.forgotten, changes.copies, changes.away) == (0, 0, 0, [])
+
+
+def test_a_file_that_the_system_refuses_is_not_decoded_in_each_run(world: World) -> None:
+    (world.photos / "late.jpg").symlink_to(world.folder / "target.jpg")
+    world.run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.standalone.arrivals.Arrivals.add", killed)
+        assert world.run().refused == {"late.jpg": "a link that leads nowhere"}
+
+
 _OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(["add", "edit", "touch", "rename", "copy", "swap", "delete", "hide", "show", "run"]),
@@ -406,7 +551,8 @@ def _contents(world: World) -> dict[bytes, dict[str, str | None]]:
 def _do(world: World, kind: str, one: int, two: int) -> None:
     files, hidden = sorted(world.photos.rglob("*.jpg")), world.folder / "hidden"
     if kind == "show" and hidden.exists():
-        hidden.rename(world.photos / f"back {one}")
+        names = (world.photos / f"back {number}" for number in range(100))
+        hidden.rename(next(name for name in names if not name.exists()))
     if not files:
         return
     first, second = files[one % len(files)], files[two % len(files)]
