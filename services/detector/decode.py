@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -101,10 +102,11 @@ def _state(data: bytes, error: Exception) -> str:
 
 
 def _decoded(data: bytes, settings: DetectorSettings) -> Decoded:
+    found = tiff.directories(data)
     if tiff.is_tiff(data):
-        return _tiff_or_raw(data, settings)
-    if is_raw(data):
-        return _raw(data, settings)
+        return _tiff_or_raw(data, found, settings)
+    if is_raw(data, found):
+        return _raw(data, found, settings)
     kind = kind_of(data).name
     if kind in _IN_BOXES and data[4:8] in {b"ftyp", b"JXL "} and boxes.is_cut_off(data):
         msg = f"truncated {kind}"
@@ -118,46 +120,46 @@ def _decoded(data: bytes, settings: DetectorSettings) -> Decoded:
     return _picture(data, settings)
 
 
-def _raw(data: bytes, settings: DetectorSettings) -> Decoded:
-    developed = develop(data, settings)
+def _raw(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded:
+    developed = develop(data, settings, found)
     image = Image.fromarray(developed.image)
     return _finished(image, developed.width, developed.height, settings)
 
 
-def _tiff_or_raw(data: bytes, settings: DetectorSettings) -> Decoded:
+def _tiff_or_raw(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded:
     """Decode what begins like TIFF, as most camera raw does: the likelier kind first, then the other one."""
-    found = tiff.directories(data)
+    certainly_raw = is_raw(data, found)
     picture = tiff.picture_of(found)
-    if is_raw(data) or tiff.may_be_raw(found, picture):
+    if certainly_raw or tiff.may_be_raw(found, picture):
         try:
-            return _raw(data, settings)
+            return _raw(data, found, settings)
         except UnknownRaw:
             # Of one that LibRaw does not know, a preview is taken; of another kind of file, a copy says nothing.
             likeness = max(picture.number(tiff.WIDTH), picture.number(tiff.HEIGHT)) if picture else 0
-            if picture is None or (likeness < settings.photo_width if is_raw(data) else picture.is_reduced):
+            if picture is None or (likeness < settings.photo_width if certainly_raw else picture.is_reduced):
                 raise
             inherited = found[0].number(tiff.ORIENTATION, 1) if tiff.ORIENTATION not in picture.tags else None
-            return _tiff(data, picture, settings, inherited if is_raw(data) else None)
+            return _tiff(data, picture, settings, inherited if certainly_raw else None)
     if picture is None:
         try:
             return _picture(data, settings)
         except OverLimit:
             raise
         except Exception as error:
-            if not _lacks_memory(error) and (developed := _raw_or_none(data, settings)):
+            if not _lacks_memory(error) and (developed := _raw_or_none(data, found, settings)):
                 return developed
             raise
     if tiff.holds_more_than(data, picture):
-        developed = _raw_or_none(data, settings)
+        developed = _raw_or_none(data, found, settings)
         if developed and developed.width * developed.height > picture.pixels:
             return developed
     return _tiff(data, picture, settings)
 
 
-def _raw_or_none(data: bytes, settings: DetectorSettings) -> Decoded | None:
+def _raw_or_none(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded | None:
     """Decode as camera raw what may as well be something else; None where it is not that."""
     try:
-        return _raw(data, settings)
+        return _raw(data, found, settings)
     except (OverLimit, Undecoded):
         raise
     except Unreadable:
