@@ -178,14 +178,16 @@ def _tiff(data: bytes, picture: tiff.Directory, settings: DetectorSettings, orie
             if _lacks_memory(error):
                 raise
             try:
-                image = samples.read(data, picture)
+                image = samples.read(data, picture, settings)
+            except OverLimit:
+                raise
             except Unreadable as refusal:
                 if isinstance(error, UnidentifiedImageError) or not tiff.is_known(picture):
                     raise refusal from error
                 msg = f"{_state(data, error)} TIFF"
                 raise Unreadable(msg) from error
     else:
-        image = samples.read(data, picture)
+        image = samples.read(data, picture, settings)
     return _whole(upright(image, orientation or picture.number(tiff.ORIENTATION, 1)), settings)
 
 
@@ -262,9 +264,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in {"I", "F"}:
         # 32 bits have no agreed white: stretch what is there.
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
-        span = values.max() - values.min()
-        image = Image.fromarray(((values - values.min()) * (255 / span if span else 0)).astype(np.uint8))
+        image = Image.fromarray(samples.stretched(np.asarray(image)))
     if image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
         return image.convert("RGB")  # the alpha of a program that did not fill it in; all others show it opaque
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
