@@ -38,12 +38,12 @@ def peak(work: Callable[[], object]) -> int:
 class Copied(bytes):
     """Bytes that count how many of them are copied out."""
 
-    count = 0
+    copied = 0
 
     def __getitem__(self, key: SupportsIndex | slice) -> Any:
         found = super().__getitem__(key)
         if isinstance(found, bytes):
-            self.count += len(found)
+            self.copied += len(found)
         return found
 
 
@@ -104,9 +104,9 @@ def box(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", len(content) + 8, kind) + content
 
 
-def heic(items: bytes, count: int, sizes: int, content: bytes = bytes(50)) -> bytes:
-    """A file with a table of items; `sizes`: bytes of an offset and of a length, in four bits each."""
-    table = bytes((0, 0, 0, 0, sizes, 0)) + struct.pack(">H", count) + items
+def heic(items: bytes, count: int, sizes: int, content: bytes = bytes(50), base: int = 0) -> bytes:
+    """A file with a table of items; `sizes`: bytes of an offset and of a length, in four bits each; `base`: too."""
+    table = bytes((0, 0, 0, 0, sizes, base << 4)) + struct.pack(">H", count) + items
     return box(b"ftyp", b"heic" + bytes(4)) + box(b"meta", bytes(4) + box(b"iloc", table)) + box(b"mdat", content)
 
 
@@ -118,10 +118,11 @@ def test_extents_that_take_no_bytes_are_not_counted_out() -> None:
 
 
 def test_a_table_of_more_items_than_a_photograph_has_is_left_to_the_decoder() -> None:
-    behind = struct.pack(">HHHB", 1, 0, 1, 255)
-    assert boxes.is_cut_off(heic(behind, 1, 0x01)[:-60])
-    many = (struct.pack(">HHH", 1, 0, 50_000) + bytes(50_000)) * 4
-    assert not boxes.is_cut_off(heic(many + b"\0\1\0\0\0\1\xff", 5, 0x10, b"") + box(b"mdat", b""))
+    behind = struct.pack(">HHLHB", 1, 0, 1 << 30, 1, 0)
+    assert boxes.is_cut_off(heic(behind, 1, 0x10, base=4))
+    few, many = ((struct.pack(">HHLH", 1, 0, 0, extents) + bytes(extents)) * 4 for extents in (20_000, 50_000))
+    assert boxes.is_cut_off(heic(few + behind, 5, 0x10, base=4))
+    assert not boxes.is_cut_off(heic(many + behind, 5, 0x10, base=4))
 
 
 def test_boxes_without_end_are_not_kept() -> None:
@@ -140,12 +141,12 @@ def test_places_that_overlap_are_looked_at_once() -> None:
     items = struct.pack(">HHHII", 1, 0, 1, 8000, zeros - 8000) * 400
     data = Copied(heic(items, 400, 0x44, bytes(zeros) + b"\1"))
     assert boxes.is_cut_off(data)
-    assert data.count < zeros
+    assert data.copied < zeros
     start = len(data) - zeros - 1
     items = struct.pack(">HHHII", 1, 0, 1, start, zeros + 1) * 400
     data = Copied(heic(items, 400, 0x44, bytes(zeros) + b"\1"))
     assert not boxes.is_cut_off(data)
-    assert data.count < zeros
+    assert data.copied < zeros
 
 
 def test_directories_that_share_their_values_do_not_multiply_them() -> None:
@@ -218,7 +219,7 @@ def test_strips_that_share_their_bytes_do_not_copy_them_all_each_time() -> None:
     file = Copied(data[:-2] + struct.pack("<H", 1) + values)
     picture = tiff.Directory(found.place, tags, big_endian=False, data=file)
     assert samples.read(file, picture, SETTINGS).size == (40, rows)
-    assert file.count < 2 * spare
+    assert file.copied < 2 * spare
 
 
 @pytest.mark.parametrize("shape", [(2000, 1000, 3), (3, 1_000_000, 1)])

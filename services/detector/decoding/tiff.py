@@ -42,7 +42,7 @@ class Tag(NamedTuple):
     """The type of a tag's values, how many there are, and the offset of the first one in the file, in bytes."""
 
     kind: int
-    count: int
+    length: int
     place: int
 
 
@@ -72,7 +72,7 @@ class Directory:
         if found is None or _NUMBERS.get(found.kind, _FLOATS) in _FLOATS:
             return ()
         return struct.unpack_from(
-            f"{self._order}{min(found.count, most)}{_NUMBERS[found.kind]}", self.data, found.place
+            f"{self._order}{min(found.length, most)}{_NUMBERS[found.kind]}", self.data, found.place
         )
 
     @property
@@ -140,7 +140,7 @@ def directories(data: bytes) -> list[Directory]:
 class _Words(NamedTuple):
     """How a file writes the number of entries, an entry but for its value, and a place."""
 
-    count: str
+    length: str
     entry: str
     place: str
 
@@ -158,10 +158,10 @@ def _loaded(data: bytes, words: _Words, place: int) -> tuple[Directory, int]:
     Entries behind the end of the file are left out, and those whose values are.
     """
     width, inline = struct.calcsize(words.entry), struct.calcsize(words.place)
-    start = place + struct.calcsize(words.count)
+    start = place + struct.calcsize(words.length)
     if start > len(data):
         return Directory(place, {}, data.startswith(b"MM"), data), 0
-    (stated,) = struct.unpack_from(words.count, data, place)
+    (stated,) = struct.unpack_from(words.length, data, place)
     count = min(stated, _MOST_ENTRIES, (len(data) - start) // width)
     tags: dict[int, Tag] = {}
     entries = struct.iter_unpack(words.entry, memoryview(data)[start : start + count * width])
