@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -101,10 +102,11 @@ def _state(data: bytes, error: Exception) -> str:
 
 
 def _decoded(data: bytes, settings: DetectorSettings) -> Decoded:
+    found = tiff.directories(data)
     if tiff.is_tiff(data):
-        return _tiff_or_raw(data, settings)
-    if is_raw(data):
-        return _raw(data, settings)
+        return _tiff_or_raw(data, found, settings)
+    if is_raw(data, found):
+        return _raw(data, found, settings)
     kind = kind_of(data).name
     if kind in _IN_BOXES and data[4:8] in {b"ftyp", b"JXL "} and boxes.is_cut_off(data):
         msg = f"truncated {kind}"
@@ -118,46 +120,46 @@ def _decoded(data: bytes, settings: DetectorSettings) -> Decoded:
     return _picture(data, settings)
 
 
-def _raw(data: bytes, settings: DetectorSettings) -> Decoded:
-    developed = develop(data, settings)
+def _raw(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded:
+    developed = develop(data, settings, found)
     image = Image.fromarray(developed.image)
     return _finished(image, developed.width, developed.height, settings)
 
 
-def _tiff_or_raw(data: bytes, settings: DetectorSettings) -> Decoded:
+def _tiff_or_raw(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded:
     """Decode what begins like TIFF, as most camera raw does: the likelier kind first, then the other one."""
-    found = tiff.directories(data)
+    certainly_raw = is_raw(data, found)
     picture = tiff.picture_of(found)
-    if is_raw(data) or tiff.may_be_raw(found, picture):
+    if certainly_raw or tiff.may_be_raw(found, picture):
         try:
-            return _raw(data, settings)
+            return _raw(data, found, settings)
         except UnknownRaw:
             # Of one that LibRaw does not know, a preview is taken; of another kind of file, a copy says nothing.
             likeness = max(picture.number(tiff.WIDTH), picture.number(tiff.HEIGHT)) if picture else 0
-            if picture is None or (likeness < settings.photo_width if is_raw(data) else picture.is_reduced):
+            if picture is None or (likeness < settings.photo_width if certainly_raw else picture.is_reduced):
                 raise
             inherited = found[0].number(tiff.ORIENTATION, 1) if tiff.ORIENTATION not in picture.tags else None
-            return _tiff(data, picture, settings, inherited if is_raw(data) else None)
+            return _tiff(data, picture, settings, inherited if certainly_raw else None)
     if picture is None:
         try:
             return _picture(data, settings)
         except OverLimit:
             raise
         except Exception as error:
-            if not _lacks_memory(error) and (developed := _raw_or_none(data, settings)):
+            if not _lacks_memory(error) and (developed := _raw_or_none(data, found, settings)):
                 return developed
             raise
     if tiff.holds_more_than(data, picture):
-        developed = _raw_or_none(data, settings)
+        developed = _raw_or_none(data, found, settings)
         if developed and developed.width * developed.height > picture.pixels:
             return developed
     return _tiff(data, picture, settings)
 
 
-def _raw_or_none(data: bytes, settings: DetectorSettings) -> Decoded | None:
+def _raw_or_none(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded | None:
     """Decode as camera raw what may as well be something else; None where it is not that."""
     try:
-        return _raw(data, settings)
+        return _raw(data, found, settings)
     except (OverLimit, Undecoded):
         raise
     except Unreadable:
@@ -176,14 +178,16 @@ def _tiff(data: bytes, picture: tiff.Directory, settings: DetectorSettings, orie
             if _lacks_memory(error):
                 raise
             try:
-                image = samples.read(data, picture)
+                image = samples.read(data, picture, settings)
+            except OverLimit:
+                raise
             except Unreadable as refusal:
                 if isinstance(error, UnidentifiedImageError) or not tiff.is_known(picture):
                     raise refusal from error
                 msg = f"{_state(data, error)} TIFF"
                 raise Unreadable(msg) from error
     else:
-        image = samples.read(data, picture)
+        image = samples.read(data, picture, settings)
     return _whole(upright(image, orientation or picture.number(tiff.ORIENTATION, 1)), settings)
 
 
@@ -260,9 +264,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in {"I", "F"}:
         # 32 bits have no agreed white: stretch what is there.
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
-        span = values.max() - values.min()
-        image = Image.fromarray(((values - values.min()) * (255 / span if span else 0)).astype(np.uint8))
+        image = Image.fromarray(samples.stretched(np.asarray(image)))
     if image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
         return image.convert("RGB")  # the alpha of a program that did not fill it in; all others show it opaque
     return image.convert("RGBA" if image.has_transparency_data else "RGB")

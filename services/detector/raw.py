@@ -1,6 +1,7 @@
 """Camera raw files: recognised by their bytes, developed by LibRaw."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,8 +58,8 @@ class _Size(NamedTuple):
     height: int
 
 
-def is_raw(data: bytes) -> bool:
-    """Say whether these bytes are certainly a camera raw file.
+def is_raw(data: bytes, found: Sequence[tiff.Directory]) -> bool:
+    """Say whether these bytes, with their directories, are certainly a camera raw file.
 
     Most raw formats are TIFF files whose first image is a thumbnail; an image library would return that.
     """
@@ -66,17 +67,22 @@ def is_raw(data: bytes) -> bool:
         return True
     if not tiff.is_tiff(data):
         return False
-    return data[8:12].startswith(_AFTER_TIFF_MARK) or any(one.is_of_a_sensor for one in tiff.directories(data))
+    return data[8:12].startswith(_AFTER_TIFF_MARK) or any(one.is_of_a_sensor for one in found)
 
 
-def develop(data: bytes, settings: DetectorSettings) -> Developed:
+def develop(data: bytes, settings: DetectorSettings, found: Sequence[tiff.Directory] | None = None) -> Developed:
     """Develop a raw file with the camera's white balance; raises `Unreadable`, `UnknownRaw` where it is none.
+
+    `found`: the directories of the file, where they have been read before.
 
     Where that is enough it is developed at half size, one pixel for each 2x2 block of the sensor, which needs no
     interpolation: 4 MP in 0.1 s instead of 1 s. What LibRaw opens and cannot unpack is taken from its preview, if that
     is `photo_width` pixels long or more, or as long as half of the photograph.
     """
-    is_cut_off = boxes.is_cut_off(data) if data[4:12] == _CR3 else tiff.is_cut_off(data, tiff.directories(data))
+    if data[4:12] == _CR3:
+        is_cut_off = boxes.is_cut_off(data)
+    else:
+        is_cut_off = tiff.is_cut_off(data, tiff.directories(data) if found is None else found)
     if is_cut_off:
         msg = "truncated camera raw"
         raise Unreadable(msg)

@@ -3,15 +3,20 @@
 Decoders of tiled HEIC paint the tiles that are missing, so that half a file would pass for a photograph.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 _NEEDED = (b"ftyp", b"meta", b"moov", b"mdat", b"jp2h", b"jp2c", b"jxlc", b"jxlp")
 """The boxes without which there is no picture; others, as the video of a motion photo, may be cut off."""
 _HEADER, _LONG_HEADER = 8, 16  # bytes of size and type, without and with a size of 64 bits
 _FULL = 4  # bytes of version and flags that begin a full box
 _SURELY_NOT_BLANK = 64  # bytes; compressed pixels of so many have a bit set
+_SET = re.compile(rb"[^\0]")
+_MOST_BOXES = 10_000  # a photograph has ten or twenty, one in many progressive parts a few hundred
+_MOST_PLACES = 200_000  # items and extents: 256 megapixels in tiles of 64 x 64 have 62,500 of both
 _IN_FILE = 0  # construction method: extents are offsets in the file
 
 
@@ -50,33 +55,50 @@ def is_cut_off(data: bytes) -> bool:
     The places of the items (`iloc`) decide where they can be read, else the boxes themselves. An item of zeros is one
     that a copy has not written: the file has its full size before its content.
     """
-    top = list(boxes(data))
+    top = list(islice(boxes(data), _MOST_BOXES))
     items = _extents(data, top)
     if items is not None:
-        return any(end > len(data) or _is_blank(data, start, end) for start, end in items)
+        return _lacks_some(data, items)
+    if len(top) == _MOST_BOXES:
+        return False  # no photograph; the decoder says what it makes of it
     return any(box.kind in _NEEDED and box.end > len(data) for box in top) or not any(
         box.kind in {b"mdat", b"jp2c", b"jxlc", b"jxlp"} for box in top
     )
 
 
-def _is_blank(data: bytes, start: int, end: int) -> bool:
-    return end - start >= _SURELY_NOT_BLANK and not data[start:end].strip(b"\x00")
+def _lacks_some(data: bytes, items: list[tuple[int, int]]) -> bool:
+    """Say whether one of these places lies behind the end, or holds only zeros."""
+    written = -1  # the first byte that is not zero from where the last place begins: each byte is looked at once
+    for start, end in sorted(items):
+        if end > len(data):
+            return True
+        if written < start:
+            found = _SET.search(data, start)
+            written = found.start() if found else len(data)
+        if end - start >= _SURELY_NOT_BLANK and written >= end:
+            return True
+    return False
 
 
 def _extents(data: bytes, top: list[Box]) -> list[tuple[int, int]] | None:
     """Return where each extent of the items lies, in bytes of the file; None where no table of them can be read."""
-    for meta in top:
-        if meta.kind == b"meta" and meta.end <= len(data):
-            for box in boxes(data, meta.start + _FULL, meta.end):
-                if box.kind == b"iloc" and box.end <= meta.end:
-                    try:
-                        return _places(data[box.start : box.end]) or None
-                    except (struct.error, ValueError, IndexError):
-                        return None
+    within = (
+        (meta, box)
+        for meta in top
+        if meta.kind == b"meta" and meta.end <= len(data)
+        for box in boxes(data, meta.start + _FULL, meta.end)
+    )
+    for meta, box in islice(within, _MOST_BOXES):
+        if box.kind == b"iloc" and box.end <= meta.end:
+            try:
+                return _places(memoryview(data)[box.start : box.end]) or None
+            except (struct.error, ValueError, IndexError):
+                return None
     return None
 
 
-def _places(table: bytes) -> list[tuple[int, int]]:
+def _places(table: memoryview) -> list[tuple[int, int]]:
+    """Return start and end of each extent; raises `ValueError` where the table is cut off, or no photograph's."""
     version = table[0]
     offset_size, length_size = table[4] >> 4, table[4] & 15
     base_size, index_size = table[5] >> 4, table[5] & 15 if version in {1, 2} else 0
@@ -92,12 +114,18 @@ def _places(table: bytes) -> list[tuple[int, int]]:
         return int.from_bytes(table[place - size : place], "big")
 
     places = []
+    left = _MOST_PLACES
     for _ in range(number(wide)):
         number(wide)
         method = number(2) & 15 if version in {1, 2} else _IN_FILE
         number(2)  # which file the data is in: this one
         base = number(base_size)
-        for _ in range(number(2)):
+        extents = number(2)
+        left -= 1 + extents
+        if left < 0 or (extents > 1 and offset_size + length_size == 0):
+            msg = "more items than a photograph has, or many without a place"
+            raise ValueError(msg)
+        for _ in range(extents):
             number(index_size)
             offset, length = number(offset_size), number(length_size)
             if method == _IN_FILE:

@@ -16,14 +16,20 @@ ENOUGH = 0.9
 """Of the rows; a JPEG that holds fewer of them is truncated, one that holds as many is read in part."""
 
 _END = b"\xff\xd9"
-_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # in compressed data: neither a stuffed byte nor a restart
-_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+# In compressed data: neither a stuffed byte nor a restart. Bytes that fill the space before it need not be matched.
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_RESTARTS = range(0xD0, 0xD8)
 _SCAN, _RESTART_INTERVAL = 0xDA, 0xDD
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # those three are tables, and reserved
 _PROGRESSIVE = {0xC2, 0xCA}
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
+_LENGTH = 2  # bytes, which it counts
 _COEFFICIENTS = 64
-_ZEROS = 16  # bytes; no compressed picture ends with so many, what a copy left unwritten does
+_UNWRITTEN = b"\0\xff"  # what stands where a copy wrote nothing: zeros, or erased flash memory
+_SURELY_UNWRITTEN = 16  # bytes; no compressed picture ends with so many of those
+_MOST_SEGMENTS = 10_000  # 256 MB have 4,096 of full length
+_MOST_SCANS = 1000  # a progressive picture has ten, and at most 64 coefficients of 14 bits in 4 components
+_MOST_COMPONENTS = 4  # of a scan
 _NOISE = np.random.default_rng(0).integers(0, 255, 1 << 16, dtype=np.uint8).tobytes()  # without 0xFF, so no marker
 _BETWEEN_RESTARTS = 256  # bytes of noise
 
@@ -54,9 +60,9 @@ def completed(data: bytes, load: Callable[[bytes], Image.Image]) -> tuple[Image.
     None where too much is missing, or where something else is wrong with it. `load` decodes a whole JPEG.
     """
     body = data
-    if data.endswith(bytes(_ZEROS)):
-        body = data.rstrip(b"\0")
-    body = body.removesuffix(b"\xff")
+    if not data[-_SURELY_UNWRITTEN:].strip(_UNWRITTEN):
+        body = data.rstrip(_UNWRITTEN)
+    body = body.rstrip(b"\xff")
     found = _structure(body)
     if found is None or found.ended or not _has_all_components(found):
         return None
@@ -84,8 +90,8 @@ def _noise(body: bytes, *, restarts: bool) -> bytes:
     """Return what else might follow: random bytes, with the marks between which a decoder finds back."""
     if not restarts:
         return _NOISE
-    seen = _RESTART.findall(body)
-    following = (seen[-1][0] & 7) + 1 if seen else 0
+    last = max(body.rfind(bytes((0xFF, mark))) for mark in _RESTARTS)
+    following = (body[last + 1] & 7) + 1 if last >= 0 else 0
     pieces = [_NOISE[at : at + _BETWEEN_RESTARTS] for at in range(0, len(_NOISE), _BETWEEN_RESTARTS)]
     return b"".join(piece + bytes((0xFF, 0xD0 + (following + at) % 8)) for at, piece in enumerate(pieces))
 
@@ -105,23 +111,28 @@ def _is_fine(found: _Structure) -> bool:
 
 
 def _structure(data: bytes) -> _Structure | None:
-    """Return what the markers say; None where they are damaged before the compressed data begins."""
+    """Return what the markers say; None where they are damaged, or more than any picture has."""
     components: tuple[int, ...] = ()
     progressive = restarts = ended = False
     scans: list[_Scan] = []
     try:
-        for code, start, end in _segments(data):
+        for at, (code, start, end) in enumerate(_segments(data)):
+            if at == _MOST_SEGMENTS:
+                return None
             if code == _END[1]:
                 ended = True
             elif code in _FRAMES:
                 progressive = code in _PROGRESSIVE
-                components = tuple(data[start + 6 + 3 * at] for at in range(data[start + 5]))
+                components = tuple(data[start + 6 + 3 * one] for one in range(data[start + 5]))
             elif code == _RESTART_INTERVAL:
                 restarts = struct.unpack_from(">H", data, start)[0] > 0
             elif code == _SCAN:
                 count = data[start]
+                is_sound = 1 <= count <= _MOST_COMPONENTS and end - start >= 4 + 2 * count
+                if not is_sound or len(scans) == _MOST_SCANS:
+                    return None
                 first, last, approximation = data[start + 1 + 2 * count : start + 4 + 2 * count]
-                of = tuple(data[start + 1 + 2 * at] for at in range(count))
+                of = tuple(data[start + 1 + 2 * one] for one in range(count))
                 complete = _MARKER.search(data, end) is not None
                 scans.append(_Scan(of, first, last, approximation & 15, complete))
     except (IndexError, struct.error, ValueError):
@@ -130,7 +141,7 @@ def _structure(data: bytes) -> _Structure | None:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield each marker's code with the place of its content, behind the length."""
+    """Yield each marker's code with the place of its content, behind the length; raises `ValueError` without one."""
     place = 2
     while marker := _MARKER.search(data, place):
         code, place = marker[1][0], marker.end()
@@ -140,5 +151,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
                 return
             continue
         (length,) = struct.unpack_from(">H", data, place)
+        if length < _LENGTH:
+            msg = "a segment is shorter than its length"
+            raise ValueError(msg)
         yield code, place + 2, place + length
         place += length

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT = (b"tRNS", b"eXIf")  # of the chunks that a decoder may pass over: transparency and orientation
 _LENGTH, _TYPE, _CHECKSUM = 4, 4, 4  # bytes
+_MOST = 250_000  # chunks: 256 MB in chunks of 1 KB; most programs write 8 KB or more
 _MAY_BE_PASSED_OVER = 0x20  # the bit in the first letter of the type
 
 
@@ -32,9 +33,14 @@ def _is_needed(kind: bytes) -> bool:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield type, start and end of each chunk that is wholly there."""
+    """Yield type, start and end of each chunk that is wholly there; raises `ValueError` where they are too many."""
     start = len(_SIGNATURE)
+    count = 0
     while start + _LENGTH + _TYPE + _CHECKSUM <= len(data):
+        count += 1
+        if count > _MOST:
+            msg = f"more than {_MOST:,} chunks"
+            raise ValueError(msg)
         size, kind = struct.unpack_from(">I4s", data, start)
         end = start + _LENGTH + _TYPE + size + _CHECKSUM
         if end > len(data):

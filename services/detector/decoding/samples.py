@@ -6,6 +6,7 @@ decompressed here or by libtiff, byte by byte, and laid out by the words of the 
 
 import io
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from services.detector.decoding import tiff
 from services.detector.decoding.tiff import Directory
+from services.detector.limits import check_values
+from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
 
 _NONE, _DEFLATE, _BYTEWISE = 1, (8, 32946), (5, 32773, 34925, 50000)  # the latter: LZW, PackBits, LZMA, Zstandard
@@ -28,7 +31,10 @@ _ALPHA_MULTIPLIED, _ALPHA = 1, 2  # of the extra samples
 _SEPARATE = 2  # of the planar configuration
 _MOST_KEPT = 5  # samples: four inks, and one
 _MOST_BITS = 16  # of integers that have an agreed white
-_ROWS = 256  # unpacked at once
+_AT_ONCE = 1 << 18  # pixels that are converted, so that wider ones are never there for a whole picture
+_LARGEST_TILE = 4  # times the pixels of the picture, beside those of a tile of common size
+_COMMON_TILE = 1 << 22  # pixels
+_LONGEST, _LONGEST_HEAD = 2, 4096  # of what compression makes longer: times, and bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,11 @@ def is_read_wrongly(directory: Directory) -> bool:
     )
 
 
-def read(data: bytes, directory: Directory) -> Image.Image:
+def read(data: bytes, directory: Directory, settings: DetectorSettings) -> Image.Image:
     """Return the picture of a directory, upright; raises `Unreadable` where it is of a kind that is not known here.
 
-    Its size is to be checked before. Values that have no agreed white are stretched: 32 bits, floats, signed ones.
+    Its pixels are to be checked before; raises `OverLimit` where the values of so many need too much memory. Values
+    that have no agreed white are stretched: 32 bits, floats, signed ones.
     """
     photometric = directory.number(tiff.PHOTOMETRIC, -1)
     layout = _layout(directory)
@@ -79,16 +86,17 @@ def read(data: bytes, directory: Directory) -> Image.Image:
         raise _unsupported()
     if photometric == _LAB and (layout.kind == _FLOAT or layout.bits not in {8, 16}):
         raise _unsupported()
+    check_values(layout.width, layout.height, layout.samples * _dtype(layout).itemsize, settings)
     values = _values(data, directory, layout)
     colours, rest = values[:, :, : _COLOURS[photometric]], values[:, :, _COLOURS[photometric] :]
-    eight = _top_bits(colours, layout) if _has_white(layout) or photometric == _LAB else _stretched(colours)
+    eight = _top_bits(colours, layout) if _has_white(layout) or photometric == _LAB else stretched(colours)
     if photometric == _WHITE_IS_ZERO:
         eight = 255 - eight
     mode = _MODES[photometric]
     image = Image.frombytes(mode, (layout.width, layout.height), np.ascontiguousarray(eight).tobytes()).convert("RGB")
     extra = directory.number(tiff.EXTRA_SAMPLES)
     if rest.shape[2] and extra in {_ALPHA, _ALPHA_MULTIPLIED} and photometric != _CMYK:
-        alpha = _top_bits(rest[:, :, :1], layout) if _has_white(layout) else _stretched(rest[:, :, :1], whole=True)
+        alpha = _top_bits(rest[:, :, :1], layout) if _has_white(layout) else stretched(rest[:, :, :1], whole=True)
         image.putalpha(Image.fromarray(alpha[:, :, 0]))
         if extra == _ALPHA_MULTIPLIED:
             image = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
@@ -138,6 +146,7 @@ def _layout(directory: Directory) -> _Layout:
         # A tile may be larger than the picture, but then not much: what is allocated is bounded by the picture.
         and 0 < layout.across <= width + 1024
         and 0 < layout.down <= height + 1024
+        and layout.across * layout.down <= _LARGEST_TILE * width * height + _COMMON_TILE
     )
     if not known:
         raise _unsupported()
@@ -163,7 +172,8 @@ def _values(data: bytes, directory: Directory, layout: _Layout) -> NDArray[np.ge
             break
         top, left = place // columns * layout.down, place % columns * layout.across
         height = layout.down if tiled else min(layout.down, layout.height - top)
-        raw = _plain(data[offset : offset + size], layout, height)
+        # Many parts may name the same place: no more is copied than so many pixels can need.
+        raw = _plain(data[offset : offset + min(size, _LONGEST * height * layout.row + _LONGEST_HEAD)], layout, height)
         if len(raw) < height * layout.row:
             if offset + size > len(data):
                 raise _cut_off()
@@ -220,17 +230,27 @@ def _numbers(raw: bytes, layout: _Layout, height: int) -> NDArray[np.generic]:
         values = np.frombuffer(raw, _dtype(layout)).reshape(shape)
         if layout.predictor == _DIFFERENCES:
             plain = values.astype(_dtype(layout).newbyteorder("="))
-            return np.cumsum(plain, axis=1, dtype=plain.dtype)
+            return np.cumsum(plain, axis=1, dtype=plain.dtype, out=plain)
         return values
-    values = np.empty(shape, _dtype(layout))
+    values = np.empty((height, layout.across * layout.together), _dtype(layout))
     packed = np.frombuffer(raw, np.uint8).reshape(height, layout.row)
     weights = (1 << np.arange(layout.bits)[::-1]).astype(values.dtype)
-    used = layout.across * layout.together * layout.bits
-    for top in range(0, height, _ROWS):
-        bits = np.unpackbits(packed[top : top + _ROWS], axis=1)[:, :used]
-        part = bits.reshape(-1, layout.across, layout.together, layout.bits)
-        values[top : top + _ROWS] = part @ weights
-    return values
+    for rows, columns in _blocks(height, values.shape[1]):
+        block = values[rows, columns]
+        # Blocks begin at multiples of eight values, so with a byte.
+        bytes_ = slice(columns.start * layout.bits // 8, (columns.stop * layout.bits + 7) // 8)
+        bits = np.unpackbits(packed[rows, bytes_], axis=1, count=block.shape[1] * layout.bits)
+        block[...] = bits.reshape(*block.shape, layout.bits) @ weights
+    return values.reshape(shape)
+
+
+def _blocks(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Yield rows and columns of parts of at most `_AT_ONCE` pixels, whole rows where these are shorter."""
+    across = min(width, _AT_ONCE)
+    down = max(1, _AT_ONCE // across)
+    for top in range(0, height, down):
+        for left in range(0, width, across):
+            yield slice(top, min(top + down, height)), slice(left, min(left + across, width))
 
 
 def _has_white(layout: _Layout) -> bool:
@@ -239,20 +259,33 @@ def _has_white(layout: _Layout) -> bool:
 
 def _top_bits(values: NDArray[np.generic], layout: _Layout) -> NDArray[np.uint8]:
     unsigned: NDArray[Any] = values.view(f"u{values.dtype.itemsize}")
-    if layout.bits >= 8:  # noqa: PLR2004
-        unsigned = unsigned >> (layout.bits - 8)
-    else:
-        unsigned = unsigned.astype(np.uint16) * 255 // ((1 << layout.bits) - 1)
-    return unsigned.astype(np.uint8)
+    eight = np.empty(values.shape, np.uint8)
+    for block in _blocks(*values.shape[:2]):
+        if layout.bits >= 8:  # noqa: PLR2004
+            eight[block] = unsigned[block] >> (layout.bits - 8)
+        else:
+            eight[block] = unsigned[block].astype(np.uint16) * 255 // ((1 << layout.bits) - 1)
+    return eight
 
 
-def _stretched(values: NDArray[np.generic], *, whole: bool = False) -> NDArray[np.uint8]:
-    """Spread the values over 0 to 255; `whole`: from 0 to 1 or the type's largest one, as transparency is."""
-    numbers = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
-    low, high = numbers.min(), numbers.max()
+def stretched(values: NDArray[np.generic], *, whole: bool = False) -> NDArray[np.uint8]:
+    """Spread values of any type, (height, width, ...), over 0 to 255; what is no number counts as 0.
+
+    `whole`: from 0 to 1 or the type's largest one, as transparency is. Needs little more memory than what it returns.
+    """
+    blocks = list(_blocks(*values.shape[:2]))
     if whole:
-        low = 0
-        high = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max  # type: ignore[type-var]
+        low, high = 0.0, 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)  # type: ignore[type-var]
+    else:
+        low = min(float(_finite(values[block]).min()) for block in blocks)
+        high = max(float(_finite(values[block]).max()) for block in blocks)
     span = high - low
-    spread: NDArray[np.float64] = np.clip((numbers - low) * (255 / span if span else 0), 0, 255)
-    return spread.astype(np.uint8)
+    factor = 255 / span if span else 0
+    eight = np.empty(values.shape, np.uint8)
+    for block in blocks:
+        eight[block] = np.clip((_finite(values[block]) - low) * factor, 0, 255)
+    return eight
+
+
+def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)

@@ -1,14 +1,11 @@
 """The directories of TIFF files and of camera raw files that are built like them: which pictures they hold, where."""
 
-import io
 import math
 import struct
-import warnings
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 STRIPS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_SIZES, PLANES = 273, 274, 277, 278, 279, 284
@@ -19,6 +16,8 @@ _MAKE, _OLD_SUBFILE_TYPE, _CHILDREN, _FILL_ORDER, _DNG_VERSION = 271, 255, 330, 
 _LONG_MARKS = (b"II+\x00", b"MM\x00+")  # with places of 64 bits
 _MARKS = (b"II*\x00", b"MM\x00*", *_LONG_MARKS)
 _MOST = 64  # directories that are looked at; a hostile file chains them without end
+_MOST_ENTRIES = 65_535  # of a directory; where their number has 16 bits it is no larger
+_MOST_NUMBERS = 1 << 20  # of a tag; 256 megapixels have so many tiles of 16 x 16, and need no more
 _COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000)  # that libtiff has in Pillow's packages
 _SENSOR = (32803, 34892)  # of the photometric interpretation: colour filter array, linear raw
 _REDUCED, _MASK = 1, 4  # of the subfile type: a smaller copy of another picture; a mask
@@ -27,26 +26,58 @@ _RAW_WIDTH, _RAW_HEIGHT, _RAW_FORMAT, _RAW_START = 2, 3, 45, 280  # Panasonic's 
 _FIXED_RATE, _PIXELS_OF_BLOCK, _BYTES_OF_BLOCK = (4, 5, 6, 7), 14, 16  # Panasonic's formats; others vary, or hold more
 
 
+_USED = {
+    *(SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, STRIPS, ORIENTATION, SAMPLES, STRIP_ROWS),
+    *(STRIP_SIZES, PLANES, PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, EXTRA_SAMPLES, SAMPLE_FORMAT),
+    *(_MAKE, _OLD_SUBFILE_TYPE, _CHILDREN, _FILL_ORDER, _DNG_VERSION),
+    *(_RAW_WIDTH, _RAW_HEIGHT, _RAW_FORMAT, _RAW_START),
+}
+_NUMBERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l", 11: "f", 12: "d", 13: "L", 16: "Q", 17: "q", 18: "Q"}
+"""How the numbers of a type are unpacked; text, bytes and rational numbers are none that are used."""
+_SIZES = {2: 1, 5: 8, 7: 1, 10: 8} | {kind: struct.calcsize(f"<{code}") for kind, code in _NUMBERS.items()}  # bytes
+_FLOATS = "fd"
+
+
+class Tag(NamedTuple):
+    """The type of a tag's values, how many there are, and the offset of the first one in the file, in bytes."""
+
+    kind: int
+    length: int
+    place: int
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory of tags: numbers, tuples of numbers, text, bytes. `place`: its offset in the file, in bytes."""
+    """A directory of the tags that are used. `place`: its offset in the file, in bytes.
+
+    The values stay in the file until they are asked for: many directories may name the same ones.
+    """
 
     place: int
-    tags: dict[int, object]
+    tags: dict[int, Tag]
     big_endian: bool
+    data: bytes = field(repr=False, compare=False)
 
     def number(self, tag: int, default: int = 0) -> int:
         """Return the first number of a tag, `default` where there is none."""
-        value = self.tags.get(tag)
-        if isinstance(value, tuple) and value:
-            value = value[0]
-        return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else default
+        found = self.tags.get(tag)
+        if found is None or found.kind not in _NUMBERS:
+            return default
+        (value,) = struct.unpack_from(f"{self._order}{_NUMBERS[found.kind]}", self.data, found.place)
+        return int(value) if math.isfinite(value) else default
 
-    def numbers(self, tag: int) -> tuple[int, ...]:
-        """Return all numbers of a tag."""
-        value = self.tags.get(tag)
-        values = value if isinstance(value, tuple) else (value,)
-        return tuple(one for one in values if isinstance(one, int))
+    def numbers(self, tag: int, most: int = _MOST_NUMBERS) -> tuple[int, ...]:
+        """Return the integers of a tag, at most so many; they are read anew each time."""
+        found = self.tags.get(tag)
+        if found is None or _NUMBERS.get(found.kind, _FLOATS) in _FLOATS:
+            return ()
+        return struct.unpack_from(
+            f"{self._order}{min(found.length, most)}{_NUMBERS[found.kind]}", self.data, found.place
+        )
+
+    @property
+    def _order(self) -> str:
+        return ">" if self.big_endian else "<"
 
     @property
     def pixels(self) -> int:
@@ -67,12 +98,12 @@ class Directory:
     def is_picture(self) -> bool:
         """Whether it is a picture for people, whatever its size."""
         mask = self.number(SUBFILE_TYPE) & _MASK
-        return self.pixels > 0 and not mask and not self.is_of_a_sensor and bool(self.parts())
+        return self.pixels > 0 and not mask and not self.is_of_a_sensor and bool(self.parts(1))
 
-    def parts(self) -> list[tuple[int, int]]:
-        """Return offset and size of each strip or tile, in bytes."""
+    def parts(self, most: int = _MOST_NUMBERS) -> list[tuple[int, int]]:
+        """Return offset and size of each strip or tile, in bytes; at most so many."""
         offsets, sizes = (TILES, TILE_SIZES) if TILES in self.tags else (STRIPS, STRIP_SIZES)
-        return list(zip(self.numbers(offsets), self.numbers(sizes), strict=False))
+        return list(zip(self.numbers(offsets, most), self.numbers(sizes, most), strict=False))
 
 
 def is_tiff(data: bytes) -> bool:
@@ -85,41 +116,67 @@ def directories(data: bytes) -> list[Directory]:
 
     Damaged ones, and those behind the end, are left out.
     """
-    order = {b"II": "<", b"MM": ">"}.get(data[:2])
-    if order is None:
+    if data[:2] not in {b"II", b"MM"}:
         return []
-    header = data[:16] if data.startswith(_LONG_MARKS) else data[:2] + struct.pack(f"{order}H", 42) + data[4:8]
-    file = io.BytesIO(data)
+    words = _words(data)
+    size = struct.calcsize(words.place)
+    if len(data) < 2 * size:
+        return []  # it is cut off within its first bytes
     found: list[Directory] = []
     visited: set[int] = set()
-    try:
-        waiting = deque([ImageFileDirectory_v2(header).next])
-    except Exception:  # noqa: BLE001  it is cut off within its first bytes
-        return []
+    waiting = deque(struct.unpack_from(words.place, data, size))
     while waiting and len(visited) < _MOST:
         place = waiting.popleft()
-        if not isinstance(place, int) or not 0 < place < len(data) or place in visited:
+        if not 0 < place < len(data) or place in visited:
             continue
         visited.add(place)
-        if loaded := _loaded(file, header, place):
-            one, behind = loaded
-            found.append(one)
-            waiting.extend(one.numbers(_CHILDREN))
-            waiting.append(behind)
+        one, behind = _loaded(data, words, place)
+        found.append(one)
+        waiting.extend(one.numbers(_CHILDREN, _MOST))
+        waiting.append(behind)
     return found
 
 
-def _loaded(file: io.BytesIO, header: bytes, place: int) -> tuple[Directory, int] | None:
-    """Return a directory and the place of the one behind it; None where it cannot be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about damaged entries; the others still count
-        try:
-            directory = ImageFileDirectory_v2(header)
-            file.seek(place)
-            directory.load(file)
-            return Directory(place, dict(directory), header.startswith(b"MM")), directory.next
-        except Exception:  # noqa: BLE001  hostile bytes make it raise anything
-            return None
+class _Words(NamedTuple):
+    """How a file writes the number of entries, an entry but for its value, and a place."""
+
+    length: str
+    entry: str
+    place: str
+
+
+def _words(data: bytes) -> _Words:
+    order = "<" if data.startswith(b"II") else ">"
+    if data.startswith(_LONG_MARKS):
+        return _Words(f"{order}Q", f"{order}HHQ8x", f"{order}Q")
+    return _Words(f"{order}H", f"{order}HHL4x", f"{order}L")
+
+
+def _loaded(data: bytes, words: _Words, place: int) -> tuple[Directory, int]:
+    """Return a directory and the place of the one behind it, 0 where there is none.
+
+    Entries behind the end of the file are left out, and those whose values are.
+    """
+    width, inline = struct.calcsize(words.entry), struct.calcsize(words.place)
+    start = place + struct.calcsize(words.length)
+    if start > len(data):
+        return Directory(place, {}, data.startswith(b"MM"), data), 0
+    (stated,) = struct.unpack_from(words.length, data, place)
+    count = min(stated, _MOST_ENTRIES, (len(data) - start) // width)
+    tags: dict[int, Tag] = {}
+    entries = struct.iter_unpack(words.entry, memoryview(data)[start : start + count * width])
+    for at, (number, kind, values) in enumerate(entries):
+        if number in _USED and number not in tags and kind in _SIZES and values:
+            value = start + (at + 1) * width - inline
+            size = values * _SIZES[kind]
+            if size > inline:
+                (value,) = struct.unpack_from(words.place, data, value)
+            if value + size <= len(data):
+                tags[number] = Tag(kind, values, value)
+    behind = start + count * width
+    is_whole = count == stated and behind + inline <= len(data)
+    (following,) = struct.unpack_from(words.place, data, behind) if is_whole else (0,)
+    return Directory(place, tags, data.startswith(b"MM"), data), following
 
 
 def lacks_its_directory(data: bytes) -> bool:
@@ -173,9 +230,9 @@ def is_cut_off(data: bytes, found: Sequence[Directory]) -> bool:
     for one in found:
         if one.is_of_a_sensor or is_canon:
             plain = one.pixels * one.number(SAMPLES, 1) * one.number(BITS, 8) // 8
+            always = one.number(COMPRESSION, 1) == 1
             for offset, size in one.parts():
-                counts = one.number(COMPRESSION, 1) == 1 or size != plain
-                if offset >= len(data) or (counts and offset + size > len(data)):
+                if offset >= len(data) or ((always or size != plain) and offset + size > len(data)):
                     return True
         if data.startswith(b"IIU\x00") and _RAW_START in one.tags:
             pixels = one.number(_RAW_WIDTH) * one.number(_RAW_HEIGHT)
