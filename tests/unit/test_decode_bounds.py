@@ -18,7 +18,7 @@ from services.detector.decode import decode
 from services.detector.decoding import boxes, jpeg, samples, tiff
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
-from tests.tiffs import SHORT, dng, page
+from tests.tiffs import CFA, SHORT, dng, page
 from tests.tiffs import tiff as tiff_of
 
 SETTINGS = DetectorSettings()
@@ -164,6 +164,27 @@ def test_directories_that_share_their_values_do_not_multiply_them() -> None:
     assert last.numbers(tiff.STRIPS) == tuple(range(65536))
     assert last.numbers(tiff.STRIPS, 3) == (0, 1, 2)
     assert "data" not in repr(last)
+
+
+def test_parts_that_many_directories_share_are_not_looked_at_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"II*\0" + bytes(4 * 400_000)
+    tags = {
+        tiff.PHOTOMETRIC: tiff.Tag(4, 1, len(data)),
+        tiff.STRIPS: tiff.Tag(4, 400_000, 4),
+        tiff.STRIP_SIZES: tiff.Tag(4, 400_000, 4),
+    }
+    data += struct.pack("<L", CFA)
+    found = [tiff.Directory(8, tags, big_endian=False, data=data)] * 9
+    parts = tiff.Directory.parts
+    looked_at = []
+
+    def counted(directory: tiff.Directory, most: int) -> list[tuple[int, int]]:
+        looked_at.append(len(parts(directory, most)))
+        return parts(directory, most)
+
+    monkeypatch.setattr(tiff.Directory, "parts", counted)
+    assert not tiff.is_cut_off(data, found)
+    assert sum(looked_at) == 1 << 20
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -28,7 +28,7 @@ _COEFFICIENTS = 64
 _UNWRITTEN = b"\0\xff"  # what stands where a copy wrote nothing: zeros, or erased flash memory
 _SURELY_UNWRITTEN = 16  # bytes; no compressed picture ends with so many of those
 _MOST_SEGMENTS = 10_000  # 256 MB have 4,096 of full length
-_MOST_SCANS = 1000  # a progressive picture has ten, and at most 64 coefficients of 14 bits in 4 components
+_MOST_SCANS = 1000  # programs write ten for a progressive picture
 _MOST_COMPONENTS = 4  # of a scan
 _NOISE = np.random.default_rng(0).integers(0, 255, 1 << 16, dtype=np.uint8).tobytes()  # without 0xFF, so no marker
 _BETWEEN_RESTARTS = 256  # bytes of noise

@@ -227,11 +227,14 @@ def is_cut_off(data: bytes, found: Sequence[Directory]) -> bool:
     Cameras write odd sizes: where they say how long the values were before compression, only the place counts.
     """
     is_canon = data[8:10] == b"CR"  # CR2, which does not tell what its directories hold
+    left = _MOST_NUMBERS  # of the parts of all directories, which may name the same ones
     for one in found:
         if one.is_of_a_sensor or is_canon:
             plain = one.pixels * one.number(SAMPLES, 1) * one.number(BITS, 8) // 8
             always = one.number(COMPRESSION, 1) == 1
-            for offset, size in one.parts():
+            parts = one.parts(left)
+            left -= len(parts)
+            for offset, size in parts:
                 if offset >= len(data) or ((always or size != plain) and offset + size > len(data)):
                     return True
         if data.startswith(b"IIU\x00") and _RAW_START in one.tags:
