@@ -22,7 +22,7 @@ from cli import (
     terminal,
 )
 from cli.settings_check import CheckedGroup
-from shared.errors import FacestreamError, InvalidInput
+from shared.errors import FacestreamError
 
 # --image_dir is the same flag as --image-dir.
 _CONTEXT = {"token_normalize_func": lambda token: token.replace("_", "-"), "help_option_names": ["-h", "--help"]}
@@ -79,4 +79,4 @@ def main() -> None:
         app()
     except FacestreamError as error:
         terminal.error(str(error))
-        sys.exit(2 if isinstance(error, InvalidInput) else 1)
+        sys.exit(error.exit_status)

@@ -99,7 +99,7 @@ def reconcile(
             max=1,
             metavar="SHARE",
             help="Of the known photographs; where more are gone, none is announced as removed, with 1 all are. Up to 20"
-            " always are, unless the bucket is empty. [default: 0.2, or FACESTREAM_RECONCILER_LARGEST_LOSS]",
+            " always are, 5 where the bucket is empty. [default: 0.2, or FACESTREAM_RECONCILER_LARGEST_LOSS]",
         ),
     ] = None,
     unreadable: Annotated[
@@ -111,8 +111,9 @@ def reconcile(
 
     Photographs without an outcome (a notification was lost, or the bucket was filled before the stream ran) are
     announced as uploaded, known ones whose object is gone as removed; where that are too many, a line says so and the
-    exit status is 1. Photographs that could not be read for a reason that may pass (no permission, time or memory) are
-    announced again. Made to be run on a schedule: with --every, and FACESTREAM_SERVICE_HEALTH_PORT set it has metrics.
+    exit status is 3, or 0 while the stream has more to read. Photographs that could not be read for a reason that may
+    pass (no permission, time or memory) are announced again, up to 100 in a run. Made to be run on a schedule: with
+    --every, and FACESTREAM_SERVICE_HEALTH_PORT set it has metrics.
     """
     from cli.jobs.reconciling import Held, reconcile_bucket, told_metrics  # noqa: PLC0415  see above
 

@@ -125,7 +125,7 @@ def _messages(topic: Topic) -> Tree:
     if topic.model is None:
         return {
             Notification.__name__: {
-                "summary": "MinIO's notification, or the reconciler's in the same form; the fields that are read",
+                "summary": "a notification in the form that MinIO gives it, whoever wrote it; the fields that are read",
                 "payload": {"$ref": f"#/components/schemas/{Notification.__name__}"},
                 "bindings": key,
             }

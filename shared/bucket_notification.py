@@ -24,7 +24,9 @@ RECONCILER = "facestream:reconcile"
 """The source of notices that the reconciler writes. Each of them is one that was lost on the bucket's side."""
 ASSIGNER = "facestream:assigner"
 """The source of notices by which the assigner asks for a photograph to be detected once more."""
-_SOURCES = {RECONCILER: "reconciler", ASSIGNER: "assigner"}
+RETRY = "facestream:again"
+"""The source of notices by which the reconciler asks for a photograph to be tried once more: none of them was lost."""
+_SOURCES = {RECONCILER: "reconciler", ASSIGNER: "assigner", RETRY: "retry"}
 
 
 class _Bucket(BaseModel):
@@ -66,9 +68,11 @@ def bucket_events(record: ConsumedRecord) -> Sequence[BucketEvent]:
 
 
 def confirmed_events(record: ConsumedRecord, objects: ObjectStore, rule: PhotoRule) -> Sequence[BucketEvent]:
-    """Return the same, without what is no photograph by its key, and without removals that are none.
+    """Return the same, without uploads of what is no photograph by its key, and without removals that are none.
 
-    Of the former nothing is read. The latter only the bucket can tell.
+    Of the former nothing is read; they are dropped where the bucket tells of them, and not where we do: what we
+    announce has a past under another rule, whose faces stay until the object has an outcome again. The latter only
+    the bucket can tell.
 
     MinIO tells of a delete marker that was deleted by the same words as of one that was made: the object is there
     again then, or has been all the time. A "null" version that was deleted may have been the last one or an old one.
@@ -76,16 +80,16 @@ def confirmed_events(record: ConsumedRecord, objects: ObjectStore, rule: PhotoRu
     bucket showed less than it holds. Raises `Transient` as well, and `Poison` too where the bucket does not say.
     """
     found = decoded(record, Notification).records
-    told = [(event, _is_doubtful(of)) for of in found if (event := _event(of)) and not _is_dropped(event, rule)]
+    told = [(event, _is_doubtful(of)) for of in found if (event := _event(of)) and not _is_dropped(of, event, rule)]
     return [event for event, doubtful in told if not (doubtful and _is_there(objects, event))]
 
 
-def _is_dropped(event: BucketEvent, rule: PhotoRule) -> bool:
-    """Say whether this is of no photograph, and count it.
+def _is_dropped(record: _Record, event: BucketEvent, rule: PhotoRule) -> bool:
+    """Say whether the bucket tells of no photograph, and count it.
 
     A removal is never dropped: the rule may have been another one when the object came, and it has faces.
     """
-    if event.removed or not rule.passes_over(event.key):
+    if event.removed or record.event_source in _SOURCES or not rule.passes_over(event.key):
         return False
     metrics.DROPPED.labels("not a photograph").inc()
     return True

@@ -17,9 +17,13 @@ any other. `Unreadable` carries that reason from a decoder to the detector's ste
 turns an `ObjectError` into such an outcome as well.
 """
 
+from typing import ClassVar
+
 
 class FacestreamError(Exception):
-    """Base of every error that facestream raises on purpose."""
+    """Base of every error that facestream raises on purpose. `exit_status`: of a command that ends by it."""
+
+    exit_status: ClassVar[int] = 1
 
 
 class Transient(FacestreamError):
@@ -40,6 +44,8 @@ class Fatal(FacestreamError):
 
 class InvalidInput(Fatal):
     """A person's input is wrong. The message says what was expected, what came and what to do."""
+
+    exit_status = 2
 
 
 class Busy(Fatal):

@@ -66,7 +66,7 @@ MODEL = Info("facestream_model", "The network that embeds, and what it runs on."
 
 # A counter that comes into being with its first event shows no increase by it: what can be named beforehand stands
 # at zero from the start.
-for _source in ("bucket", "reconciler", "assigner"):
+for _source in ("bucket", "reconciler", "assigner", "retry"):
     for _change in ("written", "removed"):
         NOTICES.labels(_source, _change)
 for _outcome in Outcome:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote_plus
 
-from shared.bucket_notification import ASSIGNER, RECONCILER
+from shared.bucket_notification import ASSIGNER, RECONCILER, RETRY
 from shared.events import Photo
 from shared.ports import ObjectInfo, ProducedRecord
 from shared.records import ImageRecord
@@ -14,8 +14,12 @@ from shared.topics import IMAGES_UPLOADED
 _NEXT = timedelta(milliseconds=1)  # the least that a notice tells apart
 
 
-def uploaded(bucket: str, info: ObjectInfo, known: Sequence[ImageRecord] = ()) -> ProducedRecord:
+def uploaded(
+    bucket: str, info: ObjectInfo, known: Sequence[ImageRecord] = (), *, retry: bool = False
+) -> ProducedRecord:
     """Return the notice of an object that is there. A listing tells no sequencer.
+
+    `retry`: the stream has heard of it and is to try once more; else its notice was lost.
 
     Where the object has a past that is `known`, the notice is later than all of it, whenever that content was
     written: somebody has deleted a newer version, or a delete marker, and none of that is told as an upload.
@@ -25,7 +29,7 @@ def uploaded(bucket: str, info: ObjectInfo, known: Sequence[ImageRecord] = ()) -
     if sequencers:
         facts["sequencer"] = following(max(sequencers, key=lambda sequencer: int(sequencer, 16)))
     time = max([info.modified, *(image.uploaded_at + _NEXT for image in known)])
-    return _notice(RECONCILER, "s3:ObjectCreated:Put", (bucket, info.key), facts, time)
+    return _notice(RETRY if retry else RECONCILER, "s3:ObjectCreated:Put", (bucket, info.key), facts, time)
 
 
 def removed(image: ImageRecord, now: datetime) -> ProducedRecord:

@@ -22,7 +22,7 @@ from shared.events import (
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `model` is that of its values, None where they are not ours; `producer` the service that writes it."""
+    """One topic. `model` is that of its values, None where they are not ours; `producer` those who write it."""
 
     name: str
     key: str
@@ -64,7 +64,7 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
 """Of a record as Kafka counts it: key and headers come on top, those of a dead letter above all."""
 
-IMAGES_UPLOADED = Topic("images.uploaded", "bucket/key", None, "object store")
+IMAGES_UPLOADED = Topic("images.uploaded", "bucket/key", None, "object store, assigner, reconciler")
 FACES_DETECTED = Topic("faces.detected", "object id", FacesDetected, "detector")
 FACES_SCREENED = Topic("faces.screened", "object id", FacesScreened, "quality")
 # A day: vectors are biometric data, and what the assigner has not read by then the reconciler repairs.

@@ -5,19 +5,20 @@ come and go and outcomes are written; so each difference is looked at again, by 
 
 Absence in a listing is not removal: MinIO lists nothing of a folder beside an object of the folder's name. So the
 object itself is asked for. And where far more is gone than people remove without the stream hearing of it, a wrong,
-new or half restored bucket is likelier than that: nothing is announced as removed until a person has looked.
+new or half restored bucket is likelier than that: nothing is announced as removed until a person has looked. Unless
+the stream has not read all yet: then it may be hearing of it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby, takewhile
+from random import SystemRandom
 from typing import Protocol
 
 from more_itertools import chunked
 
-from cli.jobs.watching import printable
+from cli.jobs.bucket_differences import differences, is_known, last_images, still_undecided
+from cli.jobs.reconcile_report import Report, common_prefix
 from shared import metrics, notices
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_backlog import longest_wait
@@ -25,13 +26,10 @@ from shared.adapters.kafka_idle import idle_partitions, roll
 from shared.adapters.kafka_writer import KafkaWriter
 from shared.adapters.minio import MinioSettings, MinioStore
 from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.errors import Fatal, ObjectRefused
-from shared.events import Outcome
+from shared.errors import FacestreamError, Fatal, ObjectRefused
 from shared.health import Health, serve
-from shared.ids import object_id
 from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.ports import FaceRepository, ObjectInfo, ObjectStore, ProducedRecord
-from shared.records import ImageRecord
 from shared.service import ServiceSettings
 from shared.settings import BucketSettings, ReconcilerSettings
 
@@ -41,10 +39,15 @@ _BEHIND = timedelta(hours=1)  # what waits for longer than this, and than the gr
 _LONGEST = timedelta(hours=6)  # that a comparison may take; then the process counts as stuck
 # Removals that are never too many, of whatever share: of a hundred photographs a person removes thirty in one go.
 _FEW = 20
+_FEW_OF_ALL = 5  # removals that are never too many where the bucket is empty then, as a lost one is
+# Photographs that are tried once more in one run: each may cost the detector the time after which it gives up.
+_MOST_AGAIN = 100
 
 
 class Held(Fatal):
     """So many photographs are gone that a person has to say whether they were removed."""
+
+    exit_status = 3
 
 
 class Writer(Protocol):
@@ -53,58 +56,6 @@ class Writer(Protocol):
     def write(self, records: Sequence[ProducedRecord]) -> None:
         """Write them; raises `Transient`, `Fatal`."""
         ...
-
-
-@dataclass
-class Report:
-    """The numbers of one comparison. `gone` are announced as removed unless they are `held` back."""
-
-    objects: int = 0
-    known: int = 0
-    without_outcome: int = 0
-    again: int = 0
-    young: int = 0
-    hidden: int = 0
-    first_hidden: str = ""
-    closed: int = 0
-    first_closed: str = ""
-    gone: int = 0
-    prefix_of_gone: str = ""
-    held: bool = False
-
-    def lines(self, *, dry_run: bool) -> Iterator[str]:
-        """Yield the numbers for a person."""
-        announced = "would be announced" if dry_run else "announced"
-        yield f"{self.objects} objects in the bucket"
-        yield f"{self.without_outcome} without an outcome: {announced} as uploaded"
-        if self.again:
-            yield f"{self.again} that could not be read: {announced} again"
-        yield f"{self.young} without an outcome, and too young to be missed"
-        if self.hidden:
-            first = printable(self.first_hidden)
-            yield f"{self.hidden} objects are there though the listing does not show them ({first} is the first)"
-        if self.closed:
-            first = printable(self.first_closed)
-            yield f"{self.closed} known objects are not listed and may not be looked at: kept ({first} is the first)"
-        if not self.held:
-            yield f"{self.gone} known and gone from the bucket: {announced} as removed"
-
-    def objection(self) -> str:
-        """Return why nothing was announced as removed, and what to do."""
-        keys = f"; their keys begin with {printable(self.prefix_of_gone)}" if self.prefix_of_gone else ""
-        return (
-            f"{self.gone} of {self.known} known photographs are not in the bucket{keys}. Of so many at once nothing is"
-            " announced as removed. Look whether the bucket is the right one and whole; if they were removed on"
-            " purpose, run `facestream reconcile --largest-loss 1`"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One key: the object if there is one, the images that the database has of it."""
-
-    info: ObjectInfo | None
-    images: Sequence[ImageRecord]
 
 
 def told_metrics(period: timedelta) -> Health:
@@ -124,39 +75,53 @@ def reconcile_bucket(
 ) -> Iterator[str]:
     """Compare the bucket and the database of the settings; yield what a person wants to know.
 
-    Then have Kafka forget what was erased (`kafka_idle`). Raises `Held` when all else is done, and not for a dry run.
+    Then have Kafka forget what was erased (`kafka_idle`), also where the comparison has failed: that has nothing to
+    do with bucket and database. Raises `Transient`, `Fatal`, and `Held`, which a dry run yields.
     """
-    kafka, bucket = KafkaSettings(), BucketSettings().photos
+    kafka = KafkaSettings()
     limit = ReconcilerSettings().largest_loss if largest_loss is None else largest_loss
-    backlog = longest_wait(kafka)
-    report = None
     writer = None if dry_run else KafkaWriter(kafka, "reconcile")
-    if backlog is not None and datetime.now(UTC) - backlog.since > max(timedelta(seconds=grace), _BEHIND):
-        # What waits there would be announced again by every run, and never get less.
-        yield f"the stream is behind: {backlog}; nothing is announced, run this again when it has caught up"
-    else:
-        store = MinioStore(MinioSettings())
-        with MongoRepository(MongoSettings()) as repository:
-            report = reconcile(
-                store,
-                repository,
-                bucket,
-                writer or _Nobody(),
-                timedelta(seconds=grace),
-                largest_loss=limit,
-                rule=PhotoRule.of(PhotoSettings()),
-                unreadable=unreadable,
-            )
-        metrics.RECONCILE_HELD.set(report.gone if report.held else 0)
-        metrics.RECONCILE_HIDDEN.set(report.hidden)
-        yield from report.lines(dry_run=dry_run)
+    failed: FacestreamError | None = None
+    try:
+        yield from _compared(kafka, writer, timedelta(seconds=grace), largest_loss=limit, unreadable=unreadable)
+    except FacestreamError as error:
+        failed = error
     if writer and (idle := idle_partitions(kafka)):
         roll(writer, idle)
         yield f"{len(idle)} idle partitions: written to, since Kafka forgets what was erased when more is written"
-    if report and report.held:
-        if not dry_run:
-            raise Held(report.objection())
-        yield report.objection()
+    if dry_run and isinstance(failed, Held):
+        yield str(failed)
+    elif failed:
+        raise failed
+
+
+def _compared(
+    kafka: KafkaSettings, writer: KafkaWriter | None, grace: timedelta, *, largest_loss: float, unreadable: bool
+) -> Iterator[str]:
+    backlog = longest_wait(kafka)
+    if backlog is not None and datetime.now(UTC) - backlog.since > max(grace, _BEHIND):
+        # What waits there would be announced again by every run, and never get less.
+        yield f"the stream is behind: {backlog}; nothing is announced, run this again when it has caught up"
+        return
+    store = MinioStore(MinioSettings())
+    with MongoRepository(MongoSettings()) as repository:
+        report = reconcile(
+            store,
+            repository,
+            BucketSettings().photos,
+            writer or _Nobody(),
+            grace,
+            largest_loss=largest_loss,
+            rule=PhotoRule.of(PhotoSettings()),
+            unreadable=unreadable,
+            is_behind=lambda: longest_wait(kafka) is not None,
+        )
+    # A stream that is never done must not keep the alert silent: it is told where that lasts.
+    metrics.RECONCILE_HELD.set(report.gone if report.held or report.awaited else 0)
+    metrics.RECONCILE_HIDDEN.set(report.hidden)
+    yield from report.lines(dry_run=writer is None)
+    if report.held:
+        raise Held(report.objection())
 
 
 def reconcile(
@@ -169,111 +134,101 @@ def reconcile(
     largest_loss: float,
     rule: PhotoRule,
     unreadable: bool = False,
+    is_behind: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Announce what the stream has not heard of; holds 500 differences at a time, and the keys of all that is gone.
 
     `largest_loss`: share of what is known that may be announced as removed in one run; 1: all. A million keys of 60
     bytes take 100 MB. Objects that the `rule` passes over by their keys have no outcome, and none is missed.
-    Photographs that could not be read for a reason that may pass are announced again; `unreadable`: all others too.
+    Photographs that could not be read for a reason that may pass are announced again, a hundred in one run;
+    `unreadable`: all of them, and all others that could not be read. `is_behind` says whether anything waits in the
+    stream; it is asked where too much is gone.
     """
     now, report = datetime.now(UTC), Report()
     gone: list[str] = []
+    unread: list[ObjectInfo] = []
     with ThreadPoolExecutor(_THREADS, "exists") as pool:
-        pairs = _differences(objects.list(bucket), repository, bucket, report, rule=rule, unreadable=unreadable)
+        pairs = differences(objects.list(bucket), repository, bucket, report, rule=rule, unreadable=unreadable)
         for block in chunked(pairs, _BLOCK):
             found: list[ProducedRecord] = []
             infos = [pair.info for pair in block if pair.info]
-            for info, known in _still_undecided(repository, bucket, infos, unreadable=unreadable):
-                is_known = _is_known(info, known)
-                if now - info.modified < grace and not is_known:
+            for info, known in still_undecided(repository, bucket, infos, unreadable=unreadable):
+                if is_known(info, known):
+                    unread.append(info)
+                elif now - info.modified < grace:
                     report.young += 1
-                    continue
-                report.again += is_known
-                report.without_outcome += not is_known
-                found.append(notices.uploaded(bucket, info, known))
+                else:
+                    report.without_outcome += 1
+                    found.append(notices.uploaded(bucket, info, known))
             if found:
                 writer.write(found)
             gone += _gone(objects, pool, bucket, [pair.images[0].key for pair in block if not pair.info], report)
-    report.gone, report.prefix_of_gone = len(gone), _common_prefix(gone)
-    report.held = _is_too_much(report, largest_loss)
-    if not report.held:
-        report.gone = sum(_announced(repository, bucket, keys, writer, now) for keys in chunked(gone, _BLOCK))
+    _announce_removals(
+        repository, bucket, gone, writer, report, largest_loss=largest_loss, is_behind=is_behind, now=now
+    )
+    _announce_again(repository, bucket, unread, writer, report, unreadable=unreadable)
     return report
+
+
+def _announce_removals(
+    repository: FaceRepository,
+    bucket: str,
+    keys: Sequence[str],
+    writer: Writer,
+    report: Report,
+    *,
+    largest_loss: float,
+    is_behind: Callable[[], bool],
+    now: datetime,
+) -> None:
+    """Announce as removed what is still known of these objects, unless that is too much."""
+    report.gone, report.prefix_of_gone = len(keys), common_prefix(keys)
+    if _is_too_much(report, largest_loss):
+        # In this order: what the stream has read before it is asked is known then.
+        awaits = is_behind()
+        keys = [image.key for block in chunked(keys, _BLOCK) for image in last_images(repository, bucket, block)]
+        report.known -= report.gone - len(keys)
+        report.gone, report.prefix_of_gone = len(keys), common_prefix(sorted(keys))
+        is_too_much = _is_too_much(report, largest_loss)
+        report.awaited, report.held = is_too_much and awaits, is_too_much and not awaits
+        if is_too_much:
+            return
+    report.gone = 0
+    for block in chunked(keys, _BLOCK):
+        if found := [notices.removed(image, now) for image in last_images(repository, bucket, block)]:
+            writer.write(found)
+        report.gone += len(found)
 
 
 def _is_too_much(report: Report, largest_loss: float) -> bool:
     if not report.gone or largest_loss >= 1:
         return False
-    # An empty bucket is that of another, a new or a lost store, however few photographs it should hold.
-    return not report.objects or report.gone > max(_FEW, largest_loss * report.known)
+    # An empty bucket is that of another, a new or a lost store, whatever the share.
+    is_empty = not report.listed and not report.hidden
+    return report.gone > (_FEW_OF_ALL if is_empty else max(_FEW, largest_loss * report.known))
 
 
-def _differences(
-    infos: Iterator[ObjectInfo],
+def _announce_again(
     repository: FaceRepository,
     bucket: str,
+    unread: Sequence[ObjectInfo],
+    writer: Writer,
     report: Report,
     *,
-    rule: PhotoRule,
     unreadable: bool,
-) -> Iterator[_Pair]:
-    for pair in _side_by_side(infos, repository.images(), bucket):
-        if pair.info and not pair.images and rule.passes_over(pair.info.key):
-            continue
-        is_removed = all(map(_is_removed, pair.images))
-        report.objects += pair.info is not None
-        report.known += not is_removed
-        decided = _is_decided(pair.info, pair.images, unreadable=unreadable) if pair.info else is_removed
-        if not decided:
-            yield pair
+) -> None:
+    """Announce these objects once more: all that are `unreadable`, else some of them.
 
-
-def _side_by_side(infos: Iterator[ObjectInfo], images: Iterable[ImageRecord], bucket: str) -> Iterator[_Pair]:
-    """Yield every key that one of the two has, in the order of UTF-8 bytes, which both come in."""
-    info = next(infos, None)
-    for key, group in groupby((image for image in images if image.bucket == bucket), lambda image: image.key):
-        while info is not None and info.key.encode() < key.encode():
-            yield _Pair(info, ())
-            info = next(infos, None)
-        same = info if info is not None and info.key == key else None
-        yield _Pair(same, list(group))
-        info = next(infos, None) if same else info
-    while info is not None:
-        yield _Pair(info, ())
-        info = next(infos, None)
-
-
-def _is_removed(image: ImageRecord) -> bool:
-    return image.outcome is Outcome.REMOVED
-
-
-def _is_known(info: ObjectInfo, images: Iterable[ImageRecord]) -> bool:
-    return any(image.etag == info.etag and image.size == info.size and not _is_removed(image) for image in images)
-
-
-def _is_decided(info: ObjectInfo, images: Iterable[ImageRecord], *, unreadable: bool) -> bool:
-    """Say whether what an object holds has an outcome that stands.
-
-    One for a reason that may pass does not; with `unreadable`, none of a photograph that could not be read does.
+    Which ones is drawn by lot, since nobody keeps what was tried: so each has its turn, also beside many that never
+    get an outcome, and however often this runs.
     """
-    standing = [image for image in images if not (image.passing or (unreadable and _is_unreadable(image)))]
-    return _is_known(info, standing)
-
-
-def _is_unreadable(image: ImageRecord) -> bool:
-    return image.outcome is Outcome.UNREADABLE
-
-
-def _still_undecided(
-    repository: FaceRepository, bucket: str, infos: Iterable[ObjectInfo], *, unreadable: bool
-) -> Iterator[tuple[ObjectInfo, Sequence[ImageRecord]]]:
-    """Yield the objects whose content has no outcome that stands, each with what is known of it."""
-    by_id = {object_id(bucket, info.key): info for info in infos}
-    known = repository.images_of(list(by_id))
-    for its_id, info in by_id.items():
-        images = known.get(its_id, ())
-        if not _is_decided(info, images, unreadable=unreadable):
-            yield info, images
+    drawn = unread if unreadable else SystemRandom().sample(unread, min(_MOST_AGAIN, len(unread)))
+    report.left = len(unread) - len(drawn)
+    for block in chunked(drawn, _BLOCK):
+        undecided = still_undecided(repository, bucket, block, unreadable=unreadable)
+        if found := [notices.uploaded(bucket, info, known, retry=True) for info, known in undecided]:
+            writer.write(found)
+        report.again += len(found)
 
 
 def _gone(objects: ObjectStore, pool: Executor, bucket: str, unlisted: Sequence[str], report: Report) -> Iterator[str]:
@@ -294,26 +249,6 @@ def _gone(objects: ObjectStore, pool: Executor, bucket: str, unlisted: Sequence[
             report.hidden += 1
         else:
             yield key
-
-
-def _announced(repository: FaceRepository, bucket: str, keys: Sequence[str], writer: Writer, now: datetime) -> int:
-    """Announce as removed what is still known of these objects; return of how many."""
-    known = repository.images_of([object_id(bucket, key) for key in keys])
-    living = [[image for image in images if not _is_removed(image)] for images in known.values()]
-    found = [notices.removed(images[-1], now) for images in living if images]
-    if found:
-        writer.write(found)
-    return len(found)
-
-
-def _common_prefix(ordered: Sequence[str]) -> str:
-    """Return the folder that all of these keys have in common, else the letters that they begin with."""
-    if not ordered:
-        return ""
-    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(ordered[0], ordered[-1], strict=False))
-    prefix = "".join(letter for letter, _ in pairs)
-    folder, slash, _ = prefix.rpartition("/")
-    return folder + slash if slash else prefix
 
 
 class _Nobody:

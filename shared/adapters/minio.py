@@ -27,6 +27,7 @@ from shared.settings import Settings
 _ONE_PART = 5 * 2**20  # bytes; the least that the client takes as the size of a part
 _LONGEST_KEY = 1024  # bytes, of S3
 _NOT_THERE = {"NoSuchKey", "NoSuchVersion"}
+_FORBIDDEN = {"AccessDenied", "AllAccessDisabled"}
 _NO_SUCH_NAME = {
     "KeyTooLongError",
     "XMinioInvalidObjectName",
@@ -76,7 +77,8 @@ class MinioStore:
     """An `ObjectStore` in an S3 store; safe for threads.
 
     A lost connection is tried once more here; everything beyond that is for whoever catches `Transient`. Every call
-    raises `Fatal` where the bucket is missing or the credentials are refused: no object would be got either.
+    raises `Fatal` where the bucket is missing or the credentials are refused: no object would be got either. To read
+    takes the right to list the bucket (`s3:ListBucket`): without it, a missing object and a forbidden one are the same.
     """
 
     def __init__(self, settings: MinioSettings) -> None:
@@ -136,12 +138,15 @@ class MinioStore:
                 raise Fatal(msg)
 
     def get(self, bucket: str, key: str) -> StoredObject:
-        """Return an object; raises `ObjectMissing`, `ObjectRefused`, `Transient`, `Fatal`."""
+        """Return an object; raises `ObjectMissing`, `ObjectRefused`, `Transient`, `Fatal`.
+
+        `Transient` also where the whole bucket is closed to us: rights that are gone say nothing of one object.
+        """
         where = f"{bucket}/{key}"
         if not _possible(key):
             msg = f"{where}: no object can have this key"
             raise ObjectMissing(msg)
-        with _errors(where, no_such_name=ObjectMissing, refused=ObjectRefused):
+        with self._refusals(bucket, key):
             response = self._client.get_object(bucket, key)
             try:
                 return StoredObject(response.read(), response.headers.get("etag", "").strip('"'))
@@ -159,7 +164,7 @@ class MinioStore:
         if not _possible(key):
             return False
         try:
-            with _errors(f"{bucket}/{key}", no_such_name=ObjectMissing, refused=ObjectRefused):
+            with self._refusals(bucket, key):
                 if not self._heads(bucket, key):
                     response = self._client.get_object(bucket, key)
                     response.close()
@@ -167,6 +172,27 @@ class MinioStore:
         except ObjectMissing:
             return False
         return True
+
+    @contextmanager
+    def _refusals(self, bucket: str, key: str) -> Iterator[None]:
+        """Turn errors of one object into ours, and tell the refusal of an object from that of its whole bucket."""
+        where = f"{bucket}/{key}"
+        try:
+            with _errors(where, no_such_name=ObjectMissing, refused=ObjectRefused):
+                yield
+        except ObjectRefused as error:
+            if isinstance(error.__cause__, S3Error) and error.__cause__.code in _FORBIDDEN and self._is_closed(bucket):
+                msg = f"{error}; nor may the bucket be listed: give this user s3:ListBucket and s3:GetObject of it"
+                raise Transient(msg) from error
+            raise
+
+    def _is_closed(self, bucket: str) -> bool:
+        try:
+            with _errors(bucket, refused=ObjectRefused):
+                self._client.bucket_exists(bucket)
+        except ObjectRefused:
+            return True
+        return False
 
     def _heads(self, bucket: str, key: str) -> bool:
         try:

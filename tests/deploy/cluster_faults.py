@@ -101,6 +101,21 @@ CLUSTER_FAULTS = (
     ),
     Fault(
         cluster_rules.has_kafka_as_the_services_know_it,
+        "no right to write",
+        "KafkaUser/facestream-minio",
+        ("spec", "authorization", "acls", 0, "operations"),
+        ["Describe"],
+        "production+strimzi",
+    ),
+    Fault(
+        cluster_rules.has_kafka_as_the_services_know_it,
+        "no right to ask again",
+        "KafkaUser/facestream-assigner",
+        ("spec", "authorization", "acls", 1),
+        variant="production+strimzi",
+    ),
+    Fault(
+        cluster_rules.has_kafka_as_the_services_know_it,
         "too many rights",
         "KafkaUser/facestream-quality",
         ("spec", "authorization", "acls", 0, "operations"),

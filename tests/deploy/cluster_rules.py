@@ -156,6 +156,17 @@ def has_kafka_as_the_services_know_it(documents: Sequence[Document]) -> Iterator
         changes = {right for right in may if right[2] != "Describe"}
         if changes != must:
             yield f"KafkaUser/facestream-{name}: {sorted(changes ^ must)} is missing, or too much"
+    yield from _unable_to_write(users)
+
+
+def _unable_to_write(users: Mapping[str, Any]) -> Iterator[str]:
+    """`users`: their specifications by name. Those of the services may write exactly what they must."""
+    for topic in TOPICS:
+        for producer in set(topic.producer.split(", ")) - {"every service"}:
+            user = f"facestream-{'minio' if producer == 'object store' else producer}"
+            acls = users.get(user, {}).get("authorization", {}).get("acls", [])
+            if not any(acl["resource"]["name"] == topic.name and "Write" in acl["operations"] for acl in acls):
+                yield f"KafkaUser/{user}: expected Write of {topic.name}"
 
 
 CLUSTER_RULES = (

@@ -202,6 +202,10 @@ def test_reconcile_holds_back_what_looks_like_a_lost_bucket_until_somebody_allow
     store.put("photos", "loss/still-there.jpg", b"12345", "image/jpeg")
     gone = [image(f"loss/{number:02}.jpg", "0" * 32) for number in range(25)]
     repository.save_images(gone)
+    awaiting = facestream_in_process("reconcile")  # the notice of the photograph waits, since no service runs
+    assert awaiting.status == 0
+    assert any("known photographs are not in the bucket, and the stream" in line for line in awaiting.lines)
+    monkeypatch.setattr("cli.jobs.reconciling.longest_wait", lambda _: None)
     held = facestream_in_process("reconcile")
     assert held.status == 1
     assert "known photographs are not in the bucket; their keys begin with loss/." in held.error

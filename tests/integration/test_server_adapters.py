@@ -131,7 +131,8 @@ def test_an_object_that_this_user_may_not_read_is_refused(own_minio: MinioServer
         secure=False,
     )
     allowed = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::photos/open.jpg"]}
-    admin.policy_add("narrow", policy={"Version": "2012-10-17", "Statement": [allowed]})
+    listed = {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::photos"]}
+    admin.policy_add("narrow", policy={"Version": "2012-10-17", "Statement": [allowed, listed]})
     admin.user_add("reader", "long-enough-for-a-test")
     admin.policy_set("narrow", user="reader")
     reader = MinioStore(
@@ -152,6 +153,11 @@ def test_an_object_that_this_user_may_not_read_is_refused(own_minio: MinioServer
     ]
     for call in calls:
         with pytest.raises(Fatal, match="AccessDenied"):
+            call()
+    elsewhere = {**allowed, "Resource": ["arn:aws:s3:::photos/elsewhere.jpg"]}
+    admin.policy_add("narrow", policy={"Version": "2012-10-17", "Statement": [elsewhere]})
+    for call in (lambda: reader.get("photos", "open.jpg"), lambda: reader.exists("photos", "open.jpg")):
+        with pytest.raises(Transient, match="s3:ListBucket"):
             call()
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cli.jobs.reconciling import Held
+from shared.errors import InvalidInput
 from tests.deploy.cluster_rules import BUILT_IN, OLDEST, invalid
 from tests.deploy.kustomize import MANIFESTS, ROOT, VARIANTS, Document, build, rendered
 from tests.deploy.made import MADE
@@ -131,3 +133,10 @@ def test_yaml_has_no_lint() -> None:
     command = [sys.executable, "-m", "yamllint", "--strict", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_what_a_person_has_to_decide_on_is_not_repeated_by_kubernetes() -> None:
+    (reconciler,) = of_kind([d for d in rendered("production") if d["metadata"]["name"] == "reconciler"], "CronJob")
+    (rule,) = reconciler["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+    assert rule["action"] == "FailJob"
+    assert set(rule["onExitCodes"]["values"]) == {InvalidInput.exit_status, Held.exit_status}

@@ -37,12 +37,19 @@ def test_a_notice_of_the_bucket_and_one_of_the_reconciler_are_counted_apart(even
     assert (notices("bucket"), notices("reconciler")) == (before[0] + 1, before[1] + 1)
 
 
+def test_a_photograph_that_is_tried_again_is_not_counted_as_a_lost_notification() -> None:
+    before = notices("reconciler"), notices("retry")
+    bucket_events(consumed(uploaded("photos", ObjectInfo("a", 4, _NOW, "e"), retry=True).value))
+    assert (notices("reconciler"), notices("retry")) == (before[0], before[1] + 1)
+
+
 def test_what_has_not_happened_yet_stands_at_zero() -> None:
     script = "import shared.metrics; from prometheus_client import generate_latest; print(generate_latest().decode())"
     told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     for series in (
         'facestream_dead_letters_total{error="Poison"}',
         'facestream_notices_total{change="removed",source="reconciler"}',
+        'facestream_notices_total{change="written",source="retry"}',
         'facestream_photos_total{outcome="unreadable"}',
         'facestream_faces_total{verdict="rejected: blurry"}',
         'facestream_assignments_total{result="unknown"}',

@@ -10,11 +10,12 @@ from urllib.parse import quote_plus
 import pytest
 from prometheus_client import REGISTRY
 
+from shared import notices
 from shared.adapters.memory import MemoryObjectStore
 from shared.bucket_notification import confirmed_events
 from shared.events import BucketEvent, FacesDetected, Outcome, Photo
 from shared.photo_rule import PhotoRule, PhotoSettings
-from shared.ports import ConsumedRecord, ObjectInfo, StoredObject
+from shared.ports import ConsumedRecord, ObjectInfo, ProducedRecord, StoredObject
 from shared.streaming import PhotoStep
 from shared.topics import FACES_DETECTED
 
@@ -91,6 +92,23 @@ def test_a_removal_is_never_dropped() -> None:
     before = dropped()
     found = confirmed_events(notice(*_NO_PHOTOGRAPHS, name="s3:ObjectRemoved:Delete"), Untouched(), PhotoRule())
     assert [(event.key, event.removed) for event in found] == [(key, True) for key in _NO_PHOTOGRAPHS]
+    assert dropped() == before
+
+
+_LISTED = ObjectInfo(".trash/a.jpg", 3, _TIME, "e")
+_PHOTO = Photo(bucket="photos", key=".trash/a.jpg", object_id="o", image_id="i", etag="e", size=3, uploaded_at=_TIME)
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [notices.uploaded("photos", _LISTED), notices.uploaded("photos", _LISTED, retry=True), notices.again(_PHOTO)],
+    ids=["lost", "retry", "asked for"],
+)
+def test_what_we_announce_ourselves_is_not_dropped(announced: ProducedRecord) -> None:
+    # It has faces from another rule, which stay for ever where nobody hears of the object again.
+    before = dropped()
+    record = ConsumedRecord(announced.topic, 0, 0, announced.key, announced.value, {}, _TIME)
+    assert [event.key for event in confirmed_events(record, Untouched(), PhotoRule())] == [".trash/a.jpg"]
     assert dropped() == before
 
 
