@@ -18,10 +18,15 @@ from shared.file_index import IndexedFile
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Missing photographs: those that count as deleted, and those that count as away."""
+    """What is missing: photographs that count as deleted or as away, those that are passed over now, and the rest.
 
-    deleted: Sequence[IndexedFile]
-    away: Sequence[IndexedFile]
+    The `rest` are files of which nothing was decoded, to be forgotten without a word.
+    """
+
+    deleted: Sequence[IndexedFile] = ()
+    away: Sequence[IndexedFile] = ()
+    left_out: Sequence[IndexedFile] = ()
+    rest: Sequence[IndexedFile] = ()
 
 
 def judge(
@@ -35,16 +40,15 @@ def judge(
     One does if its folder still holds others, and if no more than a share of all photographs is missing in that way.
     Where the settings say so, all that is missing was deleted. What was never decoded is forgotten at once.
     """
-    unread = [file for file in missing if file.unread_by is not None]
+    rest = [file for file in missing if file.unread_by is not None]
     missing = [file for file in missing if file.unread_by is None]
-    gone = [*missing, *disowned]
     if settings.forget_missing:
-        return Absence([*gone, *unread], ())
+        return Absence(deleted=missing, left_out=disowned, rest=rest)
     single = [file for file in missing if folder_of(file.key) in comparison.folders]
     if settings.is_too_much(len(single) + len(disowned), comparison.known):
-        return Absence(unread, gone)
+        return Absence(away=[*missing, *disowned], rest=rest)
     away = [file for file in missing if folder_of(file.key) not in comparison.folders]
-    return Absence([*single, *disowned, *unread], away)
+    return Absence(deleted=single, away=away, left_out=disowned, rest=rest)
 
 
 def check_presence(comparison: Comparison, photos: Path, out: Path, settings: StandaloneSettings) -> None:

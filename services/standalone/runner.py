@@ -67,12 +67,14 @@ class Run:
         spoilt = self._take_in_copies(comparison, found, added)
         refused = {**found.refused, **added.refused}
         absence = self._absence(comparison, found, refused)
-        forgotten = library.forget(absence.deleted)
+        forgotten, left_out = library.forget(absence.deleted), library.forget(absence.left_out)
+        library.forget(absence.rest)
         library.pass_over(comparison)
         library.index.end_run()
         return Changes(
             renamed=renamed,
             forgotten=forgotten,
+            left_out=left_out,
             copies=library.index.copies(),
             away=[file.key for file in absence.away],
             refused=refused,

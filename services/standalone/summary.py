@@ -18,14 +18,16 @@ _EXAMPLES = 3  # names that fit a sentence
 class Changes:
     """What a run did with the files of the folder.
 
-    `renamed`, `forgotten`: numbers of photographs. `copies`: files with the bytes of another one. `away`: keys of
-    photographs that are missing and kept. `refused`: why files cannot be read now, by key. `spoilt`: why known files
-    hold no photograph any more, by key, where so many do that they are kept. `passed_over`: numbers of files that are
-    no photographs, by the reason. `not_regrouped`: why nothing was regrouped, though a person asked for it.
+    `renamed`, `forgotten`, `left_out` (passed over now): numbers of photographs. `copies`: files with the bytes of
+    another one. `away`: keys of photographs that are missing and kept. `refused`: why files cannot be read now, by key.
+    `spoilt`: why known files hold no photograph any more, by key, where so many do that they are kept. `passed_over`:
+    numbers of files that are no photographs, by the reason. `not_regrouped`: why nothing was regrouped, though a person
+    asked for it.
     """
 
     renamed: int = 0
     forgotten: int = 0
+    left_out: int = 0
     copies: int = 0
     away: Sequence[str] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -73,7 +75,8 @@ class Summary:
         more = ", ..." if len(self.people) > _SHOWN else ""
         sizes = ", ".join(map(str, self.people[:_SHOWN]))
         noun = "person" if len(self.people) == 1 else "people"
-        return f"{len(self.people)} {noun} of {sizes}{more} faces; {self.unknown} faces are of people unknown"
+        unknown = f"{self.unknown} {'face is' if self.unknown == 1 else 'faces are'} of people unknown"
+        return f"{len(self.people)} {noun} of {sizes}{more} faces; {unknown}"
 
     def _files(self) -> Iterator[str]:
         done = self.changes
@@ -82,7 +85,9 @@ class Summary:
         if done.copies:
             yield f"{_count(done.copies, 'file')} with the bytes of another photograph: counted once."
         if done.forgotten:
-            yield f"{_count(done.forgotten, 'photograph')} deleted since the last run: forgotten, with their faces."
+            yield f"{_count(done.forgotten, 'photograph')} deleted since the last run: forgotten, and the faces too."
+        if done.left_out:
+            yield f"{_count(done.left_out, 'photograph')} passed over since the last run: forgotten, and the faces too."
         if done.away:
             yield (
                 f"{_count(len(done.away), 'photograph')} missing, and kept with their people ({_where(done.away)})."
@@ -105,7 +110,8 @@ class Summary:
 
     def _next(self) -> Iterator[str]:
         if self.changes.not_regrouped:
-            yield f"Nothing was regrouped: {self.changes.not_regrouped}."
+            same = "; the people would be the same" if self.changes.not_regrouped == _NOTHING_NEW else ""
+            yield f"Nothing was regrouped: {self.changes.not_regrouped}{same}."
         elif self.late >= self.min_cluster_size:
             yield f"{self.late} unknown faces came after the last regrouping; --recluster groups all faces anew."
         elif self._good and not self.people:
@@ -119,6 +125,7 @@ class Summary:
 
 
 _GOOD = Verdict.ACCEPTED
+_NOTHING_NEW = "no face came or went"
 
 
 def summarise(repository: FaceRepository, generation: Generation, min_cluster_size: int, changes: Changes) -> Summary:

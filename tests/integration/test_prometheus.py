@@ -12,13 +12,14 @@ import pytest
 from deploy.grafana.make_dashboard import text
 from tests.pipeline import SERVICES, Pipeline, new_pipeline
 from tests.prometheus import PrometheusServer
-from tests.samples import PEOPLE, sample_photos
+from tests.samples import FACESTREAM, PEOPLE, sample_photos
 from tests.stack.fixtures import needed
 from tests.stack.ports import free_port
 from tests.stack.process import start
 
 pytestmark = pytest.mark.slow
 
+_JOBS = ("reclusterer", "reconciler")
 _EMPTY_AT_FIRST = {"Drift of the similarity"}  # compares with the week before
 
 
@@ -32,8 +33,9 @@ def pipeline(servers: Path) -> Iterator[Pipeline]:
 
 @pytest.fixture(scope="module")
 def prometheus(pipeline: Pipeline) -> Iterator[PrometheusServer]:
-    pipeline.ports["reclusterer-0"] = free_port()
-    targets = {service: [f"127.0.0.1:{pipeline.ports[f'{service}-0']}"] for service in (*SERVICES, "reclusterer")}
+    for job in _JOBS:
+        pipeline.ports[f"{job}-0"] = free_port()
+    targets = {service: [f"127.0.0.1:{pipeline.ports[f'{service}-0']}"] for service in (*SERVICES, *_JOBS)}
     targets["minio"] = [pipeline.stack.minio.endpoint]
     server = PrometheusServer(pipeline.folder / "prometheus", targets=targets).start()
     yield server
@@ -46,8 +48,8 @@ def put(pipeline: Pipeline, *numbers: int) -> None:
             pipeline.store.put("photos", f"{person}/{number}", sample_photos(person)[number].read_bytes(), "image/jpeg")
 
 
-def start_reclusterer(pipeline: Pipeline) -> None:
-    folder = pipeline.folder / "reclusterer-0"
+def start_job(pipeline: Pipeline, name: str, *command: str) -> None:
+    folder = pipeline.folder / f"{name}-0"
     folder.mkdir()
     environment = {
         **os.environ,
@@ -55,10 +57,9 @@ def start_reclusterer(pipeline: Pipeline) -> None:
         "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": "4",
         "FACESTREAM_RECLUSTERER_SETTLE": "0",
         "FACESTREAM_SERVICE_HEALTH_HOST": "127.0.0.1",
-        "FACESTREAM_SERVICE_HEALTH_PORT": str(pipeline.ports["reclusterer-0"]),
+        "FACESTREAM_SERVICE_HEALTH_PORT": str(pipeline.ports[f"{name}-0"]),
     }
-    command = [sys.executable, "-m", "services.reclusterer", "--every", "1h"]
-    pipeline.processes["reclusterer-0"] = start(command, environment, folder)
+    pipeline.processes[f"{name}-0"] = start([*command, "--every", "1h"], environment, folder)
 
 
 def panels() -> Iterator[tuple[str, str]]:
@@ -73,7 +74,8 @@ def test_every_panel_has_something_to_show_and_no_rule_fails_or_fires(
 ) -> None:
     put(pipeline, *range(8))
     pipeline.wait(lambda: prometheus.value("sum(facestream_end_to_end_seconds_count)") == 16, "photographs")
-    start_reclusterer(pipeline)
+    start_job(pipeline, "reclusterer", sys.executable, "-m", "services.reclusterer")
+    start_job(pipeline, "reconciler", str(FACESTREAM), "reconcile")
     pipeline.wait(lambda: prometheus.value("max(facestream_people)") >= 1, "a generation")
     put(pipeline, 8, 9)
     pipeline.wait(lambda: prometheus.value("sum(facestream_similarity_count)") >= 1, "a face that is compared")
@@ -86,7 +88,7 @@ def test_every_panel_has_something_to_show_and_no_rule_fails_or_fires(
     assert len(prometheus.query(dict(panels())["The network that embeds"])) == 1, "of the services that embed, no other"
     assert {rule["name"]: rule.get("lastError") for rule in prometheus.rules() if rule["health"] != "ok"} == {}
     assert prometheus.firing() == set()
-    assert prometheus.value("count(up == 1)") == 6
+    assert prometheus.value("count(up == 1)") == 7
 
 
 def test_of_notifications_that_the_object_store_cannot_send_there_is_an_alert(
