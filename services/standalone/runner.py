@@ -36,7 +36,7 @@ from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.ports import ObjectInfo
 from shared.processes import Processes
 from shared.records import Generation
-from shared.refitting import refit, refit_bereft
+from shared.refitting import refit_bereft, refit_returned
 from shared.returning import memberships_before
 from shared.settings import BucketSettings
 
@@ -201,7 +201,7 @@ class Run:
             repository.save_faces([face for item in assigned for face in item.faces])
             memberships = [membership for item in assigned for membership in item.memberships]
             repository.save_memberships(memberships)
-            changed = generation is not None and refit(repository, generation, known.returned())
+            changed = generation is not None and refit_returned(repository, generation, known.returned())
             repository.save_images([item.image for item in assigned])
             index.save(files)
             self.library.remove_unheld(replaced)
@@ -211,7 +211,7 @@ class Run:
         """Look up what faces have, or had before their photographs went."""
         faces = [face.face_id for photo in photos for face in accepted_faces(photo)]
         if not generation or not faces:
-            return Before({}, {})
+            return Before({}, {}, {})
         repository = self.library.repository
         had = memberships_before(repository, generation, faces, people)
         has = repository.memberships_of(generation, faces)
