@@ -58,8 +58,6 @@ def recluster(publisher: Publisher, settings: ReclustererSettings, model_id: str
     reason = objection(generation, before, publisher.settings)
     if reason:
         return Regrouped(Outcome.HELD, _held(publisher, generation, reason), reason)
-    with phases("write"):
-        forget_gone(repository, generation)  # readers see it from the swap on, and the catch-up comes later
     try:
         return Regrouped(Outcome.PUBLISHED, publisher.publish(generation))
     except InvalidInput as error:  # somebody pinned the active generation meanwhile
