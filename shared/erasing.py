@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from shared.events import Outcome, Verdict
 from shared.ports import FaceRepository
-from shared.records import FaceRecord, ImageRecord
+from shared.records import FaceRecord, GenerationState, ImageRecord
 from shared.refitting import refit
 
 
@@ -35,8 +35,8 @@ def erase(repository: FaceRepository, images: Sequence[ImageRecord]) -> Sequence
 def erase_at_once(repository: FaceRepository, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
     """Do as `erase`, for a caller whose transaction makes sure that all of it happens or nothing."""
     of_images = repository.faces_of(image_ids)
-    faces = [face for found in of_images.values() for face in found if face.verdict is Verdict.ACCEPTED]
-    _leave_clusters(repository, [face.face_id for face in faces])
+    faces = [face.face_id for found in of_images.values() for face in found if face.verdict is Verdict.ACCEPTED]
+    _leave_clusters(repository, faces)
     return repository.remove_images(image_ids)
 
 
@@ -53,4 +53,16 @@ def _leave_clusters(repository: FaceRepository, face_ids: Sequence[str]) -> None
         number = generation.number
         left[number] |= {item.cluster_id for item in repository.memberships_of(number, face_ids).values()}
         repository.remove_memberships(number, face_ids)
-        refit(repository, generation, [name for name in left[number] if name is not None])
+        _refit(repository, number, [name for name in left[number] if name is not None])
+
+
+def _refit(repository: FaceRepository, number: int, cluster_ids: Sequence[str]) -> None:
+    """Refit clusters of a generation, if it is whole.
+
+    One that is being written has clusters before it has all their members, who would be counted out. The reclusterer
+    refits what has lost faces once it is written. So its state is looked at after the memberships were removed: while
+    it is `building`, that is still to come, and finds them.
+    """
+    generation = repository.generation(number) if cluster_ids else None
+    if generation and generation.state is not GenerationState.BUILDING:
+        refit(repository, generation, cluster_ids)

@@ -160,7 +160,11 @@ class FaceRepository(Protocol):
         ...
 
     def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
-        """Remove clusters of a generation; those that are not there are passed over."""
+        """Remove clusters of a generation; those that are not there are passed over. Their parents are kept."""
+        ...
+
+    def former_parents(self, generation: int, cluster_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the parents of each of these clusters that was removed, until its generation is, by cluster id."""
         ...
 
     def revise(self, generation: int) -> None:
@@ -177,6 +181,10 @@ class FaceRepository(Protocol):
 
     def members(self, generation: int, cluster_id: str, cause: Cause, limit: int) -> Sequence[str]:
         """Return the ids of up to `limit` faces that are in a cluster for this cause, in ascending order."""
+        ...
+
+    def count_members(self, generation: int, cluster_id: str, cause: Cause) -> int:
+        """Return how many faces are in a cluster for this cause."""
         ...
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """The people of the active generation, looked up anew at most once a second."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -45,21 +46,28 @@ class ActiveGroup:
         """Return the group as it was seen last; asks nobody."""
         return self._group
 
-    def is_still(self, group: Group) -> bool:
-        """Look now, and say whether a group is the active one; raises `Transient`."""
+    def is_still(self, group: Group, cluster_ids: Iterable[str]) -> bool:
+        """Look now, and say whether these people of a group are people of the active generation; raises `Transient`.
+
+        Medoids that moved meanwhile do not count: a second ago other ones were compared with as well, and on a busy
+        day some person's medoid moves in every batch.
+        """
         self._look()
-        return self._group is group
+        now = self._group
+        return now.generation == group.generation and all(cluster_id in now.people for cluster_id in cluster_ids)
 
     def _look(self) -> None:
         active = self._repository.active_generation()
         if active and (active.number, active.revision) != (self._group.generation, self._group.revision):
             number = active.number
             people = People(self._repository.clusters(number), self._settings.rule)
+            is_another = number != self._group.generation
             self._group = Group(number, active.model_id, people, active.revision)
-            metrics.GENERATION.set(number)
-            metrics.GENERATION_SINCE.set_to_current_time()
-            if active.created_at:
-                metrics.GENERATION_CREATED.set(active.created_at.timestamp())
             metrics.PEOPLE.set(len(people))
-            structlog.get_logger().info("people of a generation", generation=number, people=len(people))
+            if is_another:
+                metrics.GENERATION.set(number)
+                metrics.GENERATION_SINCE.set_to_current_time()
+                if active.created_at:
+                    metrics.GENERATION_CREATED.set(active.created_at.timestamp())
+                structlog.get_logger().info("people of a generation", generation=number, people=len(people))
         self._looked_at = time.monotonic()

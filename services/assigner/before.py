@@ -15,15 +15,19 @@ from shared.records import Membership
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The memberships that faces keep, by face id, and `had`: those of faces that were away."""
+    """The memberships that faces keep, by face id.
+
+    `has`: those that faces have, and `had`: those of faces that were away.
+    """
 
     kept: Mapping[str, Membership]
+    has: Mapping[str, Membership]
     had: Mapping[str, Membership]
 
-    def returned(self) -> set[str]:
-        """Return the ids of the clusters that faces which were away have come back to."""
-        back = (face_id for face_id in self.had if self.kept.get(face_id) == self.had[face_id])
-        return {cluster_id for face_id in back if (cluster_id := self.had[face_id].cluster_id) is not None}
+    def returned(self) -> Sequence[Membership]:
+        """Return the memberships in clusters that faces which were away have got back."""
+        back = (self.had[face_id] for face_id in self.had if self.kept.get(face_id) == self.had[face_id])
+        return [membership for membership in back if membership.cluster_id is not None]
 
 
 def before(
@@ -52,7 +56,7 @@ def before(
             if face_id in had and face_id not in standing and had[face_id].cluster_id not in taken
         }
         kept |= standing | back
-    return Before(kept, had)
+    return Before(kept, has, had)
 
 
 def _is_there(membership: Membership, cluster_ids: Container[str]) -> bool:

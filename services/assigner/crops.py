@@ -10,6 +10,7 @@ photograph is detected once more, and after that nothing is on its way that coul
 from collections.abc import Mapping, Sequence
 
 from services.assigner.history import Judgement, Meaning
+from shared.errors import Fatal, ObjectRefused
 from shared.events import FacesEmbedded, Outcome, Verdict
 from shared.ports import ObjectStore
 from shared.records import FaceRecord, ImageRecord
@@ -18,10 +19,27 @@ _FacesOf = Mapping[str, Sequence[FaceRecord]]
 
 
 def lacks_crops(event: FacesEmbedded, known: Sequence[ImageRecord], objects: ObjectStore, bucket: str) -> bool:
-    """Say whether an object that has a past, without which nothing was ever erased, lost crops to an erasure."""
+    """Say whether an object that has a past, without which nothing was ever erased, lost crops to an erasure.
+
+    Raises `Transient`, and `Fatal` where the service may not look.
+    """
     return bool(known) and any(
-        face.verdict is Verdict.CROP_MISSING or not objects.exists(bucket, face.crop_key) for face in event.faces
+        face.verdict is Verdict.CROP_MISSING or not _is_there(objects, bucket, face.crop_key) for face in event.faces
     )
+
+
+def _is_there(objects: ObjectStore, bucket: str, key: str) -> bool:
+    try:
+        return objects.exists(bucket, key)
+    except ObjectRefused as error:
+        # The rights of this service are wrong, not the photograph, and they are so for all that come back: as dead
+        # letters they would be lost to the world, and taken for there they would lack their crops for good. Whoever
+        # stops here has lost nothing.
+        msg = f"{error}: expected to be told whether this crop is there, was refused; allow the assigner `s3:GetObject`"
+        msg += (
+            f" on the objects of `{bucket}` and `s3:ListBucket` on the bucket, without which what is missing is refused"
+        )
+        raise Fatal(msg) from error
 
 
 def completed(event: FacesEmbedded, judgement: Judgement, recorded: Sequence[FaceRecord]) -> Judgement:

@@ -6,7 +6,7 @@ after the commit, or at the next start where the process died in between.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from more_itertools import chunked, partition
@@ -25,8 +25,8 @@ from shared.matching import AssignerSettings
 from shared.metrics import timed
 from shared.people import People
 from shared.ports import ConsumedRecord, FaceRepository, ObjectStore, ProducedRecord
-from shared.records import ImageRecord
-from shared.refitting import refit
+from shared.records import ImageRecord, Membership
+from shared.refitting import refit_returned
 from shared.returning import memberships_before
 from shared.settings import BucketSettings
 
@@ -151,10 +151,14 @@ class Assigner:
         return lacks_crops(item.event, known.get(item.event.photo.object_id, ()), self._objects, self._crops)
 
     def _kept(self, arrived: Sequence[News]) -> Sequence[Assigned]:
-        """Assign faces by the generation that is active when all is written."""
+        """Assign faces by the generation that is active when all is written.
+
+        Is done again where that is another one by then, or where a person went meanwhile with the last of the faces.
+        """
+        fresh: set[Membership] = set()  # what this call has said, which is not what faces had before
         while arrived:
             group = self._active.current()
-            known = self._before(arrived, group)
+            known = self._before(arrived, group, fresh)
             with timed("assign"):
                 assigned = self._assigned(arrived, group, known)
             with timed("write"):
@@ -164,18 +168,21 @@ class Assigner:
                 if returned := known.returned():
                     self._refit(group, returned)
                 self._repository.save_images([item.image for item in assigned])
-            if self._active.is_still(group):
+            new = {found for item in assigned for found in item.memberships if found != known.has.get(found.face_id)}
+            if self._active.is_still(group, _people_of(new, arrived, group)):
                 return assigned
+            fresh |= new
         return []
 
-    def _before(self, arrived: Sequence[News], group: Group) -> Before:
+    def _before(self, arrived: Sequence[News], group: Group, fresh: Container[Membership]) -> Before:
         """Look up what faces have, or had before their photograph went."""
         faces = [face.face_id for item in arrived for face in accepted_faces(item.event)]
         if not group.generation or not faces:
-            return Before({}, {})
+            return Before({}, {}, {})
         with timed("read"):
             had = memberships_before(self._repository, group.generation, faces, group.people)
-            has = self._repository.memberships_of(group.generation, faces)
+            found = self._repository.memberships_of(group.generation, faces)
+        has = {face_id: membership for face_id, membership in found.items() if membership not in fresh}
         return before([(item.event, _is_comparable(item.event, group)) for item in arrived], has, had, group.people)
 
     def _assigned(self, arrived: Sequence[News], group: Group, known: Before) -> list[Assigned]:
@@ -189,11 +196,11 @@ class Assigner:
             found.update(zip(sources, said, strict=True))
         return [found[item.record.place] for item in arrived]
 
-    def _refit(self, group: Group, returned: Iterable[str]) -> None:
+    def _refit(self, group: Group, returned: Iterable[Membership]) -> None:
         """Have the clusters that faces came back to count them again."""
         generation = self._repository.generation(group.generation)
         if generation:
-            refit(self._repository, generation, returned)
+            refit_returned(self._repository, generation, returned)
 
     def _erase(self, images: Sequence[ImageRecord]) -> None:
         """Remove images that are still doomed, with faces, memberships and crops.
@@ -241,6 +248,14 @@ def _is_news(judgement: Judgement) -> bool:
 def _is_comparable(event: FacesEmbedded, group: Group) -> bool:
     models = {face.model_id for face in accepted_faces(event)}
     return group.model_id is None or models <= {group.model_id}
+
+
+def _people_of(memberships: Iterable[Membership], arrived: Sequence[News], group: Group) -> set[str]:
+    """Return the clusters of memberships; not those of faces that another model embedded, which are no people of it."""
+    ours = {
+        face.face_id for item in arrived if _is_comparable(item.event, group) for face in accepted_faces(item.event)
+    }
+    return {item.cluster_id for item in memberships if item.cluster_id is not None and item.face_id in ours}
 
 
 def _marker(removal: News) -> ImageRecord:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from more_itertools import chunked
 
+from services.reclusterer.catch_up import forget_gone
 from services.reclusterer.chinese_whispers import UNKNOWN
 from services.reclusterer.clustering import Clustering, cluster_faces
 from services.reclusterer.lineage import Descent, descents
@@ -72,6 +73,8 @@ def build(
         repository.save_clusters(clusters)
         for block in chunked(_memberships(number, snapshot, clustering, clusters), _BLOCK):
             repository.save_memberships(block)
+        # Of faces that went meanwhile nothing stays: readers see it all from the swap on, and the catch-up comes later.
+        forget_gone(repository, generation)
     generation = replace(generation, timings={**phases.seconds, **clustering.timings})
     repository.save_generation(generation)
     return generation

@@ -15,7 +15,7 @@ from shared.matching import AssignerSettings, Match, matches, matches_beside
 from shared.people import People
 from shared.ports import FaceRepository
 from shared.records import FaceRecord, Generation, Membership
-from shared.refitting import refit
+from shared.refitting import refit, refit_returned
 from shared.returning import memberships_before
 
 _BLOCK = 500  # photographs looked at together
@@ -31,16 +31,17 @@ def catch_up(repository: FaceRepository, generation: Generation, settings: Assig
     added = 0
     for image_ids in chunked(sorted(late), _BLOCK):
         back = _give_back(repository, generation, people, image_ids)
-        if refit(repository, generation, _clusters_of(back)):
+        if refit_returned(repository, generation, back):
             people = People(repository.clusters(generation.number), settings.rule)
         added += len(back) + _place(repository, generation, people, image_ids, settings)
     return added
 
 
 def forget_gone(repository: FaceRepository, generation: Generation) -> set[str]:
-    """Remove the memberships of faces that are not there, and refit the clusters that they leave.
+    """Remove the memberships of faces that are not there, and refit the clusters that have lost any.
 
-    Returns the ids of the images that have faces without a membership. Can be repeated.
+    Also those that lost faces while the generation was written: nobody else refits them. Returns the ids of the images
+    that have faces without a membership. Can be repeated.
     """
     late: set[str] = set()
     gone: list[str] = []
@@ -52,7 +53,8 @@ def forget_gone(repository: FaceRepository, generation: Generation) -> set[str]:
             late.add(image_id)
     left = repository.memberships_of(generation.number, gone) if gone else {}
     repository.remove_memberships(generation.number, gone)
-    refit(repository, generation, _clusters_of(left.values()))
+    lost = repository.former_clusters(generation.number)
+    refit(repository, generation, _clusters_of(left.values()) | lost)
     return late
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from shared.ports import FaceRepository
+from shared.returning import last_told_by
 
 
 def names_before(
@@ -20,9 +21,10 @@ def names_before(
     others. Where two clusters had the same one, the larger gets it, of equal ones the lower number.
     """
     former = repository.former_memberships([face_id for of_cluster in members.values() for face_id in of_cluster])
+    last_told = last_told_by(repository)
     found: dict[int, str] = {}
     for number in sorted(members, key=lambda number: (-len(members[number]), number)):
-        last = Counter(former[face_id][0].cluster_id for face_id in members[number] if face_id in former)
+        last = Counter(last_told(former[face_id]).cluster_id for face_id in members[number] if face_id in former)
         for name, count in last.most_common(1):
             if name is not None and 2 * count > len(members[number]) and name not in taken | set(found.values()):
                 found[number] = name

@@ -23,7 +23,7 @@ from shared.people import People
 from shared.ports import ObjectInfo
 from shared.processes import Processes
 from shared.records import Generation
-from shared.refitting import refit
+from shared.refitting import refit_returned
 from shared.returning import memberships_before
 
 
@@ -142,7 +142,7 @@ class Arrivals:
             memberships = [membership for item in assigned for membership in item.memberships]
             repository.save_memberships(memberships)
             if generation:
-                refit(repository, generation, known.returned())
+                refit_returned(repository, generation, known.returned())
             repository.save_images([item.image for item in assigned])
             index.save(files)
             self.library.remove_unheld(replaced, crops)
@@ -156,7 +156,7 @@ class Arrivals:
         """Look up what faces have, or had before their photographs went."""
         faces = [face.face_id for photo in photos for face in accepted_faces(photo)]
         if not generation or not faces:
-            return Before({}, {})
+            return Before({}, {}, {})
         repository = self.library.repository
         had = memberships_before(repository, generation, faces, people)
         has = repository.memberships_of(generation, faces)

@@ -69,6 +69,7 @@ class MemoryRepository:
         self._clusters: dict[tuple[int, str], Cluster] = {}
         self._memberships: dict[tuple[int, str], Membership] = {}
         self._former: dict[tuple[str, int], Membership] = {}
+        self._parents: dict[tuple[int, str], tuple[str, ...]] = {}
         self._revisions: defaultdict[int, int] = defaultdict(int)
         self._active: int | None = None
         self._last_number = 0
@@ -205,9 +206,16 @@ class MemoryRepository:
         return [cluster for (number, _), cluster in sorted(self._clusters.items()) if number == generation]
 
     def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
-        """Remove clusters of a generation."""
+        """Remove clusters of a generation; their parents are kept."""
         for cluster_id in cluster_ids:
-            self._clusters.pop((generation, cluster_id), None)
+            cluster = self._clusters.pop((generation, cluster_id), None)
+            if cluster:
+                self._parents[generation, cluster_id] = cluster.parents
+
+    def former_parents(self, generation: int, cluster_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the parents of each of these clusters that was removed, by cluster id."""
+        found = ((cluster_id, self._parents.get((generation, cluster_id))) for cluster_id in cluster_ids)
+        return {cluster_id: parents for cluster_id, parents in found if parents is not None}
 
     def revise(self, generation: int) -> None:
         """Count up the `revision` of a generation, if there is one."""
@@ -233,11 +241,11 @@ class MemoryRepository:
 
     def members(self, generation: int, cluster_id: str, cause: Cause, limit: int) -> Sequence[str]:
         """Return the ids of up to `limit` faces that are in a cluster for this cause, in ascending order."""
-        wanted = (generation, cluster_id, cause)
-        found = [
-            item for item in self._memberships.values() if (item.generation, item.cluster_id, item.cause) == wanted
-        ]
-        return sorted(item.face_id for item in found)[:limit]
+        return self._members(generation, cluster_id, cause)[:limit]
+
+    def count_members(self, generation: int, cluster_id: str, cause: Cause) -> int:
+        """Return how many faces are in a cluster for this cause."""
+        return len(self._members(generation, cluster_id, cause))
 
     def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
         """Return the former memberships of each of these faces that has any, the latest generation first."""
@@ -278,6 +286,8 @@ class MemoryRepository:
             del self._memberships[membership_key]
         for former_key in [key for key in self._former if key[1] == number]:
             del self._former[former_key]
+        for parents_key in [key for key in self._parents if key[0] == number]:
+            del self._parents[parents_key]
 
     def pin(self, number: int) -> None:
         """Keep a generation."""
@@ -306,6 +316,10 @@ class MemoryRepository:
             self._lease = lease
             self._fence = max(self._fence, lease.number)
             return True
+
+    def _members(self, *wanted: object) -> list[str]:
+        members = self._memberships.values()
+        return sorted(item.face_id for item in members if (item.generation, item.cluster_id, item.cause) == wanted)
 
     def _retire(self, key: tuple[int, str]) -> None:
         """Make a membership a former one; of generation 0, which is none, nothing is kept."""

@@ -21,7 +21,7 @@ from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageReco
 __all__ = ["MongoRepository", "MongoSettings"]
 
 _BY_KEY = ("bucket", "key", "image_id")
-_BY_CLUSTER = ("generation", "assigned.cluster_id")
+_BY_CLUSTER = ("generation", "assigned.cluster_id", "cause", "face_id")
 _RECORD = TypeVar("_RECORD")
 
 
@@ -40,6 +40,7 @@ class MongoRepository:
         self._faces = database["faces"]
         self._memberships = database["memberships"]
         self._former = database["former_memberships"]
+        self._former_clusters = database["former_clusters"]
         self._generations = database["generations"]
         self._clusters = database["clusters"]
         self._control = Control(database["control"])
@@ -191,8 +192,16 @@ class MongoRepository:
         return [documents.cluster_of(document) for page in found for document in page]
 
     def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
-        """Remove clusters of a generation."""
-        remove(self._clusters, "_id", [documents.generation_key(generation, name) for name in cluster_ids])
+        """Remove clusters of a generation; their parents are kept."""
+        keys = [documents.generation_key(generation, name) for name in cluster_ids]
+        save(self._former_clusters, map(documents.former_cluster, having(self._clusters, "_id", keys)))
+        remove(self._clusters, "_id", keys)
+
+    def former_parents(self, generation: int, cluster_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the parents of each of these clusters that was removed, by cluster id."""
+        keys = [documents.generation_key(generation, name) for name in cluster_ids]
+        found = having(self._former_clusters, "_id", keys)
+        return {document["cluster_id"]: tuple(document["parents"]) for document in found}
 
     def revise(self, generation: int) -> None:
         """Count up the `revision` of a generation, if there is one."""
@@ -216,10 +225,16 @@ class MongoRepository:
 
     def members(self, generation: int, cluster_id: str, cause: Cause, limit: int) -> Sequence[str]:
         """Return the ids of up to `limit` faces that are in a cluster for this cause, in ascending order."""
-        wanted = {"generation": generation, "assigned.cluster_id": cluster_id, "cause": cause.value}
+        wanted = documents.in_cluster(generation, cluster_id, cause)
+        fields = {"_id": 0, "face_id": 1}  # the index has all of it: no document is read
         with errors():
-            found = self._memberships.find(wanted, {"face_id": 1}).sort("face_id").limit(limit).to_list()
+            found = self._memberships.find(wanted, fields).sort("face_id").limit(limit).to_list()
         return [document["face_id"] for document in found]
+
+    def count_members(self, generation: int, cluster_id: str, cause: Cause) -> int:
+        """Return how many faces are in a cluster for this cause."""
+        with errors():
+            return self._memberships.count_documents(documents.in_cluster(generation, cluster_id, cause))
 
     def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
         """Return the former memberships of each of these faces that has any, the latest generation first."""
@@ -284,7 +299,7 @@ class MongoRepository:
         remove(self._memberships, field, values)
 
     def _remove_all_of(self, number: int) -> None:
-        for collection in (self._memberships, self._former, self._clusters):
+        for collection in (self._memberships, self._former, self._clusters, self._former_clusters):
             collection.delete_many(documents.of_generation(number))
 
     def _former_of(self, generation: int) -> Iterator[Sequence[documents.Document]]:

@@ -130,6 +130,16 @@ def cluster_of(document: Mapping[str, Any]) -> Cluster:
     )
 
 
+def former_cluster(document: Mapping[str, Any]) -> Document:
+    """Return what is kept of the document of a cluster that is removed: its parents."""
+    return {name: document[name] for name in ("_id", "generation", "cluster_id", "parents")}
+
+
+def in_cluster(generation: int, cluster_id: str, cause: Cause) -> Document:
+    """Return the condition for the memberships in a cluster for a cause."""
+    return {"generation": generation, "assigned.cluster_id": cluster_id, "cause": cause.value}
+
+
 def generation_document(generation: Generation) -> Document:
     """Return the document of a generation, without its revision, which is only ever counted up."""
     return {

@@ -186,10 +186,18 @@ class SqliteRepository:
         return [schema.cluster_of(row) for row in found]
 
     def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
-        """Remove clusters of a generation."""
-        sql = f"DELETE FROM clusters WHERE generation = ? AND cluster_id IN {_SELECTED}"  # noqa: S608  a constant
+        """Remove clusters of a generation; their parents are kept."""
+        old = f"FROM clusters WHERE generation = ? AND cluster_id IN {_SELECTED}"
+        new = "REPLACE INTO former_clusters (generation, cluster_id, parents)"
         with self._file.writing():
-            self._file.execute(sql, generation, json.dumps(list(cluster_ids)))
+            for sql in (f"{new} SELECT generation, cluster_id, parents {old}", f"DELETE {old}"):
+                self._file.execute(sql, generation, json.dumps(list(cluster_ids)))
+
+    def former_parents(self, generation: int, cluster_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the parents of each of these clusters that was removed, by cluster id."""
+        sql = f"SELECT cluster_id, parents FROM former_clusters WHERE generation = ? AND cluster_id IN {_SELECTED}"  # noqa: S608  a constant
+        rows = self._file.rows(sql, generation, json.dumps(list(cluster_ids)))
+        return {cluster_id: tuple(json.loads(parents)) for cluster_id, parents in rows}
 
     def revise(self, generation: int) -> None:
         """Count up the `revision` of a generation, if there is one."""
@@ -222,6 +230,12 @@ class SqliteRepository:
             " ORDER BY face_id LIMIT ?"
         )
         return [face_id for (face_id,) in self._file.rows(sql, generation, cluster_id, cause.value, limit)]
+
+    def count_members(self, generation: int, cluster_id: str, cause: Cause) -> int:
+        """Return how many faces are in a cluster for this cause."""
+        sql = "SELECT count(*) FROM memberships WHERE generation = ? AND cluster_id = ? AND cause = ?"
+        ((count,),) = self._file.rows(sql, generation, cluster_id, cause.value)
+        return int(count)
 
     def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
         """Return the former memberships of each of these faces that has any, the latest generation first."""
@@ -259,6 +273,7 @@ class SqliteRepository:
             self._file.execute("DELETE FROM clusters WHERE generation = ?", number)
             self._file.execute("DELETE FROM memberships WHERE generation = ?", number)
             self._file.execute("DELETE FROM former_memberships WHERE generation = ?", number)
+            self._file.execute("DELETE FROM former_clusters WHERE generation = ?", number)
 
     def pin(self, number: int) -> None:
         """Keep a generation."""

@@ -45,12 +45,15 @@ CREATE TABLE memberships (
     PRIMARY KEY (generation, face_id)
 ) WITHOUT ROWID;
 CREATE INDEX memberships_by_face ON memberships (face_id);
-CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause);
+CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause, face_id);
 CREATE TABLE former_memberships (
     face_id TEXT, generation INTEGER, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
     PRIMARY KEY (face_id, generation)
 ) WITHOUT ROWID;
 CREATE INDEX former_memberships_by_generation ON former_memberships (generation, cluster_id);
+CREATE TABLE former_clusters (
+    generation INTEGER, cluster_id TEXT, parents TEXT NOT NULL, PRIMARY KEY (generation, cluster_id)
+) WITHOUT ROWID;
 CREATE TABLE control (name TEXT PRIMARY KEY, value INTEGER);
 INSERT INTO control VALUES ('active', NULL), ('last number', 0), ('fence', 0);
 CREATE TABLE pinned (number INTEGER PRIMARY KEY);
@@ -94,12 +97,15 @@ INSERT OR REPLACE INTO files
 ALTER TABLE images ADD COLUMN passing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE generations ADD COLUMN grouping TEXT NOT NULL DEFAULT '';
 ALTER TABLE generations ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause);
+CREATE INDEX memberships_by_cluster ON memberships (generation, cluster_id, cause, face_id);
 CREATE TABLE former_memberships (
     face_id TEXT, generation INTEGER, cluster_id TEXT, similarity REAL, cause TEXT NOT NULL,
     PRIMARY KEY (face_id, generation)
 ) WITHOUT ROWID;
 CREATE INDEX former_memberships_by_generation ON former_memberships (generation, cluster_id);
+CREATE TABLE former_clusters (
+    generation INTEGER, cluster_id TEXT, parents TEXT NOT NULL, PRIMARY KEY (generation, cluster_id)
+) WITHOUT ROWID;
 """,
 }
 """What makes of a file of a version one of the next version."""

@@ -234,3 +234,22 @@ def test_the_faces_of_a_cluster_are_found_by_their_cause(repository: FaceReposit
     assert list(repository.members(1, "c", Cause.RECLUSTERED, 2)) == ["b", "c"]
     assert list(repository.members(1, "c", Cause.ARRIVED, 9)) == ["a"]
     assert list(repository.members(2, "c", Cause.ARRIVED, 9)) == []
+    assert [repository.count_members(1, "c", cause) for cause in (Cause.RECLUSTERED, Cause.ARRIVED)] == [3, 1]
+    assert repository.count_members(2, "c", Cause.ARRIVED) == 0
+
+
+def test_the_parents_of_removed_clusters_are_known_until_their_generation_goes(repository: FaceRepository) -> None:
+    repository.save_generation(generation(1))
+    for number in (1, 12):
+        repository.save_clusters([replace(cluster(number, "a"), parents=("y", "x")), cluster(number, "b")])
+    assert dict(repository.former_parents(1, ["a"])) == {}
+    repository.remove_clusters(1, ["a", "b", "none"])
+    assert dict(repository.former_parents(1, ["a", "b", "none"])) == {"a": ("y", "x"), "b": ()}
+    assert dict(repository.former_parents(12, ["a"])) == {}
+    repository.save_clusters([replace(cluster(1, "a"), parents=("z",))])
+    repository.remove_clusters(1, ["a"])
+    assert dict(repository.former_parents(1, ["a"])) == {"a": ("z",)}
+    repository.remove_clusters(12, ["a"])
+    repository.remove_generation(1)
+    assert dict(repository.former_parents(1, ["a", "b"])) == {}
+    assert dict(repository.former_parents(12, ["a"])) == {"a": ("y", "x")}

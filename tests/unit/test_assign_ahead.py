@@ -58,7 +58,7 @@ def test_faces_that_were_searched_for_among_people_of_before_are_searched_for_ag
     late.ahead(_RECORDS)
     late.ahead.events(_RECORDS[:1])  # waits until it is done
     publish(late._repository, _MEDOIDS)
-    late._active.is_still(late._active.known())
+    late._active.is_still(late._active.known(), ())
     assert late.step(_RECORDS) == _PLAIN
 
 

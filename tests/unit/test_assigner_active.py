@@ -1,6 +1,8 @@
 """The people whom an assigner compares with are those of now, also where others have erased photographs."""
 
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from services.assigner import active
 from services.assigner.active import ActiveGroup
@@ -39,10 +41,47 @@ def test_a_medoid_that_another_process_erases_is_compared_with_for_a_second_at_m
     assert after.people.similarities(vector).max() < 1
 
 
-def test_people_are_not_those_of_before_once_a_medoid_was_erased(repository: MemoryRepository) -> None:
+def _gauge(name: str) -> float:
+    value = REGISTRY.get_sample_value(name)
+    assert value is not None
+    return value
+
+
+def test_people_are_still_there_where_others_have_only_erased_a_medoid(repository: MemoryRepository) -> None:
     group = ActiveGroup(repository, AssignerSettings())
     before = group.current()
-    assert group.is_still(before)
     erase(repository, [image_record(f"image of {repository.clusters(1)[0].medoid_face_id}")])
-    assert not group.is_still(before)
-    assert group.is_still(group.known())
+    assert group.is_still(before, before.people.cluster_ids)
+    assert group.known().revision > before.revision
+
+
+def test_a_person_who_went_with_all_faces_is_not_there_any_more_and_the_others_are(
+    repository: MemoryRepository,
+) -> None:
+    group = ActiveGroup(repository, AssignerSettings())
+    before = group.current()
+    gone = next(item.cluster_id for item in repository.memberships(1) if item.face_id == "000")
+    erase(repository, [image_record(f"image of {number:03}") for number in range(5)])
+    assert gone is not None
+    assert not group.is_still(before, [gone])
+    assert group.is_still(before, set(before.people.cluster_ids) - {gone})
+
+
+def test_people_of_another_generation_are_not_those_of_before(repository: MemoryRepository) -> None:
+    group = ActiveGroup(repository, AssignerSettings())
+    before = group.current()
+    add_photos(repository, embeddings([1], seed=9), ["900"], 1)
+    World(repository).regroup()
+    assert not group.is_still(before, ())
+
+
+def test_a_generation_that_is_only_revised_is_not_told_of_as_a_new_one(repository: MemoryRepository) -> None:
+    with capture_logs() as logs:
+        group = ActiveGroup(repository, AssignerSettings())
+        before = group.current()
+        since = _gauge("facestream_active_generation_timestamp_seconds")
+        erase(repository, [image_record(f"image of {number:03}") for number in range(5)])
+        assert not group.is_still(before, before.people.cluster_ids)
+    assert [line["generation"] for line in logs if line["event"] == "people of a generation"] == [1]
+    assert _gauge("facestream_active_generation_timestamp_seconds") == since
+    assert _gauge("facestream_people") == 1

@@ -18,7 +18,7 @@ from shared import ids
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
 from shared.adapters.memory_stream import MemoryBroker, MemoryStream
 from shared.bucket_notification import bucket_events
-from shared.errors import Transient
+from shared.errors import Fatal, ObjectRefused, Transient
 from shared.events import (
     Box,
     EmbeddedFace,
@@ -35,7 +35,7 @@ from shared.ports import ConsumedRecord
 from shared.records import Cluster, Generation, GenerationState, ImageRecord
 from shared.settings import BucketSettings
 from shared.streaming import About, encoded
-from shared.topics import FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED, IMAGES_UPLOADED
+from shared.topics import DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED, IMAGES_UPLOADED
 from shared.worker import Worker, WorkerSettings
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
@@ -424,6 +424,28 @@ def test_an_upload_before_the_last_version_was_deleted_stands_even_if_it_comes_a
     world.arrive(photo_event("a.jpg", "x", 1, version="v1"), photo_event("a.jpg", None, 5, version="v1"), second)
     world.run()
     assert world.standing().keys() == accepted(second)
+
+
+def test_an_assigner_that_may_not_look_for_crops_stops_and_says_which_right_it_lacks() -> None:
+    world = World()
+    world.arrive(photo_event("a.jpg", "x", 1), photo_event("a.jpg", None, 2))
+    world.run()
+    objects: Any = world.objects
+    allowed = objects.exists
+
+    def refuse(bucket: str, key: str) -> bool:
+        msg = f"{bucket}/{key}: AccessDenied: Access Denied."
+        raise ObjectRefused(msg)
+
+    objects.exists = refuse
+    event = photo_event("a.jpg", "x", 3)
+    world.arrive(event)
+    with pytest.raises(Fatal, match=r"faces/.*AccessDenied.*`s3:GetObject` on the objects of `faces`"):
+        world.run()
+    assert not world.broker.records(DEAD_LETTERS.name)
+    objects.exists = allowed
+    world.run()
+    assert world.standing().keys() == accepted(event)
 
 
 _VERSIONED = st.lists(st.one_of(st.sampled_from(["x", "yz", None]), st.integers(0, 5)), min_size=1, max_size=7)

@@ -1,9 +1,13 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from services.reclusterer.naming import names_before
 from shared.adapters.memory import MemoryRepository
 from shared.events import Cause
-from shared.records import Membership
+from shared.records import GenerationState, Membership
+from tests.contract.examples import generation
 
 
 def _names(former: dict[str, str | None], members: dict[int, str], taken: str = "") -> dict[int, str]:
@@ -28,6 +32,22 @@ def _names(former: dict[str, str | None], members: dict[int, str], taken: str = 
 )
 def test_a_person_has_the_name_that_most_of_the_faces_had(former: dict[str, str | None], expected: object) -> None:
     assert _names(former, {0: "abc"}) == expected
+
+
+def test_names_of_a_generation_that_was_held_back_are_not_known_to_anybody() -> None:
+    repository = MemoryRepository()
+    published = datetime(2026, 11, 24, tzinfo=UTC)
+    for number, name in ((1, "heard of"), (2, "held back")):
+        repository.save_memberships([Membership(number, face, name, 0.8, Cause.RECLUSTERED) for face in "ab"])
+        repository.remove_memberships(number, ["a", "b"])
+    made = replace(generation(2), state=GenerationState.HELD)
+    repository.save_generation(made)
+    repository.save_generation(replace(generation(1), published_at=published))
+    assert dict(names_before(repository, {0: ["a", "b"]}, set())) == {0: "heard of"}
+    repository.save_generation(replace(made, published_at=published + timedelta(hours=1)))
+    assert dict(names_before(repository, {0: ["a", "b"]}, set())) == {0: "held back"}
+    repository.save_generation(replace(generation(1), published_at=published + timedelta(hours=2)))
+    assert dict(names_before(repository, {0: ["a", "b"]}, set())) == {0: "heard of"}, "somebody went back to it"
 
 
 def test_a_name_that_somebody_has_is_not_given_again() -> None:

@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from services.reclusterer.step import Outcome, Regrouped
-from shared import ids
+from shared import ids, refitting
+from shared.erasing import erase
 from shared.events import Box, Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, Photo, Point, Verdict
 from shared.events import Outcome as PhotoOutcome
-from shared.records import Membership
+from shared.records import GenerationState, Membership
 from shared.topics import FACES_ASSIGNED
 from tests import regrouping
 from tests.regrouping import people
@@ -156,6 +158,110 @@ def test_a_regrouping_after_all_came_back_has_nothing_to_do(gone: Sequence[str])
     done = library.regroup()
     assert (done.outcome, done.reason) == (Outcome.SKIPPED, "no face came or went")
     assert library.count() == told
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_in_whatever_order_faces_go_and_come_back_their_people_are_as_they_were(seed: int) -> None:
+    library = _grouped()
+    before, medoids = library.heard(), library.medoids()
+    order = np.random.default_rng(seed)
+    gone = [str(key) for key in order.permutation(_FIRST_PERSON)]
+    for key in gone[: seed + 5]:
+        library.remove([key])
+    for key in order.permutation(gone[: seed + 5]):
+        library.upload([str(key)])
+    assert library.heard() == before
+    assert library.medoids() == medoids
+    assert library.regroup().reason == "no face came or went"
+
+
+@pytest.mark.parametrize("gone", [_MIDDLE[:1], _THIRD, _FIRST_PERSON], ids=["the medoid", "a third", "everybody"])
+def test_a_person_of_very_many_faces_is_as_before_once_photographs_came_back(
+    gone: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refitting, "LARGEST", 2)
+    library = _grouped()
+    before = [medoid[:4] for medoid in library.medoids()]
+    library.remove(gone)
+    library.upload(gone)
+    assert [medoid[:4] for medoid in library.medoids()] == before
+    assert library.regroup().reason == "no face came or went"
+
+
+def test_a_person_who_went_and_came_back_has_the_parents_that_it_had() -> None:
+    library = _grouped()
+    library.upload(["033.jpg"], content=", edited")
+    assert library.regroup().outcome is Outcome.PUBLISHED
+    before = {cluster.cluster_id: cluster.parents for cluster in library.repository.clusters(2)}
+    assert all(before.values())
+    library.remove(_FIRST_PERSON)
+    assert len(library.repository.clusters(2)) < len(before)
+    library.upload(_FIRST_PERSON)
+    assert {cluster.cluster_id: cluster.parents for cluster in library.repository.clusters(2)} == before
+
+
+def test_faces_come_back_to_the_people_of_whom_the_world_has_heard_not_to_those_of_a_generation_held_back() -> None:
+    library = _grouped()
+    before = library.heard()
+    members = [item for item in library.kept() if item.cluster_id]
+    active = library.repository.active_generation()
+    assert active
+    names = sorted({item.cluster_id or "" for item in members})
+    other = dict(zip(names, [*names[1:], names[0]], strict=True))
+    library.repository.save_generation(
+        replace(active, number=2, state=GenerationState.HELD, published_at=None, announced=False)
+    )
+    library.repository.save_memberships(
+        [replace(item, generation=2, cluster_id=other[item.cluster_id or ""]) for item in members]
+    )
+    library.remove(_THIRD)
+    assert library.regroup().outcome is Outcome.PUBLISHED
+    library.upload(_THIRD)
+    assert library.heard() == before
+
+
+def test_photographs_are_assigned_once_while_other_assigners_move_medoids() -> None:
+    library = _grouped()
+    repository: Any = library.repository
+    written: list[int] = []
+    save = repository.save_memberships
+
+    def saved(memberships: Sequence[Membership]) -> None:
+        save(memberships)
+        written.append(len(memberships))
+        if len(written) < 20:
+            repository.revise(1)
+
+    repository.save_memberships = saved
+    library.assigner.arrive(_photo("new.jpg", 900, [_VECTORS[0]]))
+    library.assigner.run()
+    assert written == [1]
+
+
+def test_where_a_person_went_meanwhile_the_whole_batch_is_assigned_anew() -> None:
+    library = _grouped()
+    repository: Any = library.repository
+    second = _ALL[12:23]
+    (name,) = {library.heard()[key] for key in second}
+    (cluster,) = repository.clusters(1, [name])
+    library.remove(second)
+    save = repository.save_memberships
+
+    def saved(memberships: Sequence[Membership]) -> None:
+        # Meanwhile another assigner has erased all of one person, and got another one back.
+        repository.save_memberships = save
+        first = repository.images_of([ids.object_id("photos", key) for key in _FIRST_PERSON])
+        erase(repository, [image for images in first.values() for image in images])
+        repository.save_clusters([cluster])
+        repository.revise(1)
+        save(memberships)
+
+    repository.save_memberships = saved
+    library.assigner.arrive(_photo("one.jpg", 900, [_VECTORS[3]]), _photo("two.jpg", 901, [cluster.medoid]))
+    library.assigner.run()
+    heard = library.heard()
+    assert heard["one.jpg"] is None
+    assert heard["two.jpg"] == name, "that nobody was found at first is nothing that the face had before"
 
 
 def test_people_are_who_they_were_also_where_a_regrouping_was_made_without_some_of_their_photographs() -> None:

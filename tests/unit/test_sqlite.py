@@ -114,6 +114,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> No
 _OF_THE_SECOND_VERSION = """
 DROP INDEX memberships_by_cluster;
 DROP TABLE former_memberships;
+DROP TABLE former_clusters;
 DROP TABLE files;
 ALTER TABLE images DROP COLUMN passing;
 ALTER TABLE generations DROP COLUMN grouping;
@@ -235,6 +236,9 @@ def test_no_call_reads_a_whole_table_of_images_faces_or_memberships(tmp_path: Pa
         repository.faces_of(["1"])
         repository.memberships_of(1, ["a"])
         repository.members(1, "c", Cause.ARRIVED, 9)
+        repository.count_members(1, "c", Cause.ARRIVED)
+        repository.former_parents(1, ["c"])
+        repository.remove_clusters(1, ["none"])
         repository.former_memberships(["a"])
         repository.former_clusters(1)
         repository.clusters(1, ["c"])
