@@ -18,7 +18,7 @@ def export(model: Path, source: Path, out: Path) -> str:
     watch = Watch()
     names = files_in(source, watch)
     top, written = source.resolve(), 0
-    with new_text(out) as file:
+    with new_text(out, [model, *(source / name for name in names)]) as file:
         embedder = load_model(model)
         write_header(file, embedder.dimensions)
         for name, vector in embedded(source, names, embedder, watch):

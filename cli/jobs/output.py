@@ -1,15 +1,15 @@
 """Output that is whole or not there: written under another name, renamed when it is complete.
 
-A file that exists is replaced. A folder must be new or empty, or hold exactly what an earlier command wrote there:
-then it is replaced as a whole. To know that, each command leaves a small hidden file beside its folder
-(`.crops.facestream` beside `crops`); nothing that a person added or changed is ever removed, neither in the folder
-nor beside it. Where a person changes the folder while a command works, that folder stays, and the new one gets
-another name.
+A file that exists is replaced, since a person has named it, unless the command reads it. A folder must be new or empty,
+or hold exactly what an earlier command wrote there: then it is replaced as a whole. To know that, each command leaves a
+small hidden file beside its folder (`.crops.facestream` beside `crops`); nothing that a person added or changed is ever
+removed, neither in the folder nor beside it. Where a person changes the folder while a command works, that folder
+stays, and the new one gets another name.
 """
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import TextIO
@@ -24,12 +24,13 @@ _NAME_REFUSED = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 
 
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def new_file(path: Path, sources: Iterable[Path] = ()) -> Iterator[Path]:
     """Yield the path to write to; at the end of the context it becomes `path`, after an error nothing is left.
 
     A new file is readable by its owner only; one that is there gives its mode to the new one. Raises `InvalidInput`
-    where no file can be there, `Transient` where the disk is full.
+    where no file can be there, or one of the `sources` is, and `Transient` where the disk is full.
     """
+    check_not_read(path, sources)
     path = path.resolve()  # where a link leads is the place that must be there
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +38,17 @@ def new_file(path: Path) -> Iterator[Path]:
             yield scratch
 
 
+def check_not_read(path: Path, sources: Iterable[Path]) -> None:
+    """Raise `InvalidInput` where the file to write is one of those that are read, under whatever name."""
+    if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
+        msg = f"{path}: expected another file than one that is read; choose another one to write to"
+        raise InvalidInput(msg)
+
+
 @contextlib.contextmanager
-def new_text(path: Path) -> Iterator[TextIO]:
+def new_text(path: Path, sources: Iterable[Path] = ()) -> Iterator[TextIO]:
     """Like `new_file`, and yield it open for UTF-8 text, line ends as written."""
-    with new_file(path) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
+    with new_file(path, sources) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
         yield file
 
 
@@ -128,6 +136,6 @@ def _checked(path: Path, note: Note) -> Facts:
         msg = (
             f"{path}: expected a new or empty folder, or the untouched result of an earlier command; found other files"
         )
-        msg += " in it. Choose another folder, or remove this one"
+        msg += " in it. Choose another folder, or move away what is in this one"
         raise InvalidInput(msg)
     return facts

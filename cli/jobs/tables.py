@@ -13,7 +13,7 @@ from cli.jobs.csv_formats import (
     write_labels,
     write_medoids,
 )
-from cli.jobs.output import new_text
+from cli.jobs.output import check_not_read, new_text
 from cli.jobs.vectors import unit
 from services.standalone.report import write_map
 from shared.errors import InvalidInput
@@ -31,7 +31,7 @@ def medoids(embeddings: Path, out: Path) -> str:
     members: dict[str, list[int]] = {}
     for row, label in enumerate(faces.labels):
         members.setdefault(label, []).append(row)
-    with new_text(out) as file:
+    with new_text(out, [embeddings]) as file:
         write_medoids(file, ((label, _medoid(faces.vectors[rows])) for label, rows in members.items()))
     return f"{len(faces.paths)} embeddings: {len(members)} medoids in {out}"
 
@@ -60,7 +60,7 @@ def validate(medoid_file: Path, embeddings: Path, out: Path, threshold: float) -
         known.labels[medoid] if similarity >= threshold else _UNKNOWN
         for medoid, similarity in zip(nearest, similarities, strict=True)
     ]
-    with new_text(out) as file:
+    with new_text(out, [medoid_file, embeddings]) as file:
         write_labels(file, zip(faces.paths, labels, strict=True))
     unknown = labels.count(_UNKNOWN)
     return (
@@ -79,6 +79,7 @@ def _people(known: Medoids) -> People:
 def draw(embeddings: Path, out: Path) -> str:
     """Draw the map of a file of embeddings, coloured by label, as a page (.html) or a picture (.png)."""
     faces = read_embeddings(embeddings)
+    check_not_read(out, [embeddings])
     with explained(out):
         write_map(faces.labels, unit(faces.vectors), out, faces.paths)
     return f"{len(faces.paths)} embeddings, {len(set(faces.labels))} labels: a map in {out}"

@@ -81,12 +81,12 @@ def _known(path: Path) -> dict[str, str]:
         known = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): str(value) for name, value in known.items()}
     except (ValueError, AttributeError) as error:
-        raise _something_else(path, repr(error)) from error
+        raise _something_else(path, "no JSON object") from error
 
 
 def _something_else(path: Path, found: str) -> InvalidInput:
     return InvalidInput(
-        f"{path}: expected what an earlier run wrote there, found something else ({found}); choose another --out"
+        f"{path}: expected what an earlier run wrote there, found something else ({found}); move it away"
     )
 
 

@@ -136,7 +136,7 @@ class SqliteFile:
             case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_NOMEM:
                 return Transient(f"{self.path}: {error}")
             case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-                return InvalidInput(f"{self.path}: expected a facestream database: {error}; choose another file")
+                return InvalidInput(f"{self.path}: expected a facestream database: {error}; move it away")
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
                 return InvalidInput(f"{self.path}: expected a file that can be read and written: {error}")
         return None

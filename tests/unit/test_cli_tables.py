@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app, main
+from shared.errors import InvalidInput
 from tests.synthetic_faces import embeddings
 
 
@@ -30,6 +31,20 @@ def test_the_medoid_is_the_member_nearest_to_all_others(faces: Path, tmp_path: P
     result = facestream("get-medoids", faces, tmp_path / "medoids.csv")
     assert (tmp_path / "medoids.csv").read_text() == "c,1.0,0.1\na,-1.0,0.5\n"
     assert result.stdout == f"4 embeddings: 2 medoids in {tmp_path / 'medoids.csv'}\n"
+
+
+@pytest.mark.parametrize("same", ["faces.csv", "medoids.csv", "a link.csv"])
+def test_a_file_that_is_read_is_not_written_over(faces: Path, tmp_path: Path, same: str) -> None:
+    medoids = tmp_path / "medoids.csv"
+    medoids.write_text("c,1.0,0.1\n")
+    (tmp_path / "a link.csv").symlink_to(faces)
+    before = faces.read_text(), medoids.read_text()
+    with pytest.raises(InvalidInput, match="expected another file than one that is read"):
+        facestream("validate", medoids, faces, tmp_path / same)
+    if same != "medoids.csv":
+        with pytest.raises(InvalidInput, match="expected another file than one that is read"):
+            facestream("get-medoids", faces, tmp_path / same)
+    assert (faces.read_text(), medoids.read_text()) == before
 
 
 def test_of_two_members_the_first_is_the_medoid_and_of_four_corners_too(tmp_path: Path) -> None:
