@@ -90,7 +90,7 @@ class Summary:
             yield f"{_count(done.left_out, 'photograph')} passed over since the last run: forgotten, and the faces too."
         if done.away:
             yield (
-                f"{_count(len(done.away), 'photograph')} missing, and kept with their people ({_where(done.away)})."
+                f"{_count(len(done.away), 'photograph')} missing, and kept with all that is known ({_where(done.away)})."
                 " A whole folder, or a large part of all, is missing at once: is a disk or share away?"
                 " If they were deleted, run again with --forget-missing."
             )
