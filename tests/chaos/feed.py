@@ -1,7 +1,6 @@
 """The photographs: which there are, and an uploader that does not give up."""
 
 import hashlib
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,21 +17,19 @@ _PAUSE = 0.3  # seconds between two attempts
 def sample_folder(folder: Path, count: int) -> list[Path]:
     """Fill a folder with so many photographs: the samples, and then again the samples under other names.
 
-    The same picture under another key is another object, with faces of its own. Person after person, so that the
-    first photographs show all of them.
+    Again they are other files of the same pictures, with faces of their own: in a folder, files with equal bytes are
+    one photograph. Person after person, so that the first photographs show all of them.
     """
     by_person = [sample_photos(person) for person in PEOPLE]
     longest = max(map(len, by_person))
     one_round = [photos[at] for at in range(longest) for photos in by_person if at < len(photos)]
     made = []
     for number in range(count):
-        photo = one_round[number % len(one_round)]
-        target = folder / str(number // len(one_round)) / photo.parent.name / photo.name
+        photo, again = one_round[number % len(one_round)], number // len(one_round)
+        target = folder / str(again) / photo.parent.name / photo.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(photo, target)
-        except OSError:
-            target.write_bytes(photo.read_bytes())
+        behind_the_end = f"again {again}".encode() if again else b""
+        target.write_bytes(photo.read_bytes() + behind_the_end)
         made.append(target)
     return made
 
