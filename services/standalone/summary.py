@@ -89,8 +89,9 @@ class Summary:
         if done.left_out:
             yield f"{_count(done.left_out, 'photograph')} passed over since the last run: forgotten, and the faces too."
         if done.away:
+            photos = _count(len(done.away), "photograph")
             yield (
-                f"{_count(len(done.away), 'photograph')} missing, and kept with all that is known ({_where(done.away)})."
+                f"{photos} missing, and kept with all that is known ({_where(done.away)})."
                 " A whole folder, or a large part of all, is missing at once: is a disk or share away?"
                 " If they were deleted, run again with --forget-missing."
             )
