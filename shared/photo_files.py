@@ -6,7 +6,7 @@ from typing import Protocol
 
 from shared.errors import ObjectError, ObjectMissing
 from shared.file_kinds import LOOKED_AT, kind_of
-from shared.photo_names import Likely, PassedOver, Reason
+from shared.photo_names import Likely, PassedOver, Reason, Verdict
 from shared.photo_rule import PhotoRule
 from shared.ports import FolderEntry, ObjectInfo, ObjectStore
 
@@ -43,20 +43,31 @@ def sorted_files(
         key = entry.info.key
         if wanted and not (key.endswith("/") or wanted(key)):
             continue
-        verdict = rule.in_folder(key)
-        if verdict is not Likely.LOOK_INSIDE or entry.is_repeated:
-            passed_over = verdict if isinstance(verdict, PassedOver) else None
-            if entry.is_repeated and passed_over is None:
-                passed_over = PassedOver(Reason.LINK)
-            yield SortedFile(entry.info, passed_over)
-            continue
         try:
-            passed_over = passed_over_by_bytes(folder.head(bucket, key, LOOKED_AT))
+            found = passed_over(folder, bucket, entry, rule.in_folder(key))
         except ObjectMissing:
             continue  # removed since its name was read
-        except ObjectError:
-            passed_over = None
-        yield SortedFile(entry.info, passed_over)
+        yield SortedFile(entry.info, found)
+
+
+def passed_over(folder: PhotoFolder, bucket: str, entry: FolderEntry, verdict: Verdict) -> PassedOver | None:
+    """Return why a file is passed over of which the rule gives this verdict, None where it is a photograph.
+
+    What cannot be opened counts as a photograph, so that it is told when it cannot be read. Raises `ObjectMissing`
+    where it was removed since its name was read, and `Transient`.
+    """
+    if isinstance(verdict, PassedOver):
+        return verdict
+    if entry.is_repeated:
+        return PassedOver(Reason.LINK)
+    if verdict is Likely.PHOTOGRAPH:
+        return None
+    try:
+        return passed_over_by_bytes(folder.head(bucket, entry.info.key, LOOKED_AT))
+    except ObjectMissing:
+        raise
+    except ObjectError:
+        return None
 
 
 def passed_over_by_bytes(beginning: bytes) -> PassedOver | None:

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from shared.errors import ObjectError
+from shared.errors import ObjectMissing
 from shared.file_index import IndexedFile
-from shared.file_kinds import LOOKED_AT
-from shared.photo_files import PhotoFolder, passed_over_by_bytes
+from shared.photo_files import PhotoFolder, passed_over
 from shared.photo_names import Likely, PassedOver, Reason
 from shared.photo_rule import PhotoRule
 from shared.ports import FolderEntry
@@ -26,21 +25,15 @@ class Opener:
         What cannot be opened counts as a photograph, so that it is told when it cannot be read.
         """
         verdict = self.rule.in_folder(entry.info.key)
-        if isinstance(verdict, PassedOver):
-            return verdict
-        if entry.is_repeated:
-            return PassedOver(Reason.LINK)
         untouched = known if known and known.stamp == entry.info.stamp else None
-        if verdict is Likely.PHOTOGRAPH or (untouched and untouched.image_id):
-            return None
-        if untouched and untouched.etag == self.decoders and _is_of_bytes(untouched):
-            return PassedOver(Reason.NOT_A_PICTURE, _detail(untouched))
-        return self._by_bytes(entry.info.key)
-
-    def _by_bytes(self, key: str) -> PassedOver | None:
+        if untouched and verdict is Likely.LOOK_INSIDE and not entry.is_repeated:
+            if untouched.image_id:
+                return None
+            if untouched.etag == self.decoders and _is_of_bytes(untouched):
+                return PassedOver(Reason.NOT_A_PICTURE, _detail(untouched))
         try:
-            return passed_over_by_bytes(self.folder.head(self.bucket, key, LOOKED_AT))
-        except ObjectError:
+            return passed_over(self.folder, self.bucket, entry, verdict)
+        except ObjectMissing:
             return None
 
 
