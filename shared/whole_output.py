@@ -35,14 +35,13 @@ class FolderChangedError(InvalidInput):
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, mark: str | None = None, *, private: bool = True) -> Iterator[Path]:
+def whole_file(path: Path, *, private: bool = True) -> Iterator[Path]:
     """Yield a file name to write to; at the end of the context it becomes `path`, after an error nothing is left.
 
     A link stays a link: what it leads to is replaced. A file that is there gives its mode to the new one; else the
-    new one is for its owner only, or, if not `private`, as the umask says. `mark` has no effect any more. Raises
-    `InvalidInput` where `path` is something other than a file.
+    new one is for its owner only, or, if not `private`, as the umask says. Raises `InvalidInput` where `path` is
+    something other than a file.
     """
-    del mark
     path = path.resolve()
     mode = _mode_of_file(path)
     if mode is None and private:

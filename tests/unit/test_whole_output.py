@@ -22,13 +22,12 @@ def test_a_file_is_there_when_all_of_it_is_written_and_the_earlier_one_until_the
     assert [found.name for found in tmp_path.iterdir()] == ["map.png"]
 
 
-@pytest.mark.parametrize("mark", [None, "new"])
-def test_after_an_error_the_earlier_file_is_there_and_nothing_else(tmp_path: Path, mark: str | None) -> None:
+def test_after_an_error_the_earlier_file_is_there_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text("old")
 
     def failing() -> None:
-        with whole_file(path, mark) as scratch:
+        with whole_file(path) as scratch:
             scratch.write_text("half")
             raise KeyError
 
