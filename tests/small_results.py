@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
+
+from cli.jobs.switching import go_back
 from services.quality.settings import QualitySettings
+from services.standalone.report.page import Text
 from services.standalone.result_folder import held
 from services.standalone.results import ResultFiles
 from shared import ids
 from shared.adapters.folder import FolderStore
 from shared.adapters.sqlite import SqliteRepository
 from shared.matching import AssignerSettings
+from shared.ports import FaceRepository
 from shared.settings import BucketSettings
 from tests.regrouping import Killed, World, add_faces
 from tests.synthetic_faces import embeddings, face_record
@@ -136,3 +141,21 @@ def write_again(result: Path) -> None:
         files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
         files.check()
         files.write()
+
+
+def leave_out_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a line stand for the report, and nothing wait for the disk."""
+
+    def write_page(repository: FaceRepository, _objects: object, file: Text, **_looks: object) -> None:
+        active = repository.active_generation()
+        file.write(f"the report of generation {active and active.number}")
+
+    monkeypatch.setattr(os, "fsync", lambda _handle: None)
+    monkeypatch.setattr("services.standalone.contents.write_page", write_page)
+
+
+def of_the_first_generation(made: Path, folder: Path) -> Path:
+    """Return a copy of a result with generation 1 active: one person of 4, and 4 that are unknown."""
+    result = copied(made, folder)
+    go_back(result, 1)
+    return result

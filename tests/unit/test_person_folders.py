@@ -7,28 +7,23 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from services.standalone.report.page import Text
 from shared.adapters.sqlite import SqliteRepository
-from shared.ports import FaceRepository
 from tests.small_results import (
     all_entries,
     contents,
     copied,
     entries,
     expected_entries,
+    leave_out_what_takes_long,
     make_result,
+    of_the_first_generation,
     person_of_four,
 )
 
 
 @pytest.fixture(autouse=True)
 def _without_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_page(repository: FaceRepository, _objects: object, file: Text, **_looks: object) -> None:
-        active = repository.active_generation()
-        file.write(f"the report of generation {active and active.number}")
-
-    monkeypatch.setattr(os, "fsync", lambda _handle: None)
-    monkeypatch.setattr("services.standalone.contents.write_page", write_page)
+    leave_out_what_takes_long(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def result(made: Path, tmp_path: Path) -> Path:
-    """A result with generation 1 active: one person of 4, and 4 that are unknown."""
-    result = copied(made, tmp_path / "result")
-    go_back(result, 1)
-    return result
+    return of_the_first_generation(made, tmp_path / "result")
 
 
 def test_the_folders_follow_the_generations_and_crops_are_links(result: Path) -> None:

@@ -9,19 +9,18 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from services.standalone.report.page import Text
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import InvalidInput, Transient
-from shared.ports import FaceRepository
 from tests.small_results import (
     active_number,
     all_entries,
     contents,
-    copied,
     entries,
     expected_entries,
+    leave_out_what_takes_long,
     made_without_notes,
     make_result,
+    of_the_first_generation,
     person_of_four,
     seen,
     write_again,
@@ -30,12 +29,7 @@ from tests.small_results import (
 
 @pytest.fixture(autouse=True)
 def _without_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_page(repository: FaceRepository, _objects: object, file: Text, **_looks: object) -> None:
-        active = repository.active_generation()
-        file.write(f"the report of generation {active and active.number}")
-
-    monkeypatch.setattr(os, "fsync", lambda _handle: None)
-    monkeypatch.setattr("services.standalone.contents.write_page", write_page)
+    leave_out_what_takes_long(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def result(made: Path, tmp_path: Path) -> Path:
-    """A result with generation 1 active: one person of 4, and 4 that are unknown."""
-    result = copied(made, tmp_path / "result")
-    go_back(result, 1)
-    return result
+    return of_the_first_generation(made, tmp_path / "result")
 
 
 FILES = ["report.html", "assignments.jsonl", "embeddings.csv", "medoids.csv"]
