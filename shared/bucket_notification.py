@@ -1,16 +1,18 @@
 """What MinIO, and S3, write to `images.uploaded`: a record of what happened in a bucket."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import unquote_plus
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from shared import metrics
-from shared.errors import ObjectError, Poison
 from shared.events import BucketEvent
+from shared.metrics import Drop
 from shared.photo_rule import PhotoRule
-from shared.ports import ConsumedRecord, ObjectStore
+from shared.ports import ConsumedRecord
 from shared.streaming import decoded
 
 # Not all of `ObjectCreated:*`: of changed tags or retention we are told as well, and the picture is the same.
@@ -19,6 +21,7 @@ _REMOVED = "ObjectRemoved:"
 _OF_VERSION = {"ObjectRemoved:Delete", "ObjectRemoved:NoOP"}
 _DELETE_MARKER = "ObjectRemoved:DeleteMarkerCreated"
 _WITHOUT_VERSIONS = "null"  # the version of every object that was written while the bucket kept none
+_ROOM = timedelta(days=366)  # more than is ever added to the time of a notice
 
 RECONCILER = "facestream:reconcile"
 """The source of notices that the reconciler writes. Each of them is one that was lost on the bucket's side."""
@@ -29,13 +32,22 @@ RETRY = "facestream:again"
 _SOURCES = {RECONCILER: "reconciler", ASSIGNER: "assigner", RETRY: "retry"}
 
 
+def _in_calendar(time: datetime) -> datetime:
+    try:
+        time.astimezone(UTC) + _ROOM
+    except OverflowError:
+        msg = "expected a time at which a year may be added, found one at the end of the calendar"
+        raise ValueError(msg) from None
+    return time
+
+
 class _Bucket(BaseModel):
     name: str
 
 
 class _Object(BaseModel):
     key: str
-    size: int = 0
+    size: Annotated[int, Field(ge=0, lt=2**63)] = 0
     etag: Annotated[str | None, Field(alias="eTag")] = None
     version_id: Annotated[str | None, Field(alias="versionId")] = None
     sequencer: Annotated[str | None, Field(pattern="^[0-9A-Fa-f]+$")] = None
@@ -48,7 +60,7 @@ class _S3(BaseModel):
 
 class _Record(BaseModel):
     event_name: Annotated[str, Field(alias="eventName")]
-    event_time: Annotated[AwareDatetime, Field(alias="eventTime")]
+    event_time: Annotated[AwareDatetime, AfterValidator(_in_calendar), Field(alias="eventTime")]
     event_source: Annotated[str | None, Field(alias="eventSource")] = None
     s3: _S3
 
@@ -59,66 +71,52 @@ class Notification(BaseModel):
     records: Annotated[list[_Record], Field(alias="Records")]
 
 
-def bucket_events(record: ConsumedRecord) -> Sequence[BucketEvent]:
-    """Return what a record says of objects that were written or removed; raises `Poison` where it is no such record.
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a notification says of one object, and what may be made of it before anybody is asked.
 
-    A removal that has a version is that of this version, for good; one without says that the object is gone.
-    """
-    return [event for found in decoded(record, Notification).records if (event := _event(found))]
-
-
-def confirmed_events(record: ConsumedRecord, objects: ObjectStore, rule: PhotoRule) -> Sequence[BucketEvent]:
-    """Return the same, without uploads of what is no photograph by its key, and without removals that are none.
-
-    Of the former nothing is read; they are dropped where the bucket tells of them, and not where we do: what we
-    announce has a past under another rule, whose faces stay until the object has an outcome again. The latter only
-    the bucket can tell.
+    `source`: whose word it is: the bucket's, the reconciler's, the assigner's, or that of a retry. `dropped`: why it
+    comes to nothing, None where it does not. `is_doubtful`: whether this removal is one, only the bucket can tell.
 
     MinIO tells of a delete marker that was deleted by the same words as of one that was made: the object is there
     again then, or has been all the time. A "null" version that was deleted may have been the last one or an old one.
     And what the reconciler says is not the bucket's own word: it may have waited here since a moment at which the
-    bucket showed less than it holds. Raises `Transient` as well, and `Poison` too where the bucket does not say.
+    bucket showed less than it holds.
     """
-    found = decoded(record, Notification).records
-    told = [(event, _is_doubtful(of)) for of in found if (event := _event(of)) and not _is_dropped(of, event, rule)]
-    return [event for event, doubtful in told if not (doubtful and _is_there(objects, event))]
+
+    event: BucketEvent
+    source: str = "bucket"
+    dropped: Drop | None = None
+    is_doubtful: bool = False
 
 
-def _is_dropped(record: _Record, event: BucketEvent, rule: PhotoRule) -> bool:
-    """Say whether the bucket tells of no photograph, and count it.
+def bucket_events(record: ConsumedRecord, bucket: str, rule: PhotoRule) -> Sequence[Notice]:
+    """Return what a record says of objects of any bucket; raises `Poison` where it is no such record.
 
-    A removal is never dropped: the rule may have been another one when the object came, and it has faces.
+    Dropped is what is said of another bucket than `bucket`: whoever writes here could else have any bucket read that
+    the detector may read, and a bucket that is not there, or a name that no bucket can have, would stop it. Dropped as
+    well are changes that leave the picture as it is, and uploads of what the `rule` takes for no photograph by its key.
+    That last only where the bucket tells of it: what we announce has a past under another rule, whose faces stay until
+    the object has an outcome again. And a removal is never dropped by the rule: it may have been another one when the
+    object came.
+
+    A removal that has a version is that of this version, for good; one without says that the object is gone.
     """
-    if event.removed or record.event_source in _SOURCES or not rule.passes_over(event.key):
-        return False
-    metrics.DROPPED.labels("not a photograph").inc()
-    return True
+    return [_notice(found, bucket, rule) for found in decoded(record, Notification).records]
 
 
-def _is_doubtful(record: _Record) -> bool:
-    name = record.event_name.removeprefix("s3:")
-    if not name.startswith(_REMOVED):
-        return False
-    is_null = name in _OF_VERSION and record.s3.object.version_id == _WITHOUT_VERSIONS
-    return name == _DELETE_MARKER or is_null or record.event_source == RECONCILER
+def count(notice: Notice) -> None:
+    """Count a notice by who gives it, and by why it is dropped, if it is."""
+    if notice.dropped:
+        metrics.DROPPED.labels(notice.dropped).inc()
+    if notice.dropped not in (Drop.OTHER_BUCKET, Drop.OTHER_CHANGE):
+        metrics.NOTICES.labels(notice.source, "removed" if notice.event.removed else "written").inc()
 
 
-def _is_there(objects: ObjectStore, event: BucketEvent) -> bool:
-    try:
-        return objects.exists(event.bucket, event.key)
-    except ObjectError as error:
-        msg = f"nobody can tell whether this object was removed: {error}"
-        raise Poison(msg) from error
-
-
-def _event(record: _Record) -> BucketEvent | None:
+def _notice(record: _Record, bucket: str, rule: PhotoRule) -> Notice:
     name, changed = record.event_name.removeprefix("s3:"), record.s3.object
     removed = name.startswith(_REMOVED)
-    if not removed and name not in _WRITTEN:
-        return None
-    source = _SOURCES.get(record.event_source or "", "bucket")
-    metrics.NOTICES.labels(source, "removed" if removed else "written").inc()
-    return BucketEvent(
+    event = BucketEvent(
         bucket=record.s3.bucket.name,
         key=unquote_plus(changed.key),
         size=changed.size,
@@ -128,6 +126,17 @@ def _event(record: _Record) -> BucketEvent | None:
         occurred_at=record.event_time,
         removed=removed,
     )
+    source = _SOURCES.get(record.event_source or "", "bucket")
+    dropped = None
+    if event.bucket != bucket:
+        dropped = Drop.OTHER_BUCKET
+    elif not removed and name not in _WRITTEN:
+        dropped = Drop.OTHER_CHANGE
+    elif not removed and source == "bucket" and rule.passes_over(event.key):
+        dropped = Drop.NO_PHOTOGRAPH
+    is_null = name in _OF_VERSION and changed.version_id == _WITHOUT_VERSIONS
+    doubtful = removed and (name == _DELETE_MARKER or is_null or record.event_source == RECONCILER)
+    return Notice(event, source, dropped, doubtful)
 
 
 def _version(name: str | None) -> str | None:

@@ -10,7 +10,8 @@
     │   └── ModelError     a model file is missing, altered or of an unknown kind
     └── ObjectError        one object could not be had from the object store
         ├── ObjectMissing  there is no such object (any more)
-        └── ObjectRefused  it exists, and may not or can not be read
+        ├── ObjectRefused  it exists, and may not or can not be read
+        └── ObjectTooLarge it is larger than whoever asked for it allows
 
 An unreadable photograph is none of the first three: it is an outcome with a reason, which flows to the end like
 any other. `Unreadable` carries that reason from a decoder to the detector's step, and never further. The step
@@ -66,6 +67,19 @@ class ObjectMissing(ObjectError):
 
 class ObjectRefused(ObjectError):
     """The object exists and cannot be read: permission, a loop of links, a damaged disk."""
+
+
+class ObjectTooLarge(ObjectError):
+    """The object has more bytes than the caller allows. `size`: its bytes, None where the store does not tell them."""
+
+    def __init__(self, size: int | None, limit: int) -> None:
+        super().__init__(size, limit)
+        self.size = size
+        self.limit = limit
+
+    def __str__(self) -> str:
+        found = f"more than {self.limit:,}" if self.size is None else f"{self.size:,}"
+        return f"{found} bytes, at most {self.limit:,} allowed"
 
 
 class Unreadable(FacestreamError):

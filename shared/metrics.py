@@ -7,11 +7,22 @@ from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from time import perf_counter
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
 from shared.events import Change, Outcome, PhotoEvent, Verdict
+
+
+class Drop(StrEnum):
+    """Why a notice of a bucket comes to nothing."""
+
+    OTHER_BUCKET = "other bucket"
+    OTHER_CHANGE = "other change"  # neither written nor removed: tags, retention
+    NO_PHOTOGRAPH = "not a photograph"
+    STILL_THERE = "still there"  # said to be removed, and it is not
+
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600)
@@ -38,7 +49,9 @@ SIMILARITY = Histogram(
     "facestream_similarity", "Inner product of a face with the nearest person.", buckets=_SIMILARITIES
 )
 DROPPED = Counter(
-    "facestream_dropped_total", "Events that came to nothing: known, outdated, or of no photograph.", ["reason"]
+    "facestream_dropped_total",
+    "Events that came to nothing: known, outdated, or not of a change to a photograph of our bucket.",
+    ["reason"],
 )
 ERASED = Counter("facestream_erased_faces_total", "Faces of removed and replaced photographs.")
 GENERATION = Gauge("facestream_active_generation", "Number of the generation that faces are assigned in.")
@@ -75,7 +88,7 @@ for _verdict in ("detected", *Verdict):
     FACES.labels(_verdict)
 for _result in ("assigned", "unknown"):
     ASSIGNMENTS.labels(_result)
-for _reason in ("duplicate", "outdated", "not a photograph"):
+for _reason in ("duplicate", "outdated", *Drop):
     DROPPED.labels(_reason)
 DEAD_LETTERS.labels("Poison")
 for _ended in ("published", "skipped", "held", "failed"):

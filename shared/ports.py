@@ -28,10 +28,18 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """The bytes of an object; `etag` is the MD5 of a plainly uploaded object, as in S3."""
+    """The bytes of an object; `etag` is the MD5 of a plainly uploaded object, as in S3.
+
+    `size` is the one that a listing tells: of an object that the store keeps compressed, `data` may be longer.
+    """
 
     data: bytes
     etag: str
+    size: int
+
+
+LARGEST_CROP = 16 * 2**20
+"""Bytes of a crop that is read; one of ours, of 1024 pixels in width and height at the most, has a quarter of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,12 @@ class FolderEntry:
 class ObjectStore(Protocol):
     """Objects in buckets. Every call blocks, and raises `Transient` where the store does not answer."""
 
-    def get(self, bucket: str, key: str) -> StoredObject:
-        """Return an object; raises `ObjectMissing` or `ObjectRefused`."""
+    def get(self, bucket: str, key: str, limit: int) -> StoredObject:
+        """Return an object of up to `limit` bytes; raises `ObjectMissing` or `ObjectRefused`.
+
+        Raises `ObjectTooLarge` where there are more, holding no more than one byte above the limit in memory: whatever
+        anybody was told of the size, the object may be another one by now.
+        """
         ...
 
     def exists(self, bucket: str, key: str) -> bool:

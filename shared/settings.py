@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import InvalidInput
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             prefix = self.model_config.get("env_prefix", "")
             first = error.errors(include_input=False, include_url=False)[0]
-            name = prefix + "_".join(str(part) for part in first["loc"]).upper()
+            name = (prefix + "_".join(str(part) for part in first["loc"]).upper()).rstrip("_")  # "" for several fields
             # Without the value: it may be a secret.
             msg = f"{name}: {first['msg']}"
             raise InvalidInput(msg) from None
@@ -65,6 +65,16 @@ class BucketSettings(Settings):
     notification: Annotated[
         str, Field(pattern=r"^arn:[^\s]+$", description="ARN of MinIO's Kafka target, which tells of photographs")
     ] = "arn:minio:sqs::PRIMARY:kafka"
+
+    @model_validator(mode="after")
+    def _are_two(self) -> Self:
+        if self.photos == self.faces:
+            msg = (
+                f"expected two buckets, found {self.faces} for the photographs and for the crops: every crop would be a"
+                " photograph, with crops of its own; name another one in FACESTREAM_BUCKET_PHOTOS or _FACES"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class ReconcilerSettings(Settings):

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shared.errors import Poison, Transient
+from shared.errors import Poison
 from shared.events import Message, PhotoEvent
 from shared.ids import event_id
 from shared.metrics import count_photos, timed
@@ -22,7 +22,7 @@ from shared.topics import MAX_MESSAGE_BYTES, Topic
 
 _TRACE = ("traceparent", "tracestate")
 _Event = TypeVar("_Event", bound=BaseModel)
-_Taken = TypeVar("_Taken", bound=BaseModel)
+_Taken = TypeVar("_Taken")
 _Ready = TypeVar("_Ready")
 
 
@@ -117,13 +117,14 @@ class PhotoStep(Generic[_Taken, _Ready]):
 
     `read` gives what a record holds, in most topics one event. `alone` is called with each of these, by one of the
     `threads`, as soon as the record is there: so objects of the next batch are read while this one is computed.
-    `together` gets what it returned for all photographs of a batch.
+    `together` gets what it returned for all photographs of a batch, and returns as many events, None where nothing is
+    to be said.
     """
 
     service: str
     read: Callable[[ConsumedRecord], Sequence[_Taken]]
     alone: Callable[[_Taken], _Ready]
-    together: Callable[[Sequence[_Ready]], Sequence[PhotoEvent]]
+    together: Callable[[Sequence[_Ready]], Sequence[PhotoEvent | None]]
     given: Topic
     threads: Executor
     _begun: dict[str, list[Future[_Ready]]] = field(default_factory=dict, init=False)  # by place of the record
@@ -134,7 +135,7 @@ class PhotoStep(Generic[_Taken, _Ready]):
             for future in self._begun.pop(place):
                 future.cancel()
         for record in records:
-            with suppress(Poison, Transient):  # which comes again in its turn
+            with suppress(Exception):  # which comes again in its turn, and costs the records beside it nothing here
                 self._begin(record)
 
     def __call__(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
@@ -145,11 +146,12 @@ class PhotoStep(Generic[_Taken, _Ready]):
             ready = [future.result() for _, future in begun]
         with timed("work"):
             photos = self.together(ready)
-        count_photos(photos)
+        count_photos([photo for photo in photos if photo is not None])
         with timed("encode"):
             given = [
                 photo_record(self.service, self.given, photo, record)
                 for (record, _), photo in zip(begun, photos, strict=True)
+                if photo is not None
             ]
         for record in records:
             del self._begun[record.place]

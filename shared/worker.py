@@ -17,6 +17,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
@@ -36,7 +37,8 @@ Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
 
 Ahead = Callable[[Sequence[ConsumedRecord]], None]
 """Begins work on the records that are held now, this batch's and the next one's, and forgets what it has begun on any
-others. Does not wait for anything and raises nothing: what fails there fails again in the step."""
+others. Does not wait for anything. What it raises is passed over: what fails there fails again in the step, where one
+record can be told from the others."""
 
 
 def nothing(*_: object) -> None:
@@ -142,19 +144,23 @@ class Worker:
                 self.idle()
                 return _NONE
             if self.ahead:
-                self.ahead(records)
+                self._begin(records)
                 following = self.stream.consume(self.settings.batch, 0)
                 records = self.stream.held(records)
-                self.ahead([*records, *following])
+                self._begin([*records, *following])
             if records:
                 self._process(records, buried)
         except Transient:
             # Consumed anew rather than kept: while this member waits, a partition may go to another one.
             self.stream.rewind([*self.stream.held(records), *following])
-            if self.ahead:
-                self.ahead(_NONE)
+            self._begin(_NONE)
             raise
         return following
+
+    def _begin(self, records: Sequence[ConsumedRecord]) -> None:
+        if self.ahead:
+            with suppress(Exception):
+                self.ahead(records)
 
     def _process(self, records: Sequence[ConsumedRecord], buried: deque[float]) -> None:
         started = time.monotonic()

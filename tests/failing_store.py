@@ -11,5 +11,5 @@ class FailingStore(MemoryObjectStore):
         super().__init__()
         self._error = error
 
-    def get(self, bucket: str, key: str) -> StoredObject:  # noqa: ARG002  of the port
+    def get(self, bucket: str, key: str, limit: int) -> StoredObject:  # noqa: ARG002  of the port
         raise self._error

@@ -21,6 +21,7 @@ from shared.ports import ObjectInfo, ObjectStore, StoredObject
 from shared.settings import BucketSettings
 
 _FOLDER = "folder"  # the name of the bucket that the folder is
+_LARGEST = 5 * 2**30  # bytes, of what S3 takes in one request
 _RETRIES = (0.5, 2.0, 8.0)  # seconds before a photograph is tried again
 _TYPES = mimetypes.MimeTypes()  # without the files of this machine: an upload is the same from everywhere
 _Item = TypeVar("_Item")
@@ -111,7 +112,7 @@ def beside(
 
 
 def _sent(folder: ObjectStore, objects: ObjectStore, bucket: str, info: ObjectInfo, there: ObjectInfo | None) -> Fate:
-    found = folder.get(_FOLDER, info.key)
+    found = folder.get(_FOLDER, info.key, _LARGEST)
     for pause in _RETRIES:
         try:
             return _placed(objects, bucket, info.key, found, there)
@@ -121,17 +122,23 @@ def _sent(folder: ObjectStore, objects: ObjectStore, bucket: str, info: ObjectIn
 
 
 def _placed(objects: ObjectStore, bucket: str, key: str, found: StoredObject, there: ObjectInfo | None) -> Fate:
-    if ((there.size, there.etag) if there else _unlisted(objects, bucket, key)) == (len(found.data), found.etag):
+    if ((there.size, there.etag) if there else _unlisted(objects, bucket, key, len(found.data))) == (
+        len(found.data),
+        found.etag,
+    ):
         return Fate.THERE
     objects.put(bucket, key, found.data, _TYPES.guess_type(key)[0] or "application/octet-stream")
     return Fate.SENT
 
 
-def _unlisted(objects: ObjectStore, bucket: str, key: str) -> tuple[int, str] | None:
-    """Return size and MD5 of an object that is there though no listing shows it, as MinIO does with whole folders."""
+def _unlisted(objects: ObjectStore, bucket: str, key: str, size: int) -> tuple[int, str] | None:
+    """Return size and MD5 of an object that is there though no listing shows it, as MinIO does with whole folders.
+
+    None where there is none of up to `size` bytes.
+    """
     try:
-        stored = objects.get(bucket, key) if objects.exists(bucket, key) else None
-    except ObjectError:  # whoever may only write uploads it once more
+        stored = objects.get(bucket, key, size) if objects.exists(bucket, key) else None
+    except ObjectError:  # larger; and whoever may only write uploads it once more
         return None
     return (len(stored.data), stored.etag) if stored else None
 

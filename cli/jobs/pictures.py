@@ -52,7 +52,7 @@ def files_in(folder: Path, watch: Watch, wanted: Callable[[str], bool] | None = 
 
 def _refusal(store: FolderStore, key: str) -> str:
     try:
-        store.get(_FOLDER, key)
+        store.head(_FOLDER, key, 1)
     except ObjectError as error:
         return str(error).removeprefix(f"{_FOLDER}/{key}: ")
     return "could not be read a moment ago"

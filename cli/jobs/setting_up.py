@@ -35,7 +35,7 @@ def set_up(
     for topic in TOPICS:
         wanted = topic.partitions if partitions is None or topic.partitions == 1 else partitions
         yield from _topic(kafka, topic, wanted)
-    for bucket in dict.fromkeys((buckets.photos, buckets.faces)):
+    for bucket in (buckets.photos, buckets.faces):
         if store.make_bucket(bucket):
             yield f"bucket {bucket}: made", True
     # After the topics: the object store does not start to send to a topic that is not there.

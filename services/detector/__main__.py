@@ -8,8 +8,8 @@ from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
 from shared.adapters.kafka import KafkaSettings, KafkaStream
 from shared.adapters.minio import MinioSettings, MinioStore
-from shared.bucket_notification import confirmed_events
-from shared.events import BucketEvent, FacesDetected
+from shared.bucket_notification import Notice, bucket_events
+from shared.events import FacesDetected
 from shared.models import LANDMARKS, located
 from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.processes import Processes
@@ -38,15 +38,15 @@ def main() -> None:
         ):
             find = partial(processes.call, finder.find)
 
-            def detected(event: BucketEvent) -> FacesDetected:
-                return detect(event, objects, find, settings, buckets)
+            def detected(notice: Notice) -> FacesDetected | None:
+                return detect(notice, objects, find, settings, buckets)
 
             def prepare() -> None:
                 processes.ready()
                 objects.reach(buckets.photos)
                 objects.reach(buckets.faces)
 
-            read = partial(confirmed_events, objects=objects, rule=rule)
+            read = partial(bucket_events, bucket=buckets.photos, rule=rule)
             step = PhotoStep(it.name, read, detected, list, FACES_DETECTED, threads)
             stream = KafkaStream(kafka, it.name, it.instance, [IMAGES_UPLOADED.name])
             it.run(stream, step, worker, longest_silence=kafka.max_poll_interval, prepare=prepare, ahead=step.ahead)

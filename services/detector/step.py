@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.detector.finding import Finding
-from services.detector.limits import check_bytes
 from services.detector.settings import DetectorSettings
-from shared import ids
-from shared.errors import ObjectError, ObjectRefused, Undecoded, Unreadable
+from shared import ids, metrics
+from shared.bucket_notification import Notice, count
+from shared.errors import ObjectError, ObjectRefused, ObjectTooLarge, Poison, Undecoded, Unreadable
 from shared.events import BucketEvent, DetectedFace, FacesDetected, Outcome, Photo
+from shared.metrics import Drop
 from shared.ports import ObjectStore
 from shared.settings import BucketSettings
 
@@ -17,24 +18,42 @@ Find = Callable[[bytes], Finding]
 
 
 def detect(
-    event: BucketEvent, objects: ObjectStore, find: Find, settings: DetectorSettings, buckets: BucketSettings
-) -> FacesDetected:
-    """Return what became of an event's photograph; the crops are stored when it returns.
+    notice: Notice, objects: ObjectStore, find: Find, settings: DetectorSettings, buckets: BucketSettings
+) -> FacesDetected | None:
+    """Return what became of a notice's photograph, None where that is nothing; the crops are stored when it returns.
 
-    A photograph that cannot be had or decoded is an outcome with a reason, and no error. Raises `Transient` where
-    the object store does not answer.
+    A photograph that cannot be had or decoded is an outcome with a reason, and no error. The size that the notice
+    tells decides nothing: the object may be another one by now. Raises `Transient` where the object store does not
+    answer, and `Poison` where it does not say whether an object was removed.
     """
+    count(notice)
+    if notice.dropped:
+        return None
+    event = notice.event
     etag = event.etag or ""
     if event.removed:
+        if notice.is_doubtful and _is_there(objects, event):
+            metrics.DROPPED.labels(Drop.STILL_THERE).inc()
+            return None
         return FacesDetected(photo=_photo(event, etag), outcome=Outcome.REMOVED)
     try:
-        check_bytes(event.size, settings)
-        stored = objects.get(event.bucket, event.key)
-        etag = etag or stored.etag
+        stored = objects.get(event.bucket, event.key, settings.max_bytes)
+        etag, event = etag or stored.etag, event.model_copy(update={"size": stored.size})
         found = find(stored.data)
+    except ObjectTooLarge as error:
+        size = event.size if error.size is None else error.size
+        return unreadable(event.model_copy(update={"size": size}), etag, error)
     except (ObjectError, Unreadable) as error:
         return unreadable(event, etag, error)
     return detected(event, etag, found, objects, buckets)
+
+
+def _is_there(objects: ObjectStore, event: BucketEvent) -> bool:
+    try:
+        return objects.exists(event.bucket, event.key)
+    except ObjectError as error:
+        msg = f"nobody can tell whether this object was removed: {error}"
+        raise Poison(msg) from error
 
 
 def detected(

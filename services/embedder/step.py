@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.embedder.embedding import Embedder, resized
 from shared.errors import ObjectError
 from shared.events import EmbeddedFace, FacesEmbedded, FacesScreened, ScreenedFace, Verdict, facts
-from shared.ports import ObjectStore
+from shared.ports import LARGEST_CROP, ObjectStore
 from shared.settings import BucketSettings
 
 
@@ -69,7 +69,7 @@ def embed(photos: Sequence[Cropped], embedder: Embedder) -> list[FacesEmbedded]:
 def _crop(objects: ObjectStore, bucket: str, key: str) -> NDArray[np.uint8] | None:
     """Return the crop in BGR, or None where there is none any more or it is not a picture."""
     try:
-        data = objects.get(bucket, key).data
+        data = objects.get(bucket, key, LARGEST_CROP).data
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_BGR) if data else None
     except (ObjectError, cv2.error):  # OpenCV raises for a header that promises too many pixels
         return None

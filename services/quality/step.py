@@ -7,7 +7,7 @@ from services.quality.settings import QualitySettings
 from services.quality.sharpness import variance_of_laplacian
 from shared.errors import ObjectError
 from shared.events import DetectedFace, FacesDetected, FacesScreened, ScreenedFace, Verdict, facts
-from shared.ports import ObjectStore
+from shared.ports import LARGEST_CROP, ObjectStore
 from shared.settings import BucketSettings
 
 
@@ -32,7 +32,7 @@ def _screened(
     face: DetectedFace, objects: ObjectStore, settings: QualitySettings, buckets: BucketSettings
 ) -> ScreenedFace:
     try:
-        data = objects.get(buckets.faces, face.crop_key).data
+        data = objects.get(buckets.faces, face.crop_key, LARGEST_CROP).data
     except ObjectError:
         data = b""
     crop = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None

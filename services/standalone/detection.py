@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from services.detector.finding import Finder
-from services.detector.limits import check_bytes
 from services.detector.settings import DetectorSettings
 from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
@@ -61,7 +60,7 @@ class Detection:
             if isinstance(outcome, Unreadable):
                 etag = ""
                 with contextlib.suppress(ObjectError):
-                    etag = objects.get(event.bucket, event.key).etag
+                    etag = objects.get(event.bucket, event.key, self.detector.max_bytes).etag
                 yield _failed(event, etag, outcome)
             else:
                 yield outcome
@@ -70,8 +69,7 @@ class Detection:
 def _screened(detection: Detection, event: BucketEvent) -> Screened:
     objects, etag = detection.objects(), ""
     try:
-        check_bytes(event.size, detection.detector)
-        stored = objects.get(event.bucket, event.key)
+        stored = objects.get(event.bucket, event.key, detection.detector.max_bytes)
         etag = stored.etag
         photo = detected(event, etag, detection.finder().find(stored.data), objects, detection.buckets)
     except (ObjectError, Unreadable) as error:

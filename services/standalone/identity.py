@@ -59,7 +59,7 @@ class Reader:
     def etag_of(self, info: ObjectInfo) -> str | ObjectError:
         """Return the MD5 of a file, or why it cannot be read."""
         try:
-            return self.folder.get(self.bucket, info.key).etag
+            return self.folder.get(self.bucket, info.key, max(info.size, self.max_bytes)).etag
         except ObjectError as error:
             return error
 

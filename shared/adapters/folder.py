@@ -19,12 +19,14 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
-from shared.errors import FacestreamError, InvalidInput, ObjectMissing, ObjectRefused, Transient
+from shared.errors import FacestreamError, InvalidInput, ObjectMissing, ObjectRefused, ObjectTooLarge, Transient
 from shared.ports import FolderEntry, ObjectInfo, StoredObject
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,22 +44,25 @@ class FolderStore:
     def __init__(self, roots: Mapping[str, Path]) -> None:
         self._roots = {bucket: root.absolute() for bucket, root in roots.items()}
 
-    def get(self, bucket: str, key: str) -> StoredObject:
+    def get(self, bucket: str, key: str, limit: int) -> StoredObject:
         """Return a file; its etag is the MD5 of its bytes. Never waits for a pipe.
 
-        Raises `ObjectMissing`, `ObjectRefused`, and `Transient` where the bucket's own folder is gone.
+        Raises `ObjectMissing`, `ObjectRefused`, `ObjectTooLarge`, and `Transient` where the bucket's folder is gone.
         """
-        data = self.head(bucket, key, -1)
-        return StoredObject(data, hashlib.md5(data, usedforsecurity=False).hexdigest())
+        data = self._read(bucket, key, lambda path: _content(path, limit))
+        return StoredObject(data, hashlib.md5(data, usedforsecurity=False).hexdigest(), len(data))
 
     def head(self, bucket: str, key: str, size: int) -> bytes:
-        """Return the first `size` bytes of a file, all of them where it is negative; raises as `get` does."""
+        """Return the first `size` bytes of a file; raises as `get` does, and never that it is too large."""
+        return self._read(bucket, key, lambda path: _beginning(path, size))
+
+    def _read(self, bucket: str, key: str, read: Callable[[Path], bytes]) -> bytes:
         root, path = self._root(bucket), self.path(bucket, key)
         try:
             if key.endswith("/"):
                 _names(path)  # listed because it could not be read; now that it can, it is a folder and no object
                 raise _missing(bucket, key)
-            return _content(path, size)
+            return read(path)
         except OSError as error:
             raise _not_read(error, root, path, f"{bucket}/{key}") from error
 
@@ -323,7 +328,28 @@ def _path(folder: Path, key: str) -> Path | None:
     return None if impossible or [_part(name) for name in names] != parts else folder.joinpath(*names)
 
 
-def _content(path: Path, size: int) -> bytes:
+def _content(path: Path, limit: int) -> bytes:
+    """Return a whole file; raises `ObjectTooLarge`."""
+    with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise ObjectTooLarge(size, limit)
+        data = file.read(size + 1)
+        if len(data) > size:  # it has grown since
+            data += file.read(limit + 1 - len(data))
+        if len(data) > limit:
+            raise ObjectTooLarge(None, limit)
+        return data
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    with _opened(path) as file:
+        return file.read(size)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Give a regular file; of anything else, raises OSError."""
     # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -333,7 +359,7 @@ def _content(path: Path, size: int) -> bytes:
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(size)
+            yield file
     finally:
         os.close(descriptor)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 from more_itertools import chunked
 
-from shared.errors import ObjectMissing
+from shared.errors import ObjectMissing, ObjectTooLarge
 from shared.events import Cause, Outcome, Verdict
 from shared.ports import ObjectInfo, StoredObject
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
@@ -22,14 +22,16 @@ class MemoryObjectStore:
     def __init__(self) -> None:
         self._buckets: defaultdict[str, dict[str, tuple[bytes, datetime]]] = defaultdict(dict)
 
-    def get(self, bucket: str, key: str) -> StoredObject:
-        """Return an object; raises `ObjectMissing`."""
+    def get(self, bucket: str, key: str, limit: int) -> StoredObject:
+        """Return an object; raises `ObjectMissing`, `ObjectTooLarge`."""
         try:
             data, _ = self._buckets[bucket][key]
         except KeyError:
             msg = f"{bucket}/{key}: no such object"
             raise ObjectMissing(msg) from None
-        return StoredObject(data, _etag(data))
+        if len(data) > limit:
+            raise ObjectTooLarge(len(data), limit)
+        return StoredObject(data, _etag(data), len(data))
 
     def exists(self, bucket: str, key: str) -> bool:
         """Say whether there is an object of this key."""

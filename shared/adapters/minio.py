@@ -19,8 +19,17 @@ from minio.error import MinioException, S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
+from urllib3.response import BaseHTTPResponse
 
-from shared.errors import FacestreamError, Fatal, InvalidInput, ObjectMissing, ObjectRefused, Transient
+from shared.errors import (
+    FacestreamError,
+    Fatal,
+    InvalidInput,
+    ObjectMissing,
+    ObjectRefused,
+    ObjectTooLarge,
+    Transient,
+)
 from shared.ports import ObjectInfo, StoredObject
 from shared.settings import Settings
 
@@ -137,8 +146,8 @@ class MinioStore:
                 msg = f"{bucket}: there is no such bucket; create it with `facestream init`"
                 raise Fatal(msg)
 
-    def get(self, bucket: str, key: str) -> StoredObject:
-        """Return an object; raises `ObjectMissing`, `ObjectRefused`, `Transient`, `Fatal`.
+    def get(self, bucket: str, key: str, limit: int) -> StoredObject:
+        """Return an object; raises `ObjectMissing`, `ObjectRefused`, `ObjectTooLarge`, `Transient`, `Fatal`.
 
         `Transient` also where the whole bucket is closed to us: rights that are gone say nothing of one object.
         """
@@ -149,7 +158,10 @@ class MinioStore:
         with self._refusals(bucket, key):
             response = self._client.get_object(bucket, key)
             try:
-                return StoredObject(response.read(), response.headers.get("etag", "").strip('"'))
+                size = response.length_remaining  # what the store tells of it, None where it does not
+                data = _body(response, size, limit)
+                etag = response.headers.get("etag", "").strip('"')
+                return StoredObject(data, etag, len(data) if size is None else size)
             finally:
                 response.close()
                 response.release_conn()
@@ -230,6 +242,22 @@ class MinioStore:
             for found in self._client.list_objects(bucket, prefix, recursive=True):
                 modified = found.last_modified or datetime.fromtimestamp(0, UTC)
                 yield ObjectInfo(found.object_name or "", found.size or 0, modified.astimezone(UTC), found.etag)
+
+
+def _body(response: BaseHTTPResponse, size: int | None, limit: int) -> bytes:
+    """Return the body of an answer; raises `ObjectTooLarge`, before anything is read of it where its size is known.
+
+    The client unpacks a body that the store keeps packed (`Content-Encoding`): what comes out has a length that nobody
+    tells.
+    """
+    if size is not None and size > limit:
+        raise ObjectTooLarge(size, limit)
+    if size is not None and not response.headers.get("content-encoding"):
+        return response.read()
+    data = response.read(limit + 1)
+    if len(data) > limit:
+        raise ObjectTooLarge(None, limit)
+    return data
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from shared.adapters.kafka_errors import Listener
 from shared.adapters.kafka_records import consumed_record
-from shared.bucket_notification import bucket_events
 from shared.errors import Poison
 from shared.events import BucketEvent, FaceAssigned, FacesDetected, ImageProcessed, PhotoEvent
 from shared.ports import ConsumedRecord
@@ -30,6 +29,7 @@ from shared.topics import (
     Topic,
 )
 from tests.stack import KafkaServer
+from tests.told import told
 
 _Event = TypeVar("_Event", bound=PhotoEvent)
 
@@ -135,7 +135,7 @@ class Witness:
         """Yield what the services were told of the bucket, but for poison."""
         for record in self._of(IMAGES_UPLOADED.name):
             with suppress(Poison):
-                yield from bucket_events(record)
+                yield from told(record)
 
     def _of(self, topic: str) -> Iterator[ConsumedRecord]:
         return self.records(topic)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import ObjectMissing
+from shared.errors import ObjectMissing, ObjectTooLarge
 from shared.ports import ObjectStore
 from tests.contract.examples import KEY_SETS, KEYS, PARTS
+from tests.limits import LIMIT
 
 BUCKET = "photos"
 _TYPE = "application/octet-stream"
@@ -26,7 +27,7 @@ def at() -> str:
 def test_what_was_put_is_got_byte_for_byte_with_its_md5_as_etag(objects: ObjectStore, key: str, data: bytes) -> None:
     key = f"{uuid4()}/{key}"
     objects.put(BUCKET, key, data, _TYPE)
-    stored = objects.get(BUCKET, key)
+    stored = objects.get(BUCKET, key, LIMIT)
     assert stored.data == data
     assert stored.etag == hashlib.md5(data, usedforsecurity=False).hexdigest()
 
@@ -34,13 +35,37 @@ def test_what_was_put_is_got_byte_for_byte_with_its_md5_as_etag(objects: ObjectS
 def test_an_object_of_some_megabytes_is_got_whole(objects: ObjectStore, at: str) -> None:
     data = bytes(range(256)) * 20_000
     objects.put(BUCKET, f"{at}large", data, _TYPE)
-    assert objects.get(BUCKET, f"{at}large").data == data
+    assert objects.get(BUCKET, f"{at}large", LIMIT).data == data
+
+
+@given(data=st.binary(max_size=200), limit=st.integers(0, 220))
+def test_an_object_is_got_up_to_the_limit_and_above_it_its_size_is_told(
+    objects: ObjectStore, data: bytes, limit: int
+) -> None:
+    key = f"{uuid4()}/a"
+    objects.put(BUCKET, key, data, _TYPE)
+    if len(data) <= limit:
+        stored = objects.get(BUCKET, key, limit)
+        assert (stored.data, stored.size) == (data, len(data))
+        return
+    with pytest.raises(ObjectTooLarge) as caught:
+        objects.get(BUCKET, key, limit)
+    assert (caught.value.size, str(caught.value)) == (len(data), f"{len(data)} bytes, at most {limit} allowed")
+
+
+def test_after_an_object_that_was_too_large_others_are_got(objects: ObjectStore, at: str) -> None:
+    objects.put(BUCKET, f"{at}large", bytes(2_000_000), _TYPE)
+    objects.put(BUCKET, f"{at}small", b"1", _TYPE)
+    for _ in range(20):
+        with pytest.raises(ObjectTooLarge, match="^2,000,000 bytes, at most 1,000 allowed$"):
+            objects.get(BUCKET, f"{at}large", 1000)
+        assert objects.get(BUCKET, f"{at}small", 1000).data == b"1"
 
 
 def test_putting_an_object_again_replaces_it(objects: ObjectStore, at: str) -> None:
     objects.put(BUCKET, f"{at}a", b"long before", _TYPE)
     objects.put(BUCKET, f"{at}a", b"now", _TYPE)
-    assert objects.get(BUCKET, f"{at}a").data == b"now"
+    assert objects.get(BUCKET, f"{at}a", LIMIT).data == b"now"
     assert [(info.key, info.size) for info in objects.list(BUCKET, at)] == [(f"{at}a", 3)]
 
 
@@ -48,7 +73,7 @@ def test_putting_an_object_again_replaces_it(objects: ObjectStore, at: str) -> N
 def test_getting_what_is_not_there_raises_object_missing(objects: ObjectStore, at: str, absent: str) -> None:
     objects.put(BUCKET, f"{at}folder/a.jpg", b"1", _TYPE)
     with pytest.raises(ObjectMissing, match=absent):
-        objects.get(BUCKET, f"{at}{absent}")
+        objects.get(BUCKET, f"{at}{absent}", LIMIT)
 
 
 @given(keys=KEY_SETS, other=KEYS)
@@ -117,7 +142,7 @@ def test_a_listing_tells_size_and_time_and_no_wrong_etag(objects: ObjectStore, a
     assert info.size == 4
     assert info.modified.tzinfo is UTC
     assert abs(datetime.now(UTC) - info.modified) < timedelta(minutes=1)
-    assert info.etag in (None, objects.get(BUCKET, f"{at}a").etag)
+    assert info.etag in (None, objects.get(BUCKET, f"{at}a", LIMIT).etag)
 
 
 def test_an_object_that_nobody_touches_is_listed_the_same_every_time(objects: ObjectStore, at: str) -> None:
@@ -135,7 +160,7 @@ def test_removed_objects_are_gone_and_the_others_stay(objects: ObjectStore, at: 
     objects.remove(BUCKET, (at + key for key in "ac"))
     assert [info.key for info in objects.list(BUCKET, at)] == [f"{at}b"]
     with pytest.raises(ObjectMissing):
-        objects.get(BUCKET, f"{at}a")
+        objects.get(BUCKET, f"{at}a", LIMIT)
 
 
 def test_removing_what_is_not_there_is_no_error(objects: ObjectStore, at: str) -> None:
@@ -169,7 +194,7 @@ def test_a_reader_finds_one_of_two_versions_whole_while_they_are_written(objects
     for writer in writers:
         writer.start()
     try:
-        found = [objects.get(BUCKET, f"{at}a").data for _ in range(50)]
+        found = [objects.get(BUCKET, f"{at}a", LIMIT).data for _ in range(50)]
     finally:
         done.set()
         for writer in writers:

@@ -10,11 +10,16 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from minio.versioningconfig import VersioningConfig
 
+from services.detector.finding import Finding
+from services.detector.settings import DetectorSettings
+from services.detector.step import detect
 from shared.adapters.kafka_records import consumed_record
 from shared.adapters.minio import MinioStore
-from shared.bucket_notification import confirmed_events
+from shared.bucket_notification import Notice, bucket_events
+from shared.errors import Unreadable
 from shared.events import BucketEvent
 from shared.photo_rule import PhotoRule
+from shared.settings import BucketSettings
 from tests.stack import MinioServer
 from tests.stack.fixtures import needed, settings_of
 
@@ -53,13 +58,20 @@ class Bucket:
         return version
 
     def said(self) -> Sequence[BucketEvent]:
-        """What is made of the next thing that it tells."""
+        """What it tells next, but for removals that the detector does not believe."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             message = self._consumer.poll(0.5)
             if message and not message.error():
-                return confirmed_events(consumed_record(message), self._store, PhotoRule())
+                notices = bucket_events(consumed_record(message), "photos", PhotoRule())
+                return [notice.event for notice in notices if self._is_followed(notice)]
         pytest.fail("MinIO said nothing more")
+
+    def _is_followed(self, notice: Notice) -> bool:
+        def find(_: bytes) -> Finding:
+            raise Unreadable
+
+        return detect(notice, self._store, find, DetectorSettings(), BucketSettings()) is not None
 
 
 @pytest.fixture

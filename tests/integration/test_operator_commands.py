@@ -23,16 +23,17 @@ from shared.adapters.kafka_reader import KafkaReader
 from shared.adapters.kafka_writer import KafkaWriter
 from shared.adapters.minio import MinioSettings, MinioStore
 from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.bucket_notification import bucket_events
 from shared.events import Outcome
 from shared.ids import image_id, object_id
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.records import ImageRecord
 from shared.topics import FACES_ASSIGNED, FACES_DETECTED, IMAGES_UPLOADED, MAX_RECORD_BYTES, TOPICS
+from tests.limits import LIMIT
 from tests.operators import Command, event_bytes, facestream_in_process
 from tests.samples import FACESTREAM, ROOT
 from tests.stack.fixtures import needed
 from tests.stack.stack import Stack, new_stack
+from tests.told import told
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def test_ingest_uploads_photographs_goes_on_where_it_was_and_tells_what_it_could
     assert facestream_in_process("ingest", tmp_path) == Command(
         0, ["photographs: 2 uploaded, 0 there already", "1 file was passed over: 1 video"], ""
     )
-    assert store.get("photos", "trip/größe 1.jpg").etag == hashlib.md5(b"one").hexdigest()  # noqa: S324
+    assert store.get("photos", "trip/größe 1.jpg", LIMIT).etag == hashlib.md5(b"one").hexdigest()  # noqa: S324
     assert [len(announced(key)) for key in ("trip/größe 1.jpg", "two.CR2", "film.mp4")] == [1, 1, 0]
     (tmp_path / "two.CR2").write_bytes(b"2nd")
     (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere")
@@ -190,7 +191,7 @@ def test_a_notice_of_ours_reads_as_that_of_minio_and_lies_in_the_same_partition(
         store.put("photos", key, b"12345", "image/jpeg")
         KafkaWriter(KafkaSettings(), "test").write([notices.uploaded("photos", next(store.list("photos", key)))])
         theirs, ours = announced(key)
-        (said,), (repeated,) = bucket_events(theirs), bucket_events(ours)
+        (said,), (repeated,) = told(theirs), told(ours)
         assert ours.partition == theirs.partition
         assert repeated == said.model_copy(update={"sequencer": None, "occurred_at": repeated.occurred_at})
         assert repeated.occurred_at <= said.occurred_at
@@ -239,10 +240,10 @@ def test_reconcile_announces_what_has_no_outcome_and_what_is_gone_and_nothing_el
     assert "1 known and gone from the bucket: announced as removed" in done.lines
     assert [line.replace("would be announced", "announced") for line in planned.lines] == done.lines
     for key in ("reconcile/lost.jpg", "reconcile/replaced.jpg"):
-        (event,) = bucket_events(announced(key)[0])
+        (event,) = told(announced(key)[0])
         assert (event.key, event.etag, event.size, event.removed) == (key, etag, 5, False)
     assert not announced("reconcile/known.jpg")
-    (event,) = bucket_events(announced(gone.key)[0])
+    (event,) = told(announced(gone.key)[0])
     assert (event.removed, event.sequencer) == (True, "18EAF5534A997324")
     repository.remove_images([gone.image_id])
 

@@ -13,6 +13,7 @@ from shared.adapters.kafka_writer import KafkaWriter
 from shared.adapters.minio import MinioSettings, MinioStore
 from shared.errors import Fatal, Transient
 from shared.ports import ProducedRecord
+from tests.limits import LIMIT
 from tests.stack import KafkaServer, MinioServer, issue
 from tests.stack.fixtures import needed, settings_of
 
@@ -118,13 +119,13 @@ def test_objects_go_through_minio_over_tls(secure_minio: MinioSettings) -> None:
     store = MinioStore(secure_minio)
     assert store.make_bucket("secure")
     store.put("secure", "key", b"data", "image/jpeg")
-    assert store.get("secure", "key").data == b"data"
+    assert store.get("secure", "key", LIMIT).data == b"data"
 
 
 def test_minio_refuses_a_wrong_secret_key_and_it_is_not_quoted(secure_minio: MinioSettings) -> None:
     store = MinioStore(secure_minio.model_copy(update={"secret_key": SecretStr(_WRONG)}))
     with pytest.raises(Fatal, match="FACESTREAM_MINIO_SECRET_KEY") as caught:
-        store.get("secure", "key")
+        store.get("secure", "key", LIMIT)
     assert _WRONG not in str(caught.value)
 
 
@@ -133,9 +134,9 @@ def test_a_minio_with_a_certificate_of_a_foreign_authority_is_not_spoken_to(
 ) -> None:
     store = MinioStore(secure_minio.model_copy(update={"ca_file": issue(tmp_path).ca_file}))
     with pytest.raises(Fatal, match="FACESTREAM_MINIO_CA_FILE"):
-        store.get("secure", "key")
+        store.get("secure", "key", LIMIT)
 
 
 def test_a_minio_that_speaks_tls_is_not_reached_without(secure_minio: MinioSettings) -> None:
     with pytest.raises((Fatal, Transient)):
-        MinioStore(secure_minio.model_copy(update={"secure": False})).get("secure", "key")
+        MinioStore(secure_minio.model_copy(update={"secure": False})).get("secure", "key", LIMIT)

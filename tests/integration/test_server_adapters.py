@@ -17,6 +17,7 @@ from shared.adapters.mongo import MongoRepository, MongoSettings
 from shared.errors import Fatal, ObjectMissing, ObjectRefused, Transient
 from shared.events import Outcome
 from tests.contract.examples import face, generation, image, membership
+from tests.limits import LIMIT
 from tests.stack import MinioServer, MongoServer, issue
 from tests.stack.fixtures import needed, settings_of
 
@@ -54,7 +55,7 @@ def _impatient(server: MinioServer) -> MinioSettings:
 def test_wrong_credentials_of_minio_are_fatal_and_say_which(minio: MinioSettings, field: str) -> None:
     store = MinioStore(minio.model_copy(update={field: SecretStr("wrong-but-long-enough")}))
     with pytest.raises(Fatal, match=f"FACESTREAM_MINIO_{field.upper()}"):
-        store.get("photos", "a.jpg")
+        store.get("photos", "a.jpg", LIMIT)
     with pytest.raises(Fatal, match=f"FACESTREAM_MINIO_{field.upper()}"):
         store.exists("photos", "a.jpg")
 
@@ -98,7 +99,7 @@ def test_the_404_of_a_proxy_does_not_say_that_an_object_is_not_there(minio: Mini
 def test_a_bucket_that_was_never_made_is_fatal_for_every_call(minio: MinioSettings) -> None:
     store, bucket = MinioStore(minio), f"never-{uuid4().hex[:8]}"
     calls: list[Callable[[], object]] = [
-        lambda: store.get(bucket, "a"),
+        lambda: store.get(bucket, "a", LIMIT),
         lambda: store.exists(bucket, "a"),
         lambda: store.put(bucket, "a", b"1", _TYPE),
         lambda: store.remove(bucket, ["a"]),
@@ -115,7 +116,7 @@ def test_a_key_that_no_object_can_have_is_missing_and_cannot_be_put(minio: Minio
     store.remove("photos", ["../a", "\ud800"])
     for key in ("", "../a", "a/./b", "\ud800", "x" * 1025, "/".join(["x" * 300] * 2)):
         with pytest.raises(ObjectMissing):
-            store.get("photos", key)
+            store.get("photos", key, LIMIT)
         with pytest.raises(ObjectRefused):
             store.put("photos", key, b"1", _TYPE)
 
@@ -140,9 +141,9 @@ def test_an_object_that_this_user_may_not_read_is_refused(own_minio: MinioServer
             update={"access_key": SecretStr("reader"), "secret_key": SecretStr("long-enough-for-a-test")}
         )
     )
-    assert reader.get("photos", "open.jpg").data == b"1"
+    assert reader.get("photos", "open.jpg", LIMIT).data == b"1"
     with pytest.raises(ObjectRefused, match=r"closed\.jpg: AccessDenied"):
-        reader.get("photos", "closed.jpg")
+        reader.get("photos", "closed.jpg", LIMIT)
     assert reader.exists("photos", "open.jpg")
     for key in ("closed.jpg", "never.jpg"):
         with pytest.raises(ObjectRefused, match=f"{key}: AccessDenied"):
@@ -156,7 +157,7 @@ def test_an_object_that_this_user_may_not_read_is_refused(own_minio: MinioServer
             call()
     elsewhere = {**allowed, "Resource": ["arn:aws:s3:::photos/elsewhere.jpg"]}
     admin.policy_add("narrow", policy={"Version": "2012-10-17", "Statement": [elsewhere]})
-    for call in (lambda: reader.get("photos", "open.jpg"), lambda: reader.exists("photos", "open.jpg")):
+    for call in (lambda: reader.get("photos", "open.jpg", LIMIT), lambda: reader.exists("photos", "open.jpg")):
         with pytest.raises(Transient, match="s3:ListBucket"):
             call()
 
@@ -166,7 +167,7 @@ def test_a_minio_that_dies_or_hangs_is_transient_until_it_is_back(own_minio: Min
     store.make_bucket("photos")
     store.put("photos", "a.jpg", b"1", _TYPE)
     calls: list[Callable[[], object]] = [
-        lambda: store.get("photos", "a.jpg"),
+        lambda: store.get("photos", "a.jpg", LIMIT),
         lambda: store.put("photos", "b.jpg", b"1", _TYPE),
         lambda: store.remove("photos", ["never"]),
         lambda: list(store.list("photos")),
@@ -181,7 +182,7 @@ def test_a_minio_that_dies_or_hangs_is_transient_until_it_is_back(own_minio: Min
         with pytest.raises(Transient):
             call()
     own_minio.restart()
-    assert store.get("photos", "a.jpg").data == b"1"
+    assert store.get("photos", "a.jpg", LIMIT).data == b"1"
 
 
 def test_tls_works_with_the_right_authority_and_is_fatal_without(folder: Path) -> None:
@@ -193,10 +194,10 @@ def test_tls_works_with_the_right_authority_and_is_fatal_without(folder: Path) -
         store = MinioStore(settings)
         store.make_bucket("photos")
         store.put("photos", "a.jpg", b"1", _TYPE)
-        assert store.get("photos", "a.jpg").data == b"1"
+        assert store.get("photos", "a.jpg", LIMIT).data == b"1"
         distrustful = MinioStore(settings.model_copy(update={"ca_file": None}))
         with pytest.raises(Fatal, match="FACESTREAM_MINIO_CA_FILE"):
-            distrustful.get("photos", "a.jpg")
+            distrustful.get("photos", "a.jpg", LIMIT)
     finally:
         server.stop()
 

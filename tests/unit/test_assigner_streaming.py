@@ -17,7 +17,6 @@ from services.assigner.streaming import Assigner
 from shared import ids
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
 from shared.adapters.memory_stream import MemoryBroker, MemoryStream
-from shared.bucket_notification import bucket_events
 from shared.errors import Fatal, ObjectRefused, Transient
 from shared.events import (
     Box,
@@ -37,6 +36,7 @@ from shared.settings import BucketSettings
 from shared.streaming import About, encoded
 from shared.topics import DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED, IMAGES_UPLOADED
 from shared.worker import Worker, WorkerSettings
+from tests.told import told
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _ACCEPTED, _REJECTED = Verdict.ACCEPTED, Verdict.BLURRY
@@ -483,7 +483,7 @@ def test_crops_that_an_erasure_took_from_a_new_upload_are_made_again() -> None:
     world.arrive(event.model_copy(update={"faces": (lost, *event.faces[1:])}))
     world.run()
     (asked,) = world.broker.records(IMAGES_UPLOADED.name)
-    (wanted,) = bucket_events(asked)
+    (wanted,) = told(asked)
     assert (wanted.key, wanted.etag, wanted.sequencer, wanted.removed) == ("a.jpg", "xy", "0004", False)
     assert world.standing().keys() == accepted(event) - {lost.face_id}
     world.arrive(photo_event("a.jpg", "xy", 4))

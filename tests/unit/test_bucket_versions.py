@@ -4,15 +4,19 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from prometheus_client import REGISTRY
 
+from services.detector.settings import DetectorSettings
+from services.detector.step import detect
 from shared import notices
 from shared.adapters.memory import MemoryObjectStore
-from shared.bucket_notification import confirmed_events
+from shared.bucket_notification import bucket_events
 from shared.errors import ObjectRefused, Poison
-from shared.events import Outcome
+from shared.events import FacesDetected, Outcome
 from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord
 from shared.records import ImageRecord
+from shared.settings import BucketSettings
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
@@ -30,6 +34,19 @@ def store(*keys: str) -> MemoryObjectStore:
     return objects
 
 
+def removals(record: ConsumedRecord, objects: MemoryObjectStore) -> list[FacesDetected]:
+    """What the detector makes of a record."""
+    notices = bucket_events(record, "photos", PhotoRule())
+    found = [
+        detect(it, objects, lambda _: pytest.fail("decoded"), DetectorSettings(), BucketSettings()) for it in notices
+    ]
+    return [photo for photo in found if photo is not None]
+
+
+def still_there() -> float:
+    return REGISTRY.get_sample_value("facestream_dropped_total", {"reason": "still there"}) or 0.0
+
+
 @pytest.mark.parametrize(
     ("record", "version"),
     [
@@ -43,8 +60,8 @@ def store(*keys: str) -> MemoryObjectStore:
     ],
 )
 def test_a_removal_is_of_the_object_unless_one_version_was_deleted(record: ConsumedRecord, version: str | None) -> None:
-    (event,) = confirmed_events(record, store("a b.jpg.old"), PhotoRule())
-    assert (event.removed, event.key, event.version_id) == (True, "a b.jpg", version)
+    (photo,) = removals(record, store("a b.jpg.old"))
+    assert (photo.outcome, photo.photo.key, photo.photo.version_id) == (Outcome.REMOVED, "a b.jpg", version)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +72,9 @@ def test_a_removal_is_of_the_object_unless_one_version_was_deleted(record: Consu
     ],
 )
 def test_a_delete_marker_or_an_old_version_that_went_removes_nothing_that_is_there(record: ConsumedRecord) -> None:
-    assert confirmed_events(record, store("a b.jpg"), PhotoRule()) == []
+    before = still_there()
+    assert removals(record, store("a b.jpg")) == []
+    assert still_there() == before + 1
 
 
 def reconcilers(key: str) -> ConsumedRecord:
@@ -64,9 +83,9 @@ def reconcilers(key: str) -> ConsumedRecord:
 
 
 def test_what_the_reconciler_says_to_be_gone_is_asked_for_when_that_is_read() -> None:
-    assert confirmed_events(reconcilers("a b.jpg"), store("a b.jpg"), PhotoRule()) == []
-    (event,) = confirmed_events(reconcilers("a b.jpg"), store("a b.jpg.old"), PhotoRule())
-    assert (event.removed, event.key) == (True, "a b.jpg")
+    assert removals(reconcilers("a b.jpg"), store("a b.jpg")) == []
+    (photo,) = removals(reconcilers("a b.jpg"), store("a b.jpg.old"))
+    assert (photo.outcome, photo.photo.key) == (Outcome.REMOVED, "a b.jpg")
 
 
 @pytest.mark.parametrize("record", [reconcilers("a b.jpg"), notice("ObjectRemoved:DeleteMarkerCreated")])
@@ -77,8 +96,8 @@ def test_a_removal_of_which_the_bucket_does_not_speak_is_neither_believed_nor_fo
             raise ObjectRefused(msg)
 
     with pytest.raises(Poison, match=r"photos/a b\.jpg: AccessDenied"):
-        confirmed_events(record, Closed(), PhotoRule())
+        removals(record, Closed())
 
 
 def test_one_version_that_was_deleted_is_told_whatever_is_there() -> None:
-    assert len(confirmed_events(notice("ObjectRemoved:Delete", versionId="v7"), store("a b.jpg"), PhotoRule())) == 1
+    assert len(removals(notice("ObjectRemoved:Delete", versionId="v7"), store("a b.jpg"))) == 1

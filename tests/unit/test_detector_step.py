@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from PIL import Image
+from prometheus_client import REGISTRY
 
 from services.detector.faces import version_of
 from services.detector.finding import Finder, Finding
@@ -11,11 +12,14 @@ from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
 from shared import ids
 from shared.adapters.memory import MemoryObjectStore
+from shared.bucket_notification import Notice
 from shared.errors import ObjectRefused, Transient, Undecoded, Unreadable
 from shared.events import BucketEvent, FacesDetected, Outcome
+from shared.metrics import Drop
 from shared.models import LANDMARKS, located
 from shared.settings import BucketSettings
 from tests.failing_store import FailingStore
+from tests.limits import LIMIT
 from tests.samples import sample_photos
 
 SETTINGS = DetectorSettings()
@@ -47,7 +51,8 @@ def store(**photos: bytes) -> MemoryObjectStore:
 
 
 def run(objects: MemoryObjectStore, finder: Finder, *events: BucketEvent) -> list[FacesDetected]:
-    return [detect(event, objects, finder.find, SETTINGS, BUCKETS) for event in events]
+    found = [detect(Notice(event), objects, finder.find, SETTINGS, BUCKETS) for event in events]
+    return [photo for photo in found if photo is not None]
 
 
 def test_every_event_gets_its_outcome_in_the_same_order(finder: Finder) -> None:
@@ -68,7 +73,7 @@ def test_crops_are_stored_losslessly_under_the_key_that_the_event_names(finder: 
     (face,) = result.faces
     assert face.crop_key == ids.crop_key(face.face_id)
     assert face.face_id == ids.face_id(result.photo.image_id, version_of(SETTINGS), face.box)
-    data = objects.get("faces", face.crop_key).data
+    data = objects.get("faces", face.crop_key, LIMIT).data
     with Image.open(io.BytesIO(data)) as crop:
         assert (crop.format, crop.size, crop.mode) == ("PNG", (160, 160), "RGB")
 
@@ -83,17 +88,45 @@ def test_detecting_again_changes_nothing(finder: Finder) -> None:
 
 def test_the_event_names_the_content_where_it_can_and_the_store_where_not(finder: Finder) -> None:
     objects = store(a=pixel())
-    stored = objects.get("photos", "a.jpg").etag
+    stored = objects.get("photos", "a.jpg", LIMIT).etag
     (said,), (read,) = run(objects, finder, event(etag="abc")), run(objects, finder, event())
     assert (said.photo.etag, read.photo.etag) == ("abc", stored)
     assert read.photo.image_id == ids.image_id(read.photo.object_id, None, stored)
 
 
-def test_a_file_that_is_too_large_is_not_read(finder: Finder) -> None:
-    objects = FailingStore(AssertionError("it was read"))
-    (result,) = run(objects, finder, event(size=SETTINGS.max_bytes + 1, etag="abc"))
-    assert result.outcome is Outcome.UNREADABLE
-    assert result.reason == "268,435,457 bytes, at most 268,435,456 allowed"
+@pytest.mark.parametrize("said", [0, 10, 300, 2**63 - 1])
+@pytest.mark.parametrize("etag", [None, "abc"])
+def test_a_photograph_that_is_too_large_is_unreadable_whatever_its_event_says(said: int, etag: str | None) -> None:
+    small = DetectorSettings(max_bytes=100)
+    told = Notice(event(size=said, etag=etag))
+    result = detect(told, store(a=bytes(300)), lambda _: pytest.fail("it was decoded"), small, BUCKETS)
+    assert result is not None
+    assert (result.outcome, result.reason) == (Outcome.UNREADABLE, "300 bytes, at most 100 allowed")
+    assert (result.passing, result.photo.size) == (False, 300)
+
+
+@pytest.mark.parametrize("said", [0, 10, SETTINGS.max_bytes + 1, 2**63 - 1])
+def test_a_photograph_has_the_size_that_was_read_and_not_that_which_was_told(finder: Finder, said: int) -> None:
+    (result,) = run(store(a=pixel()), finder, event(size=said))
+    assert (result.outcome, result.photo.size) == (Outcome.DETECTED, len(pixel()))
+
+
+def dropped(reason: Drop) -> float:
+    return REGISTRY.get_sample_value("facestream_dropped_total", {"reason": reason}) or 0.0
+
+
+@pytest.mark.parametrize("removed", [False, True])
+@pytest.mark.parametrize("reason", [Drop.OTHER_BUCKET, Drop.OTHER_CHANGE, Drop.NO_PHOTOGRAPH])
+def test_what_is_dropped_is_counted_and_the_store_is_not_asked(reason: Drop, *, removed: bool) -> None:
+    class Untouched(FailingStore):
+        def exists(self, bucket: str, key: str) -> bool:
+            pytest.fail(f"{bucket}/{key} was asked for")
+
+    before = dropped(reason)
+    notice = Notice(event(removed=removed), dropped=reason, is_doubtful=removed)
+    objects = Untouched(AssertionError("it was read"))
+    assert detect(notice, objects, lambda _: pytest.fail("it was decoded"), SETTINGS, BUCKETS) is None
+    assert dropped(reason) == before + 1
 
 
 def test_a_refused_object_is_unreadable_with_the_reason_of_the_store(finder: Finder) -> None:
@@ -107,7 +140,9 @@ def test_what_the_bytes_are_does_not_pass_and_want_of_memory_does() -> None:
         def failing(_: bytes) -> Finding:
             raise reason
 
-        return detect(event(), store(a=pixel()), failing, SETTINGS, BucketSettings())
+        found = detect(Notice(event()), store(a=pixel()), failing, SETTINGS, BucketSettings())
+        assert found is not None
+        return found
 
     assert not find(Unreadable("truncated JPEG")).passing
     assert find(Undecoded("not enough memory to decode it")).passing

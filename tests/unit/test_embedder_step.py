@@ -138,7 +138,7 @@ def test_a_face_whose_crop_is_gone_is_rejected_and_its_photo_flows_on() -> None:
 
 def test_a_face_whose_crop_may_not_be_read_is_rejected() -> None:
     class Locked(MemoryObjectStore):
-        def get(self, bucket: str, key: str) -> StoredObject:
+        def get(self, bucket: str, key: str, limit: int) -> StoredObject:  # noqa: ARG002  of the port
             raise ObjectRefused(bucket, key)
 
     (embedded,) = embed([a_photo("1.jpg", a_face("a"))], Locked())
@@ -147,7 +147,7 @@ def test_a_face_whose_crop_may_not_be_read_is_rejected() -> None:
 
 def test_a_store_that_does_not_answer_stops_the_batch() -> None:
     class Silent(MemoryObjectStore):
-        def get(self, bucket: str, key: str) -> StoredObject:
+        def get(self, bucket: str, key: str, limit: int) -> StoredObject:  # noqa: ARG002  of the port
             raise Transient(bucket, key)
 
     with pytest.raises(Transient):

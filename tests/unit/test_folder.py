@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from shared.adapters import folder
 from shared.adapters.folder import FolderStore
-from shared.errors import InvalidInput, ObjectError, ObjectMissing, ObjectRefused, Transient
+from shared.errors import InvalidInput, ObjectError, ObjectMissing, ObjectRefused, ObjectTooLarge, Transient
+from tests.limits import LIMIT
 
 _NAMES = st.binary(min_size=1, max_size=80).filter(lambda name: name[:1] != b"." and not set(name) & set(b"/\0"))
 _NOBODY = 65534
@@ -60,7 +62,7 @@ def test_files_with_any_bytes_in_their_names_are_listed_in_order_and_got(names: 
         store = FolderStore({"photos": Path(root)})
         keys = _keys(store)
         assert keys == sorted(keys, key=str.encode)
-        assert {store.get("photos", key).data for key in keys} == names
+        assert {store.get("photos", key, LIMIT).data for key in keys} == names
         store.remove("photos", keys)
         assert os.listdir(root) == []  # noqa: PTH208  Path has no such list
 
@@ -77,7 +79,7 @@ def test_putting_any_key_either_is_refused_or_makes_exactly_that_key(key: str) -
             assert _keys(store) == []
         else:
             assert _keys(store) == [key]
-            assert store.get("photos", key).data == b"1"
+            assert store.get("photos", key, LIMIT).data == b"1"
         assert os.listdir(outside) == ["root"]  # noqa: PTH208  Path has no such list
 
 
@@ -96,7 +98,7 @@ def test_names_that_are_no_utf8_and_backslashes_are_escaped(
 ) -> None:
     (root / os.fsdecode(name)).write_bytes(b"1")
     assert _keys(store) == [key]
-    assert store.get("photos", key).data == b"1"
+    assert store.get("photos", key, LIMIT).data == b"1"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_texts_that_are_no_key_name_nothing_and_cannot_be_put(root: Path, store:
     for name in ("A", "x", "a", "b"):
         (root / name).write_bytes(b"1")
     with pytest.raises(ObjectMissing):
-        store.get("photos", key)
+        store.get("photos", key, LIMIT)
     with pytest.raises(ObjectRefused):
         store.put("photos", key, b"1", "image/jpeg")
     store.remove("photos", [key])
@@ -137,7 +139,7 @@ def test_names_that_begin_with_a_dot_are_no_keys(root: Path, store: FolderStore)
     assert _keys(store) == []
     for key in ("._a.jpg", ".thumbnails/a.jpg"):
         with pytest.raises(ObjectMissing):
-            store.get("photos", key)
+            store.get("photos", key, LIMIT)
         with pytest.raises(ObjectRefused):
             store.put("photos", key, b"1", "image/jpeg")
 
@@ -154,7 +156,7 @@ def test_a_pipe_a_socket_and_a_device_are_listed_and_refused_at_once(root: Path,
         ]
         for key in ("pipe.jpg", "socket.jpg", "zero.jpg"):
             with pytest.raises(ObjectRefused, match=key):
-                store.get("photos", key)
+                store.get("photos", key, LIMIT)
 
 
 def test_links_that_lead_nowhere_are_listed_and_refused(root: Path, store: FolderStore) -> None:
@@ -162,9 +164,9 @@ def test_links_that_lead_nowhere_are_listed_and_refused(root: Path, store: Folde
     (root / "itself.jpg").symlink_to("itself.jpg")
     assert _keys(store) == ["dangling.jpg", "itself.jpg"]
     with pytest.raises(ObjectRefused, match="a link that leads nowhere"):
-        store.get("photos", "dangling.jpg")
+        store.get("photos", "dangling.jpg", LIMIT)
     with pytest.raises(ObjectRefused, match="symbolic links"):
-        store.get("photos", "itself.jpg")
+        store.get("photos", "itself.jpg", LIMIT)
 
 
 def test_links_that_lead_outside_are_followed(root: Path, store: FolderStore, tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_links_that_lead_outside_are_followed(root: Path, store: FolderStore, tm
     (root / "b.jpg").symlink_to(tmp_path / "single.jpg")
     (root / "linked").symlink_to(tmp_path / "album")
     assert _keys(store) == ["b.jpg", "linked/a.jpg"]
-    assert [store.get("photos", key).data for key in _keys(store)] == [b"2", b"1"]
+    assert [store.get("photos", key, LIMIT).data for key in _keys(store)] == [b"2", b"1"]
     assert _keys(store, "linked/") == ["linked/a.jpg"]
 
 
@@ -196,7 +198,7 @@ def test_links_to_what_is_listed_itself_are_passed_over_and_told(root: Path, sto
         ("best/absolute.jpg", True),
         ("best/relative.jpg", True),
     ]
-    assert store.get("photos", "best/relative.jpg").data == b"1", "a link is passed over in listings only"
+    assert store.get("photos", "best/relative.jpg", LIMIT).data == b"1", "a link is passed over in listings only"
 
 
 def test_a_link_to_a_folder_above_the_root_is_passed_over(root: Path) -> None:
@@ -236,7 +238,7 @@ def test_a_link_to_a_hidden_name_is_followed_since_nothing_else_lists_it(root: P
     (root / "kept").symlink_to(".git/annex/objects")
     assert _keys(store) == ["a.jpg"]
     assert _walked(store) == [("a.jpg", False), ("kept/SHA256E-1.jpg", True)]
-    assert store.get("photos", "a.jpg").data == b"1"
+    assert store.get("photos", "a.jpg", LIMIT).data == b"1"
 
 
 def test_a_link_whose_target_goes_stays_listed(root: Path, store: FolderStore) -> None:
@@ -246,7 +248,7 @@ def test_a_link_whose_target_goes_stays_listed(root: Path, store: FolderStore) -
     (root / "a.jpg").unlink()
     assert _keys(store) == ["b.jpg"]
     with pytest.raises(ObjectRefused, match="a link that leads nowhere"):
-        store.get("photos", "b.jpg")
+        store.get("photos", "b.jpg", LIMIT)
 
 
 def test_the_beginning_of_a_file_is_read_without_the_rest(root: Path, store: FolderStore) -> None:
@@ -280,7 +282,7 @@ def test_a_file_without_permission_is_listed_and_refused(root: Path, store: Fold
     (root / "a.jpg").chmod(0)
     assert [(info.key, info.size) for info in store.list("photos")] == [("a.jpg", 3)]
     with pytest.raises(ObjectRefused, match=r"photos/a\.jpg: permission denied"):
-        store.get("photos", "a.jpg")
+        store.get("photos", "a.jpg", LIMIT)
 
 
 @pytest.mark.usefixtures("as_ordinary_user")
@@ -296,12 +298,12 @@ def test_a_folder_without_permission_is_one_object_that_is_refused(root: Path, s
         assert _keys(store, "closed/b") == []
         for key in ("closed/", "closed/b.jpg"):
             with pytest.raises(ObjectRefused, match="permission denied"):
-                store.get("photos", key)
+                store.get("photos", key, LIMIT)
     finally:
         (root / "closed").chmod(0o755)
     assert _keys(store) == ["closed.jpg", "closed/b.jpg", "open.jpg"]
     with pytest.raises(ObjectMissing):
-        store.get("photos", "closed/")
+        store.get("photos", "closed/", LIMIT)
 
 
 @pytest.mark.usefixtures("as_ordinary_user")
@@ -312,7 +314,7 @@ def test_files_in_a_folder_that_may_be_listed_and_not_entered_are_refused(root: 
     try:
         assert [(info.key, info.size) for info in store.list("photos")] == [("closed/b.jpg", 0)]
         with pytest.raises(ObjectRefused, match="permission denied"):
-            store.get("photos", "closed/b.jpg")
+            store.get("photos", "closed/b.jpg", LIMIT)
     finally:
         (root / "closed").chmod(0o755)
 
@@ -345,7 +347,7 @@ def test_a_full_disk_is_told_with_the_bytes_needed_and_leaves_nothing_behind(
     with pytest.raises(Transient, match=r"no space left on device .*1000 bytes"):
         store.put("photos", "a", b"1" * 1000, "image/png")
     assert [path.name for path in root.iterdir()] == ["a"]
-    assert store.get("photos", "a").data == b"old"
+    assert store.get("photos", "a", LIMIT).data == b"old"
 
 
 def test_an_unfinished_file_of_a_killed_process_is_not_listed(
@@ -378,12 +380,12 @@ def test_a_vanished_root_is_no_empty_bucket(tmp_path: Path) -> None:
     with pytest.raises(Transient, match="expected a folder"):
         list(store.list("photos"))
     with pytest.raises(Transient, match="expected a folder"):
-        store.get("photos", "a.jpg")
+        store.get("photos", "a.jpg", LIMIT)
 
 
 def test_an_unknown_bucket_is_named_with_the_known_ones(store: FolderStore) -> None:
     with pytest.raises(InvalidInput, match="bucket faces: expected one of photos"):
-        store.get("faces", "a.jpg")
+        store.get("faces", "a.jpg", LIMIT)
 
 
 @pytest.mark.slow
@@ -402,7 +404,7 @@ def test_a_folder_nested_deeper_than_any_path_is_listed_and_refused(root: Path, 
     (key,) = _keys(store)
     assert key.endswith("d/")
     with pytest.raises(ObjectRefused, match="file name too long"):
-        store.get("photos", key)
+        store.get("photos", key, LIMIT)
     subprocess.run(["rm", "-r", root / ("d" * 200)], check=True)
 
 
@@ -443,7 +445,7 @@ def test_a_process_that_is_out_of_files_says_so_and_blames_no_photograph(
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(Transient, match="too many open files"):
-        store.get("photos", "a.jpg")
+        store.get("photos", "a.jpg", LIMIT)
 
 
 def test_a_damaged_disk_is_the_trouble_of_one_object(
@@ -456,4 +458,22 @@ def test_a_damaged_disk_is_the_trouble_of_one_object(
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(ObjectError, match=r"photos/a\.jpg: input/output error"):
-        store.get("photos", "a.jpg")
+        store.get("photos", "a.jpg", LIMIT)
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_up_to_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(bytes(10))
+    real = os.fstat
+
+    def before(descriptor: int) -> os.stat_result:
+        found = list(real(descriptor))
+        found[stat.ST_SIZE] = 3  # the rest comes after this
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "fstat", before)
+    store = FolderStore({"photos": tmp_path})
+    assert store.get("photos", "a", 10).data == bytes(10)
+    with pytest.raises(ObjectTooLarge, match="^more than 9 bytes, at most 9 allowed$"):
+        store.get("photos", "a", 9)

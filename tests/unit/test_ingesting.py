@@ -19,6 +19,7 @@ from shared.photo_names import Reason
 from shared.photo_rule import PhotoRule
 from shared.ports import FolderEntry, ObjectInfo, StoredObject
 from tests.beside_photographs import keep_beside_photographs
+from tests.limits import LIMIT
 
 _NOTES = Counter({Reason.DOCUMENT: 1})
 
@@ -67,7 +68,7 @@ def test_photographs_are_put_under_their_paths_with_their_type_and_other_files_a
     store = Store()
     assert send(folder, store) == Uploaded(sent=3, passed_over=_NOTES)
     assert store.types == {"3.PNG": "image/png", "a/1.jpg": "image/jpeg", "a/2.cr2": "application/octet-stream"}
-    assert store.get("photos", "a/1.jpg").data == b"a/1.jpg"
+    assert store.get("photos", "a/1.jpg", LIMIT).data == b"a/1.jpg"
 
 
 def test_only_photographs_are_uploaded_and_what_is_not_is_told_by_its_reason(
@@ -151,10 +152,10 @@ def test_no_more_photographs_are_held_than_twice_the_threads() -> None:
         def head(self, bucket: str, key: str, size: int) -> bytes:
             raise NotImplementedError  # no name needs it
 
-        def get(self, bucket: str, key: str) -> StoredObject:  # noqa: ARG002  of the port
+        def get(self, bucket: str, key: str, limit: int) -> StoredObject:  # noqa: ARG002  of the port
             self.held += 1
             self.most = max(self.most, self.held)
-            return StoredObject(b"x", "etag")
+            return StoredObject(b"x", "etag", 1)
 
         def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port
             self.held -= 1

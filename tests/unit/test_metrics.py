@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.bucket_notification import bucket_events
+from shared.bucket_notification import bucket_events, count
 from shared.notices import uploaded
+from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord, ObjectInfo
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -17,6 +18,11 @@ _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 def consumed(value: bytes | None) -> ConsumedRecord:
     return ConsumedRecord("images.uploaded", 0, 0, b"photos/a", value, {}, _NOW)
+
+
+def heard(value: bytes | None) -> None:
+    for notice in bucket_events(consumed(value), "photos", PhotoRule()):
+        count(notice)
 
 
 def notices(source: str) -> float:
@@ -31,15 +37,15 @@ def test_a_notice_of_the_bucket_and_one_of_the_reconciler_are_counted_apart(even
     body = json.loads(ours)
     body["Records"][0]["eventSource"] = event_source
     before = notices("bucket"), notices("reconciler")
-    bucket_events(consumed(ours))
+    heard(ours)
     assert (notices("bucket"), notices("reconciler")) == (before[0], before[1] + 1)
-    bucket_events(consumed(json.dumps(body).encode()))
+    heard(json.dumps(body).encode())
     assert (notices("bucket"), notices("reconciler")) == (before[0] + 1, before[1] + 1)
 
 
 def test_a_photograph_that_is_tried_again_is_not_counted_as_a_lost_notification() -> None:
     before = notices("reconciler"), notices("retry")
-    bucket_events(consumed(uploaded("photos", ObjectInfo("a", 4, _NOW, "e"), retry=True).value))
+    heard(uploaded("photos", ObjectInfo("a", 4, _NOW, "e"), retry=True).value)
     assert (notices("reconciler"), notices("retry")) == (before[0], before[1] + 1)
 
 
@@ -55,6 +61,9 @@ def test_what_has_not_happened_yet_stands_at_zero() -> None:
         'facestream_assignments_total{result="unknown"}',
         'facestream_dropped_total{reason="duplicate"}',
         'facestream_dropped_total{reason="not a photograph"}',
+        'facestream_dropped_total{reason="other bucket"}',
+        'facestream_dropped_total{reason="other change"}',
+        'facestream_dropped_total{reason="still there"}',
         'facestream_reclusterings_total{outcome="failed"}',
         'facestream_clusters_changed_total{change="merged into"}',
     ):

@@ -20,6 +20,7 @@ from urllib3.exceptions import (
 
 from shared.adapters.minio import MinioSettings, MinioStore, _errors
 from shared.errors import FacestreamError, Fatal, InvalidInput, ObjectMissing, ObjectRefused, Transient
+from tests.limits import LIMIT
 
 _POOL = urllib3.HTTPConnectionPool("host")
 
@@ -78,7 +79,7 @@ def test_what_is_configured_wrongly_says_what_to_do(code: str) -> None:
 
 
 _CALLS: list[Callable[[MinioStore], object]] = [
-    lambda store: store.get("photos", "a.jpg"),
+    lambda store: store.get("photos", "a.jpg", LIMIT),
     lambda store: store.exists("photos", "a.jpg"),
 ]
 
@@ -124,9 +125,9 @@ def test_what_is_refused_for_another_reason_than_rights_does_not_ask_for_the_buc
 ) -> None:
     store = _refusing(monkeypatch, code, AssertionError("the bucket was asked for"))
     with pytest.raises(ObjectRefused, match=code):
-        store.get("photos", "a.jpg")
+        store.get("photos", "a.jpg", LIMIT)
 
 
 def test_a_store_that_fails_while_the_bucket_is_looked_at_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Transient):
-        _refusing(monkeypatch, "AccessDenied", _s3("SlowDown", 503)).get("photos", "a.jpg")
+        _refusing(monkeypatch, "AccessDenied", _s3("SlowDown", 503)).get("photos", "a.jpg", LIMIT)

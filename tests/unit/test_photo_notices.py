@@ -10,14 +10,18 @@ from urllib.parse import quote_plus
 import pytest
 from prometheus_client import REGISTRY
 
+from services.detector.settings import DetectorSettings
+from services.detector.step import detect
 from shared import notices
 from shared.adapters.memory import MemoryObjectStore
-from shared.bucket_notification import confirmed_events
-from shared.events import BucketEvent, FacesDetected, Outcome, Photo
+from shared.bucket_notification import Notice, bucket_events
+from shared.events import FacesDetected, Outcome, Photo
 from shared.photo_rule import PhotoRule, PhotoSettings
 from shared.ports import ConsumedRecord, ObjectInfo, ProducedRecord, StoredObject
+from shared.settings import BucketSettings
 from shared.streaming import PhotoStep
 from shared.topics import FACES_DETECTED
+from tests.told import told
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _NO_PHOTOGRAPHS = (
@@ -47,7 +51,7 @@ def notice(*keys: str, name: str = "s3:ObjectCreated:Put") -> ConsumedRecord:
 class Untouched(MemoryObjectStore):
     """An object store that nobody is to ask anything."""
 
-    def get(self, bucket: str, key: str) -> StoredObject:
+    def get(self, bucket: str, key: str, limit: int) -> StoredObject:  # noqa: ARG002  of the port
         pytest.fail(f"{bucket}/{key} was read")
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -65,34 +69,35 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_what_is_no_photograph_by_its_key_is_dropped_counted_and_not_read(threads: ThreadPoolExecutor) -> None:
-    def detected(event: BucketEvent) -> FacesDetected:
-        pytest.fail(f"{event.key} was processed")
+    def detected(notice: Notice) -> FacesDetected | None:
+        return detect(notice, Untouched(), lambda _: pytest.fail("decoded"), DetectorSettings(), BucketSettings())
 
-    read = partial(confirmed_events, objects=Untouched(), rule=PhotoRule())
+    read = partial(bucket_events, bucket="photos", rule=PhotoRule())
     before = dropped()
     assert PhotoStep("detector", read, detected, list, FACES_DETECTED, threads)([notice(*_NO_PHOTOGRAPHS)]) == []
     assert dropped() == before + len(_NO_PHOTOGRAPHS)
 
 
 def test_photographs_beside_them_go_on_and_names_that_say_nothing_too(threads: ThreadPoolExecutor) -> None:
-    def detected(event: BucketEvent) -> FacesDetected:
+    def detected(notice: Notice) -> FacesDetected | None:
+        event = notice.event
+        if notice.dropped:
+            return None
         photo = Photo(
             bucket=event.bucket, key=event.key, object_id="o", image_id="i", etag="e", size=3, uploaded_at=_TIME
         )
         return FacesDetected(photo=photo, outcome=Outcome.DETECTED)
 
     keys = ["a b.jpg", "photo.jpg_large", "2020.01.02 12.30.45", "plain", "größe.HEIC"]
-    read = partial(confirmed_events, objects=Untouched(), rule=PhotoRule())
+    read = partial(bucket_events, bucket="photos", rule=PhotoRule())
     given = PhotoStep("detector", read, detected, list, FACES_DETECTED, threads)([notice(*_NO_PHOTOGRAPHS, *keys)])
     assert [FacesDetected.model_validate_json(record.value or b"").photo.key for record in given] == keys
 
 
 def test_a_removal_is_never_dropped() -> None:
     # It may have been taken for a photograph under another rule, and have faces.
-    before = dropped()
-    found = confirmed_events(notice(*_NO_PHOTOGRAPHS, name="s3:ObjectRemoved:Delete"), Untouched(), PhotoRule())
+    found = told(notice(*_NO_PHOTOGRAPHS, name="s3:ObjectRemoved:Delete"))
     assert [(event.key, event.removed) for event in found] == [(key, True) for key in _NO_PHOTOGRAPHS]
-    assert dropped() == before
 
 
 _LISTED = ObjectInfo(".trash/a.jpg", 3, _TIME, "e")
@@ -106,15 +111,13 @@ _PHOTO = Photo(bucket="photos", key=".trash/a.jpg", object_id="o", image_id="i",
 )
 def test_what_we_announce_ourselves_is_not_dropped(announced: ProducedRecord) -> None:
     # It has faces from another rule, which stay for ever where nobody hears of the object again.
-    before = dropped()
     record = ConsumedRecord(announced.topic, 0, 0, announced.key, announced.value, {}, _TIME)
-    assert [event.key for event in confirmed_events(record, Untouched(), PhotoRule())] == [".trash/a.jpg"]
-    assert dropped() == before
+    assert [event.key for event in told(record)] == [".trash/a.jpg"]
 
 
 def test_the_settings_decide_in_the_stream_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACESTREAM_PHOTOS_IGNORE", "memes")
     monkeypatch.setenv("FACESTREAM_PHOTOS_IGNORE_KNOWN", "false")
     rule = PhotoRule.of(PhotoSettings())
-    found = confirmed_events(notice("Memes/a.jpg", "@eaDir/a.jpg", "a.jpg"), Untouched(), rule)
-    assert [event.key for event in found] == ["@eaDir/a.jpg", "a.jpg"]
+    found = bucket_events(notice("Memes/a.jpg", "@eaDir/a.jpg", "a.jpg"), "photos", rule)
+    assert [notice.event.key for notice in found if not notice.dropped] == ["@eaDir/a.jpg", "a.jpg"]

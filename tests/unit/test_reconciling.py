@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cli.jobs.reconcile_report import Report
 from cli.jobs.reconciling import reconcile
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.bucket_notification import RECONCILER, RETRY, bucket_events
+from shared.bucket_notification import RECONCILER, RETRY
 from shared.errors import ObjectRefused
 from shared.events import BucketEvent, Outcome
 from shared.ids import image_id, object_id
@@ -21,6 +21,8 @@ from shared.notices import removed
 from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord, ObjectInfo, ProducedRecord
 from shared.records import ImageRecord
+from tests.limits import LIMIT
+from tests.told import told
 
 _NOW = datetime.now(UTC)
 
@@ -35,7 +37,7 @@ class Heard:
     def write(self, records: Sequence[ProducedRecord]) -> None:
         for record in records:
             consumed = ConsumedRecord(record.topic, 0, 0, record.key, record.value, {}, _NOW)
-            self.events += bucket_events(consumed)
+            self.events += told(consumed)
             self.sources += [told["eventSource"] for told in json.loads(record.value or b"")["Records"]]
             assert record.key == f"{self.events[-1].bucket}/{self.events[-1].key}".encode()
 
@@ -45,7 +47,7 @@ def image(
 ) -> ImageRecord:
     store = MemoryObjectStore()
     store.put("b", "k", data, "")
-    etag, its_object = store.get("b", "k").etag, object_id(bucket, key)
+    etag, its_object = store.get("b", "k", LIMIT).etag, object_id(bucket, key)
     return ImageRecord(
         image_id=image_id(its_object, None, f"{etag} {outcome}"),
         object_id=its_object,

@@ -37,6 +37,7 @@ from shared.settings import BucketSettings
 from shared.streaming import decoded, photo_record
 from shared.topics import FACES_ASSIGNED, FACES_DETECTED, FACES_EMBEDDED, IMAGES_PROCESSED, IMAGES_UPLOADED
 from shared.worker import Step, Worker, WorkerSettings
+from tests.limits import LIMIT
 from tests.turns import InTurns, Turns
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
@@ -161,7 +162,7 @@ def _detected(event: BucketEvent, objects: MemoryObjectStore) -> FacesEmbedded:
     if event.removed:
         return FacesEmbedded(photo=photo, outcome=Outcome.REMOVED)
     try:
-        content = objects.get(event.bucket, event.key).data.decode()
+        content = objects.get(event.bucket, event.key, LIMIT).data.decode()
     except ObjectError:
         return FacesEmbedded(photo=photo, outcome=Outcome.UNREADABLE, reason="gone")
     faces = []
@@ -187,7 +188,7 @@ def _detected(event: BucketEvent, objects: MemoryObjectStore) -> FacesEmbedded:
 
 def _embedded(face: EmbeddedFace, objects: MemoryObjectStore) -> EmbeddedFace:
     with suppress(ObjectError):
-        objects.get("faces", face.crop_key)
+        objects.get("faces", face.crop_key, LIMIT)
         return face
     return replace(face, verdict=Verdict.CROP_MISSING, vector=None, model_id=None)
 

@@ -176,7 +176,7 @@ def test_an_empty_report_says_so(of: Album, sentence: str, tmp_path: Path) -> No
 
 def test_a_report_that_fails_half_way_leaves_the_old_one(small: Album, tmp_path: Path) -> None:
     class Failing(MemoryObjectStore):
-        def get(self, bucket: str, key: str) -> StoredObject:
+        def get(self, bucket: str, key: str, limit: int) -> StoredObject:  # noqa: ARG002  of the port
             raise Transient(bucket + key)
 
     path = tmp_path / "report.html"

@@ -10,7 +10,7 @@ import cli
 import services
 import shared
 from shared.errors import InvalidInput
-from shared.settings import SECTIONS, Settings, check_environment
+from shared.settings import SECTIONS, BucketSettings, Settings, check_environment
 from shared.worker import WorkerSettings
 
 
@@ -32,6 +32,13 @@ def test_every_section_of_the_environment_is_listed() -> None:
         "FACESTREAM_MODELS_",
         "FACESTREAM_SECRETS_",
     }
+
+
+@pytest.mark.parametrize("settings", [{"photos": "x", "faces": "x"}, {"photos": "faces"}, {"faces": "photos"}])
+def test_one_bucket_for_photographs_and_crops_is_refused(settings: dict[str, str]) -> None:
+    # Every crop would be announced as a photograph, whose crop is one again.
+    with pytest.raises(InvalidInput, match=r"^FACESTREAM_BUCKET: .*expected two buckets, found (x|photos|faces) for"):
+        BucketSettings(**settings)
 
 
 @pytest.mark.parametrize(

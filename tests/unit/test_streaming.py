@@ -13,9 +13,12 @@ import pytest
 from shared.bucket_notification import bucket_events
 from shared.errors import Poison, Transient
 from shared.events import BucketEvent, FacesDetected, FacesEmbedded, FacesScreened, Outcome, Photo
+from shared.metrics import Drop
+from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.streaming import About, PhotoStep, decoded, encoded, one
 from shared.topics import FACES_ASSIGNED, FACES_SCREENED, MAX_MESSAGE_BYTES, TOPICS
+from tests.told import told
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _PHOTO = Photo(
@@ -197,34 +200,35 @@ def notification(name: str = "s3:ObjectCreated:Put", **changed: object) -> bytes
 
 
 def test_a_notification_of_minio_says_which_object_was_written() -> None:
-    assert bucket_events(record(notification())) == [
+    assert told(record(notification())) == [
         BucketEvent(bucket="photos", key="a b/é.jpg", size=4, etag="e", sequencer="18B2", occurred_at=_TIME)
     ]
 
 
 def test_a_notification_says_which_object_is_gone() -> None:
-    (event,) = bucket_events(record(notification("s3:ObjectRemoved:Delete", size=0, eTag="", versionId="")))
+    (event,) = told(record(notification("s3:ObjectRemoved:Delete", size=0, eTag="", versionId="")))
     assert (event.removed, event.etag, event.key) == (True, None, "a b/é.jpg")
 
 
 def test_the_version_of_a_bucket_that_keeps_versions_is_kept() -> None:
-    assert bucket_events(record(notification(versionId="v7")))[0].version_id == "v7"
+    assert told(record(notification(versionId="v7")))[0].version_id == "v7"
 
 
 @pytest.mark.parametrize("name", ["s3:ObjectCreated:PutTagging", "s3:ObjectAccessed:Get", "s3:TestEvent"])
 def test_what_leaves_the_picture_as_it_is_is_no_event(name: str) -> None:
-    assert bucket_events(record(notification(name))) == []
+    (notice,) = bucket_events(record(notification(name)), "photos", PhotoRule())
+    assert notice.dropped is Drop.OTHER_CHANGE
 
 
 def test_one_notification_may_tell_of_several_objects(threads: Executor) -> None:
     body = json.loads(notification())
     body["Records"] *= 3
-    step = PhotoStep("detector", bucket_events, lambda _: _DETECTED, list, FACES_SCREENED, threads)
-    assert len(bucket_events(record(json.dumps(body).encode()))) == 3
+    step = PhotoStep("detector", told, lambda _: _DETECTED, list, FACES_SCREENED, threads)
+    assert len(told(record(json.dumps(body).encode()))) == 3
     assert len(step([record(json.dumps(body).encode()), record(notification(), offset=8)])) == 4
 
 
 @pytest.mark.parametrize("value", [b"{}", b'{"Records": [{}]}', notification(sequencer="not hex"), b"null"])
 def test_what_is_no_notification_is_poison(value: bytes) -> None:
     with pytest.raises(Poison, match="expected Notification as JSON"):
-        bucket_events(record(value))
+        told(record(value))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from PIL import Image, UnidentifiedImageError
 
 from shared.errors import ObjectError
-from shared.ports import ObjectStore
+from shared.ports import LARGEST_CROP, ObjectStore
 
 # Sharp at twice the 80 pixels of a tile while the page stays below some 10 MB; with more faces, weight counts.
 _FINE, _FINE_UP_TO = 160, 2_000
@@ -24,7 +24,7 @@ def thumbnails(objects: ObjectStore, bucket: str, crop_keys: Iterable[str], widt
     """Yield a square WebP of `width` pixels in base64 for each crop; an empty text where there is no readable crop."""
     for key in crop_keys:
         try:
-            with Image.open(io.BytesIO(objects.get(bucket, key).data)) as crop:
+            with Image.open(io.BytesIO(objects.get(bucket, key, LARGEST_CROP).data)) as crop:
                 picture = crop.convert("RGB").resize((width, width), Image.Resampling.LANCZOS)
         except (ObjectError, UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
             yield ""  # the face stays on the page, without its picture
