@@ -21,6 +21,7 @@ _REMOVED = "ObjectRemoved:"
 _OF_VERSION = {"ObjectRemoved:Delete", "ObjectRemoved:NoOP"}
 _DELETE_MARKER = "ObjectRemoved:DeleteMarkerCreated"
 _WITHOUT_VERSIONS = "null"  # the version of every object that was written while the bucket kept none
+_LONGEST = 1024  # bytes of a key, by S3; and characters of what else of an object goes into every later event
 _ROOM = timedelta(days=366)  # more than is ever added to the time of a notice
 
 RECONCILER = "facestream:reconcile"
@@ -41,16 +42,24 @@ def _in_calendar(time: datetime) -> datetime:
     return time
 
 
+def _key(quoted: str) -> str:
+    key = unquote_plus(quoted)
+    if not 0 < (size := len(key.encode())) <= _LONGEST:
+        msg = f"expected the key of an object, of 1 to {_LONGEST:,} bytes, found one of {size:,}"
+        raise ValueError(msg)
+    return key
+
+
 class _Bucket(BaseModel):
     name: str
 
 
 class _Object(BaseModel):
-    key: str
+    key: Annotated[str, AfterValidator(_key)]
     size: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    etag: Annotated[str | None, Field(alias="eTag")] = None
-    version_id: Annotated[str | None, Field(alias="versionId")] = None
-    sequencer: Annotated[str | None, Field(pattern="^[0-9A-Fa-f]+$")] = None
+    etag: Annotated[str | None, Field(alias="eTag", max_length=_LONGEST)] = None
+    version_id: Annotated[str | None, Field(alias="versionId", max_length=_LONGEST)] = None
+    sequencer: Annotated[str | None, Field(pattern="^[0-9A-Fa-f]+$", max_length=_LONGEST)] = None
 
 
 class _S3(BaseModel):
@@ -118,7 +127,7 @@ def _notice(record: _Record, bucket: str, rule: PhotoRule) -> Notice:
     removed = name.startswith(_REMOVED)
     event = BucketEvent(
         bucket=record.s3.bucket.name,
-        key=unquote_plus(changed.key),
+        key=changed.key,
         size=changed.size,
         etag=changed.etag.strip('"') if changed.etag else None,
         version_id=_version(changed.version_id) if not removed or name in _OF_VERSION else None,

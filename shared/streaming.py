@@ -18,9 +18,10 @@ from shared.events import Message, PhotoEvent
 from shared.ids import event_id
 from shared.metrics import count_photos, timed
 from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import MAX_MESSAGE_BYTES, Topic
+from shared.topics import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, Topic
 
 _TRACE = ("traceparent", "tracestate")
+_MAX_BESIDE = (MAX_RECORD_BYTES - MAX_MESSAGE_BYTES) // 2  # bytes of key and trace; those of the other headers are few
 _Event = TypeVar("_Event", bound=BaseModel)
 _Taken = TypeVar("_Taken")
 _Ready = TypeVar("_Ready")
@@ -65,8 +66,9 @@ class Following:
             "ce_time": time.isoformat().encode(),
             "content-type": b"application/json",
         }
-        if trace:
-            self._headers.update((name, trace[name]) for name in _TRACE if name in trace)
+        carried = {name: trace[name] for name in _TRACE if name in trace} if trace else {}
+        self._headers.update(carried)
+        self._carried = sum(map(len, carried.values()))
 
     def encoded(
         self, topic: Topic, key: str, event: Message | None, *, subject: str, cause: str, generation: int = 0
@@ -78,7 +80,11 @@ class Following:
         kind = topic.event_type
         ce_id = event_id(kind, subject, generation, cause)
         headers = self._headers | {"ce_id": ce_id.encode(), "ce_type": kind.encode()}
-        value = None
+        value, name = None, key.encode()
+        if len(name) + self._carried > _MAX_BESIDE:
+            msg = f"{topic.name}: expected at most {_MAX_BESIDE:,} bytes of key and trace"
+            msg += f", found {len(name) + self._carried:,}"
+            raise Poison(msg)
         if event is None:
             del headers["content-type"]
         else:
@@ -86,7 +92,7 @@ class Following:
             if len(value) > MAX_MESSAGE_BYTES:
                 msg = f"{topic.name}: expected at most {MAX_MESSAGE_BYTES:,} bytes, the event has {len(value):,}"
                 raise Poison(msg)
-        return ProducedRecord(topic.name, key.encode(), value, headers)
+        return ProducedRecord(topic.name, name, value, headers)
 
     def photo(self, topic: Topic, event: PhotoEvent) -> ProducedRecord:
         """Return the record of an event about a whole photograph."""

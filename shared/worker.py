@@ -30,7 +30,7 @@ from shared.errors import Fatal, Transient, Undecided
 from shared.metrics import timed
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 from shared.settings import Settings
-from shared.topics import DEAD_LETTERS
+from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
 
 Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
 """A service's job on records. Raises `Transient`, `Poison` or `Fatal`; calling it again must change nothing."""
@@ -46,6 +46,10 @@ def nothing(*_: object) -> None:
 
 
 _NONE: Sequence[ConsumedRecord] = ()
+LEFT_OUT = "dead_letter_left_out"
+"""The header of a dead letter without its bytes, which are where they came from as long as that topic keeps them."""
+
+_OVERHEAD = 1024  # bytes of a record that are neither key nor value nor header, and more
 _MESSAGE = 500  # characters of an error's first line that a dead letter keeps
 
 
@@ -228,7 +232,10 @@ class Worker:
 
 
 def _dead_letter(service: str, record: ConsumedRecord, error: Exception) -> ProducedRecord:
-    """The original bytes, and headers that say where they came from and why they are here."""
+    """The original bytes, and headers that say where they came from and why they are here.
+
+    Without the bytes where they are too many for a letter, which could not be written and would come again for ever.
+    """
     about = {
         "topic": record.topic,
         "partition": str(record.partition),
@@ -238,5 +245,10 @@ def _dead_letter(service: str, record: ConsumedRecord, error: Exception) -> Prod
         "message": (str(error).splitlines() or [""])[0][:_MESSAGE],
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
-    headers = {**record.headers, **{f"dead_letter_{name}": text.encode() for name, text in about.items()}}
-    return ProducedRecord(DEAD_LETTERS.name, record.key or b"", record.value, headers)
+    said = {f"dead_letter_{name}": text.encode(errors="backslashreplace") for name, text in about.items()}
+    key, headers = record.key or b"", {**record.headers, **said}
+    size = len(key) + len(record.value or b"") + sum(len(name) + len(value) for name, value in headers.items())
+    if size > MAX_RECORD_BYTES - _OVERHEAD:  # the topic it comes from may take more, packed above all
+        left_out = f"{size:,} bytes: expected at most {MAX_RECORD_BYTES - _OVERHEAD:,} with these headers"
+        return ProducedRecord(DEAD_LETTERS.name, key[:_MESSAGE], None, {**said, LEFT_OUT: left_out.encode()})
+    return ProducedRecord(DEAD_LETTERS.name, key, record.value, headers)

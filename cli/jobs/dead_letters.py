@@ -16,6 +16,7 @@ from shared.adapters.kafka_writer import KafkaWriter
 from shared.errors import InvalidInput
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS
+from shared.worker import LEFT_OUT
 
 _ABOUT = "dead_letter_"
 _MARK = _ABOUT + "handled"
@@ -128,6 +129,12 @@ def handle(settings: KafkaSettings, handled: Handled, letter_id: str | None) -> 
 def original(letter: ConsumedRecord) -> tuple[ProducedRecord, int]:
     """Return the message that a letter was, and its partition; raises `InvalidInput` where the letter does not say."""
     about = _about(letter)
+    if LEFT_OUT in letter.headers:
+        name = f"{letter.partition}@{letter.offset}"
+        msg = f"{name}: expected a letter with its message, found one without, which was too large"
+        msg += f" ({about['left_out']}); it is at {about.get('topic')}/{about.get('partition')}@{about.get('offset')}"
+        msg += f" as long as that topic keeps it; drop the letter with `facestream dead-letters drop --id {name}`"
+        raise InvalidInput(msg)
     topic, partition = about.get("topic"), about.get("partition", "")
     if not topic or not partition.isdecimal():
         msg = f"{letter.partition}@{letter.offset}: expected headers that say where it came from, found none"

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import structlog
 from more_itertools import chunked, partition
 
 from services.assigner.active import ActiveGroup, Group
@@ -20,6 +21,7 @@ from services.assigner.step import Assigned, accepted_faces, assign
 from services.assigner.telling import News, count, told
 from shared import metrics, notices
 from shared.erasing import erase
+from shared.errors import Fatal, Transient
 from shared.events import FacesEmbedded, Outcome
 from shared.matching import AssignerSettings
 from shared.metrics import timed
@@ -60,7 +62,7 @@ class Assigner:
         doomed = [image for record in records for image in self._doomed.get(record.place, ())]
         if doomed:
             with timed("erase"):
-                self._erase(doomed)
+                self._erase_all(doomed)
         self._doomed.clear()  # that of aborted batches as well: whoever gets them again dooms anew
 
     def look(self) -> None:
@@ -79,7 +81,7 @@ class Assigner:
         self.look()
         for images in chunked(self._repository.images(Outcome.REMOVED), _BLOCK):
             faces = self._repository.faces_of([image.image_id for image in images])
-            self._erase([image for image in images if image.image_id in faces and is_committed(image.source)])
+            self._erase_all([image for image in images if image.image_id in faces and is_committed(image.source)])
 
     def _round(self, photos: Sequence[tuple[ConsumedRecord, FacesEmbedded]]) -> Sequence[ProducedRecord]:
         """Process photographs of different objects."""
@@ -201,6 +203,23 @@ class Assigner:
         generation = self._repository.generation(group.generation)
         if generation:
             refit_returned(self._repository, generation, returned)
+
+    def _erase_all(self, images: Sequence[ImageRecord]) -> None:
+        """Erase images; one that cannot be erased costs the others nothing, and is left for the next start.
+
+        It stays marked as removed. Nothing else could be done of it here: its record is committed.
+        """
+        try:
+            self._erase(images)
+        except (Transient, Fatal):
+            raise
+        except Exception as error:  # noqa: BLE001  a defect, or what the repository cannot hold
+            if len(images) > 1:
+                for image in images:
+                    self._erase_all([image])
+                return
+            name = [image.image_id for image in images]
+            structlog.get_logger().error("cannot be erased", images=name, error=type(error).__name__)
 
     def _erase(self, images: Sequence[ImageRecord]) -> None:
         """Remove images that are still doomed, with faces, memberships and crops.

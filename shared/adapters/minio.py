@@ -1,9 +1,10 @@
 """Objects in MinIO, or in any other store that speaks S3."""
 
 import os
+import re
 import ssl
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from io import BytesIO
@@ -35,6 +36,8 @@ from shared.settings import Settings
 
 _ONE_PART = 5 * 2**20  # bytes; the least that the client takes as the size of a part
 _LONGEST_KEY = 1024  # bytes, of S3
+# The client writes these into its XML as they are: the server refuses the whole request, or reads "\r" as "\n".
+_NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_THERE = {"NoSuchKey", "NoSuchVersion"}
 _FORBIDDEN = {"AccessDenied", "AllAccessDisabled"}
 _NO_SUCH_NAME = {
@@ -228,13 +231,27 @@ class MinioStore:
             self._client.put_object(bucket, key, BytesIO(data), len(data), content_type, part_size=part_size)
 
     def remove(self, bucket: str, keys: Iterable[str]) -> None:
-        """Remove objects, a thousand in one request."""
-        wanted = (DeleteObject(key) for key in keys if _possible(key))
+        """Remove objects, a thousand in one request; those whose keys XML cannot hold by themselves.
+
+        A key that no object can have is passed over, as one that no object has.
+        """
+        by_themselves = []
+
+        def together() -> Iterator[DeleteObject]:
+            for key in keys:
+                if _NOT_IN_XML.search(key):
+                    by_themselves.append(key)
+                elif _possible(key):
+                    yield DeleteObject(key)
+
         with _errors(bucket):
-            for failure in self._client.remove_objects(bucket, wanted):
-                if failure.code not in _NOT_THERE:
+            for failure in self._client.remove_objects(bucket, together()):
+                if failure.code not in _NOT_THERE | _NO_SUCH_NAME:
                     msg = f"{bucket}/{failure.name}: {failure.code}: {failure.message}"
                     raise Transient(msg) if failure.code in _PASSING else Fatal(msg)
+        for key in filter(_possible, by_themselves):
+            with suppress(ObjectMissing), _errors(f"{bucket}/{key}", no_such_name=ObjectMissing):
+                self._client.remove_object(bucket, key)
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield every object; holds a thousand at a time. S3 lists in the order of UTF-8 bytes itself."""

@@ -57,7 +57,7 @@ def test_after_an_object_that_was_too_large_others_are_got(objects: ObjectStore,
     objects.put(BUCKET, f"{at}large", bytes(2_000_000), _TYPE)
     objects.put(BUCKET, f"{at}small", b"1", _TYPE)
     for _ in range(20):
-        with pytest.raises(ObjectTooLarge, match="^2,000,000 bytes, at most 1,000 allowed$"):
+        with pytest.raises(ObjectTooLarge, match=r"^2,000,000 bytes, at most 1,000 allowed$"):
             objects.get(BUCKET, f"{at}large", 1000)
         assert objects.get(BUCKET, f"{at}small", 1000).data == b"1"
 

@@ -475,5 +475,5 @@ def test_a_file_that_grows_while_it_is_read_is_read_up_to_the_limit(
     monkeypatch.setattr(os, "fstat", before)
     store = FolderStore({"photos": tmp_path})
     assert store.get("photos", "a", 10).data == bytes(10)
-    with pytest.raises(ObjectTooLarge, match="^more than 9 bytes, at most 9 allowed$"):
+    with pytest.raises(ObjectTooLarge, match=r"^more than 9 bytes, at most 9 allowed$"):
         store.get("photos", "a", 9)
