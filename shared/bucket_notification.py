@@ -77,7 +77,7 @@ class _Record(BaseModel):
 class Notification(BaseModel):
     """The value of a record in `images.uploaded`."""
 
-    records: Annotated[list[_Record], Field(alias="Records")]
+    records: Annotated[list[_Record], Field(alias="Records", min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
