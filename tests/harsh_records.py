@@ -23,7 +23,7 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [ABSENT, None, "", "x", "\x00", "\ud800", 0, -1, 10**30, 2**63, 1.5, float("nan"), float("inf"), True, [], {}]
 )
 NAMES = st.sampled_from(
@@ -131,7 +131,13 @@ def photo_event(name: str, **changed: object) -> dict[str, Any]:
         "vector": base64.b64encode(bytes([0, 0, 128, 63])).decode(),
         "model_id": "model",
     }
-    photo = {"bucket": "photos", "key": name, "object_id": f"object {name}", "image_id": f"image {name}", "etag": "e"}
+    photo: dict[str, Any] = {
+        "bucket": "photos",
+        "key": name,
+        "object_id": f"object {name}",
+        "image_id": f"image {name}",
+        "etag": "e",
+    }
     photo |= {"size": 1, "uploaded_at": _NOON, "sequencer": "0A"}
     return {"photo": photo, "outcome": "detected", "faces": [face]} | changed
 

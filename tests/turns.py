@@ -1,7 +1,9 @@
 """Actors in threads of which one moves at a time, in an order that a test decides."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from itertools import count
 from threading import Condition, Thread, current_thread
 from typing import Any
 
@@ -32,7 +34,8 @@ class Turns:
                     self._changed.notify_all()
 
         thread = Thread(target=run, name=name, daemon=True)
-        self._threads[name] = thread
+        with self._changed:
+            self._threads[name] = thread
         thread.start()
 
     def go_on(self, choice: int) -> bool:
@@ -55,7 +58,8 @@ class Turns:
         with self._changed:
             return name in self._threads
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Let the actor that calls this wait for its next move."""
         name = current_thread().name
         with self._changed:
             self._waiting.add(name)
@@ -79,7 +83,47 @@ class InTurns:
             return found
 
         def move(*arguments: Any) -> Any:
-            self.turns._stop()
+            self.turns.stop()
             return found(*arguments)
 
         return move
+
+
+class Awaited(Future[Any]):
+    """What a task gives. To ask for it before it is there is a move, after which one may have to ask again."""
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__()
+        self._turns = turns
+
+    def result(self, timeout: float | None = None) -> Any:
+        while not self.done():
+            self._turns.stop()
+        return super().result(timeout)
+
+
+class TurnsExecutor(Executor):
+    """Threads of an actor: each task is an actor of its own, whose first move is to begin."""
+
+    def __init__(self, name: str, turns: Turns) -> None:
+        self._name = name
+        self._turns = turns
+        self._numbers = count()
+
+    def submit(self, task: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future = Awaited(self._turns)
+
+        def work() -> None:
+            self._turns.stop()
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = task(*arguments, **named)
+            except BaseException as error:  # noqa: BLE001  told to whoever asks
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        # Before the names of services, in whose order actors move in the end: nobody waits for what never moves.
+        self._turns.start(f"{next(self._numbers)} of {self._name}", work)
+        return future

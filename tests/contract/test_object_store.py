@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import ObjectMissing, ObjectTooLarge
+from shared.errors import ObjectMissing, ObjectRefused, ObjectTooLarge
 from shared.ports import ObjectStore
 from tests.contract.examples import KEY_SETS, KEYS, PARTS
 from tests.limits import LIMIT
@@ -167,6 +168,38 @@ def test_removing_what_is_not_there_is_no_error(objects: ObjectStore, at: str) -
     objects.put(BUCKET, f"{at}folder/a", b"1", _TYPE)
     objects.remove(BUCKET, [f"{at}never", f"{at}folder", f"{at}folder/a/b", f"{at}folder/a", f"{at}folder/a"])
     assert list(objects.list(BUCKET, at)) == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "a\x01b",
+        "a\rb",
+        "a\tb",
+        "a\x7fb",
+        "a\ufffeb",
+        "a&b<c>",
+        "a//b",
+        "/",
+        "..",
+        "x" * 256,
+        "x/" * 600,
+        "",
+        "a\x00b",
+        "\ud800",
+    ],
+)
+def test_a_key_of_any_kind_is_removed_or_passed_over_and_never_another_one(
+    objects: ObjectStore, at: str, odd: str
+) -> None:
+    others = [f"{at}{name}" for name in ("0", "9", "a\nb", "ab", "a b")]
+    for key in others:
+        objects.put(BUCKET, key, b"1", _TYPE)
+    with suppress(ObjectRefused, UnicodeEncodeError):
+        objects.put(BUCKET, at + odd, b"1", _TYPE)
+    objects.remove(BUCKET, [others[0], at + odd, others[1]])
+    assert [key for key in others if objects.exists(BUCKET, key)] == others[2:]
+    assert not objects.exists(BUCKET, at + odd)
 
 
 def test_objects_can_be_removed_while_they_are_listed(objects: ObjectStore, at: str) -> None:

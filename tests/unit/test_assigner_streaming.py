@@ -17,7 +17,7 @@ from services.assigner.streaming import Assigner
 from shared import ids
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
 from shared.adapters.memory_stream import MemoryBroker, MemoryStream
-from shared.errors import Fatal, ObjectRefused, Transient
+from shared.errors import Fatal, ObjectRefused, Poison, Transient
 from shared.events import (
     Box,
     EmbeddedFace,
@@ -31,7 +31,7 @@ from shared.events import (
 )
 from shared.matching import AssignerSettings
 from shared.ports import ConsumedRecord
-from shared.records import Cluster, Generation, GenerationState, ImageRecord
+from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord
 from shared.settings import BucketSettings
 from shared.streaming import About, encoded
 from shared.topics import DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED, IMAGES_UPLOADED
@@ -472,6 +472,32 @@ def test_of_a_bucket_with_versions_the_last_one_is_kept_until_it_or_the_object_i
     assert world.crops() == {face.crop_key for event in wanted for face in event.faces}
     living = [image.image_id for image in world.repository.images() if image.outcome != Outcome.REMOVED]
     assert living == [event.photo.image_id for event in wanted]
+
+
+def test_an_image_that_cannot_be_erased_costs_the_others_nothing_and_is_left_for_the_next_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.arrive(photo_event("a.jpg", "x", 1), photo_event("b.jpg", "y", 1))
+    world.run()
+    odd = photo_event("a.jpg", "x", 1).photo.image_id
+    real = world.repository.remove_images
+
+    def remove(image_ids: Sequence[str]) -> Sequence[FaceRecord]:
+        if odd in image_ids:
+            msg = "the repository cannot hold it"
+            raise Poison(msg)
+        return real(image_ids)
+
+    monkeypatch.setattr(world.repository, "remove_images", remove)
+    world.arrive(photo_event("a.jpg", None, 2), photo_event("b.jpg", None, 2), photo_event("c.jpg", "z", 1))
+    world.run()
+    c = photo_event("c.jpg", "z", 1)
+    assert {face.image_id for face in world.repository.faces()} == {odd, c.photo.image_id}
+    assert world.standing().keys() == accepted(c)
+    monkeypatch.undo()
+    world.run()
+    assert {face.image_id for face in world.repository.faces()} == {c.photo.image_id}
 
 
 def test_crops_that_an_erasure_took_from_a_new_upload_are_made_again() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,7 +80,7 @@ def png() -> bytes:
 
 @pytest.fixture(scope="module", params=_STORES)
 def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ObjectStore:
-    folder: Path = tmp_path_factory.mktemp("objects")
+    folder = tmp_path_factory.mktemp("objects")
     if request.param == "minio":
         store: ObjectStore = s3_stub()[0]
     elif request.param == "folder":

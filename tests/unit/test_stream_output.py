@@ -14,6 +14,7 @@ from cli.jobs.following import human_line, json_line
 from cli.jobs.safe_text import beginning
 from shared.errors import InvalidInput, Poison
 from shared.ports import ConsumedRecord
+from shared.topics import MAX_RECORD_BYTES
 from shared.worker import _dead_letter
 from tests.operators import event_bytes
 
@@ -103,6 +104,14 @@ def test_a_letter_gives_back_the_message_that_it_was(
 def test_a_record_that_does_not_say_where_it_came_from_cannot_be_replayed() -> None:
     with pytest.raises(InvalidInput, match="7: expected headers"):
         original(_RECORD)
+
+
+def test_a_letter_without_its_message_is_not_replayed_as_a_tombstone() -> None:
+    large = ConsumedRecord("images.uploaded", 3, 5, b"k", bytes(MAX_RECORD_BYTES), {}, _RECORD.timestamp)
+    letter = _dead_letter("detector", large, Poison("why"))
+    stored = ConsumedRecord(letter.topic, 0, 1, letter.key, letter.value, letter.headers, _RECORD.timestamp)
+    with pytest.raises(InvalidInput, match=r"^0@1: .* it is at images\.uploaded/3@5 .* drop --id 0@1"):
+        original(stored)
 
 
 def test_a_letter_with_a_mark_is_no_longer_open() -> None:

@@ -18,7 +18,7 @@ from shared.photo_rule import PhotoRule
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.streaming import About, PhotoStep, decoded, encoded, one
 from shared.topics import FACES_ASSIGNED, FACES_SCREENED, MAX_MESSAGE_BYTES, TOPICS
-from tests.told import told
+from tests.told import told as events_of
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _PHOTO = Photo(
@@ -110,6 +110,37 @@ def test_a_record_that_cannot_be_read_is_poison_in_its_turn_and_costs_the_others
     assert sorted(calls) == ["0", "2"], "not done again"
 
 
+@pytest.mark.parametrize("error", [KeyError("k"), MemoryError(), RuntimeError("cannot schedule new futures")])
+def test_a_defect_ahead_fails_in_its_turn_and_costs_the_others_nothing(threads: Executor, error: Exception) -> None:
+    calls: list[str] = []
+
+    def alone(photo: FacesDetected) -> FacesScreened:
+        calls.append(photo.photo.key)
+        return screened(photo)
+
+    def read(of: ConsumedRecord) -> Sequence[FacesDetected]:
+        if of.offset == 1:
+            raise error
+        return one(FacesDetected)(of)
+
+    step = PhotoStep("quality", read, alone, list, FACES_SCREENED, threads)
+    records = [detected(number, str(number)) for number in range(3)]
+    step.ahead(records)
+    with pytest.raises(type(error)):
+        step(records)
+    assert [keys(step([records[0]])), keys(step([records[2]]))] == [["0"], ["2"]]
+    assert sorted(calls) == ["0", "2"], "not done again"
+
+
+def test_of_what_comes_to_nothing_nothing_is_said_and_the_others_keep_their_records(threads: Executor) -> None:
+    def together(photos: Sequence[FacesScreened]) -> Sequence[FacesScreened | None]:
+        return [photo if photo.photo.key != "1" else None for photo in photos]
+
+    step = PhotoStep("quality", one(FacesDetected), screened, together, FACES_SCREENED, threads)
+    records = [replace(detected(number, str(number)), headers={"tracestate": b"%d" % number}) for number in range(3)]
+    assert [(*keys([given]), given.headers["tracestate"]) for given in step(records)] == [("0", b"0"), ("2", b"2")]
+
+
 def test_what_fails_ahead_fails_in_its_turn_and_not_for_ever(threads: Executor) -> None:
     failures = iter([True])
 
@@ -187,6 +218,39 @@ def test_an_event_that_no_topic_takes_is_poison() -> None:
         encoded(FACES_SCREENED, "o", FacesScreened(photo=photo, outcome=Outcome.DETECTED), About("q", "s", _TIME, ""))
 
 
+def test_a_key_or_a_trace_that_leaves_no_room_for_the_event_is_poison() -> None:
+    event, about = FacesScreened(photo=_PHOTO, outcome=Outcome.DETECTED), About("q", "s", _TIME, "")
+    for key, trace in (("x" * 40_000, {}), ("o", {"tracestate": bytes(40_000)})):
+        with pytest.raises(Poison, match="at most 32,768 bytes of key and trace, found 40,00"):
+            encoded(FACES_SCREENED, key, event, about, trace)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("key", "", "1 to 1,024 bytes, found one of 0"),
+        ("key", "x" * 2000, "1 to 1,024 bytes, found one of 2,000"),
+        ("key", "%C3%A9" * 600, "1 to 1,024 bytes, found one of 1,200"),
+        ("size", -1, "size"),
+        ("size", 2**63, "size"),
+        ("eTag", "x" * 2000, "eTag"),
+        ("versionId", "x" * 2000, "versionId"),
+        ("sequencer", "F" * 2000, "sequencer"),
+    ],
+)
+def test_what_no_object_can_have_is_poison_before_anything_is_made_of_it(field: str, value: object, told: str) -> None:
+    with pytest.raises(Poison, match=told):
+        events_of(record(notification("s3:ObjectCreated:Put", **{field: value})))
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00+14:00"])
+def test_a_time_with_which_nobody_can_compute_is_poison(time: str) -> None:
+    body = json.loads(notification())
+    body["Records"][0]["eventTime"] = time
+    with pytest.raises(Poison, match="eventTime"):
+        events_of(record(json.dumps(body).encode()))
+
+
 def test_every_topic_takes_the_largest_event_with_its_headers() -> None:
     for topic in TOPICS:
         assert int(topic.configuration()["max.message.bytes"]) > MAX_MESSAGE_BYTES
@@ -200,18 +264,18 @@ def notification(name: str = "s3:ObjectCreated:Put", **changed: object) -> bytes
 
 
 def test_a_notification_of_minio_says_which_object_was_written() -> None:
-    assert told(record(notification())) == [
+    assert events_of(record(notification())) == [
         BucketEvent(bucket="photos", key="a b/é.jpg", size=4, etag="e", sequencer="18B2", occurred_at=_TIME)
     ]
 
 
 def test_a_notification_says_which_object_is_gone() -> None:
-    (event,) = told(record(notification("s3:ObjectRemoved:Delete", size=0, eTag="", versionId="")))
+    (event,) = events_of(record(notification("s3:ObjectRemoved:Delete", size=0, eTag="", versionId="")))
     assert (event.removed, event.etag, event.key) == (True, None, "a b/é.jpg")
 
 
 def test_the_version_of_a_bucket_that_keeps_versions_is_kept() -> None:
-    assert told(record(notification(versionId="v7")))[0].version_id == "v7"
+    assert events_of(record(notification(versionId="v7")))[0].version_id == "v7"
 
 
 @pytest.mark.parametrize("name", ["s3:ObjectCreated:PutTagging", "s3:ObjectAccessed:Get", "s3:TestEvent"])
@@ -223,12 +287,12 @@ def test_what_leaves_the_picture_as_it_is_is_no_event(name: str) -> None:
 def test_one_notification_may_tell_of_several_objects(threads: Executor) -> None:
     body = json.loads(notification())
     body["Records"] *= 3
-    step = PhotoStep("detector", told, lambda _: _DETECTED, list, FACES_SCREENED, threads)
-    assert len(told(record(json.dumps(body).encode()))) == 3
+    step = PhotoStep("detector", events_of, lambda _: _DETECTED, list, FACES_SCREENED, threads)
+    assert len(events_of(record(json.dumps(body).encode()))) == 3
     assert len(step([record(json.dumps(body).encode()), record(notification(), offset=8)])) == 4
 
 
 @pytest.mark.parametrize("value", [b"{}", b'{"Records": [{}]}', notification(sequencer="not hex"), b"null"])
 def test_what_is_no_notification_is_poison(value: bytes) -> None:
     with pytest.raises(Poison, match="expected Notification as JSON"):
-        told(record(value))
+        events_of(record(value))

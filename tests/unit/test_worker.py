@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from shared.errors import Fatal, Poison, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import DEAD_LETTERS
-from shared.worker import Worker, WorkerSettings
+from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
+from shared.worker import LEFT_OUT, Worker, WorkerSettings, _dead_letter
 
 
 @dataclass
@@ -274,3 +274,23 @@ def test_what_is_done_in_idle_moments_waits_for_no_record_and_may_fail_for_a_whi
     replace(worker, idle=idle).run()
     assert notes.retries == [1, 2]
     assert seen == [2]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "header"),
+    [(b"k", bytes(MAX_RECORD_BYTES), b""), (bytes(MAX_RECORD_BYTES), b"v", b""), (b"k", b"v", bytes(MAX_RECORD_BYTES))],
+)
+def test_a_letter_that_no_topic_would_take_goes_without_its_bytes_and_says_so(
+    key: bytes, value: bytes, header: bytes
+) -> None:
+    record = ConsumedRecord("in", 3, 7, key, value, {"x": header}, datetime.now(UTC))
+    letter = _dead_letter("copier", record, Poison("why"))
+    size = len(letter.key) + sum(len(name) + len(text) for name, text in letter.headers.items())
+    assert (letter.value, size < 2000) == (None, True)
+    assert (letter.headers["dead_letter_topic"], letter.headers["dead_letter_offset"]) == (b"in", b"7")
+    assert letter.headers[LEFT_OUT].endswith(b" bytes: expected at most 8,453,120 with these headers")
+
+
+def test_a_reason_that_utf8_cannot_hold_is_told_all_the_same() -> None:
+    record = ConsumedRecord("in", 0, 0, b"k", b"v", {}, datetime.now(UTC))
+    assert _dead_letter("copier", record, Poison("a\ud800")).headers["dead_letter_message"] == rb"a\ud800"

@@ -224,3 +224,35 @@ def test_a_fatal_error_commits_neither_batch() -> None:
     with pytest.raises(Fatal, match="model"):
         Worker("copier", stream, step, worker.settings, Notes(), stream.stop, ahead=worker.ahead).run()
     assert stream.committed[0] == 0
+
+
+@pytest.mark.parametrize("error", [KeyError("k"), MemoryError(), RuntimeError("shut"), Fatal("f"), Transient("t")])
+def test_what_fails_ahead_costs_nothing_but_the_work_ahead(error: Exception) -> None:
+    stream = a_stream(b"0:a", b"0:b", b"0:bad")
+    worker, _ = working(stream, iter(()), batch=1)
+
+    def ahead(_records: Sequence[ConsumedRecord]) -> None:
+        raise error
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        return [ProducedRecord("out", b"k", record.value, {}) for record in records]
+
+    Worker("copier", stream, step, worker.settings, Notes(), stream.stop, ahead=ahead).run()
+    assert stream.written[0] == [b"a", b"b", b"bad"]
+
+
+def test_work_ahead_that_fails_is_forgotten_too_when_the_batch_is_tried_again() -> None:
+    stream, failures = a_stream(b"0:a"), iter([True])
+    worker, _ = working(stream, iter(()), batch=1)
+
+    def ahead(_records: Sequence[ConsumedRecord]) -> None:
+        raise KeyError
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        if next(failures, False):
+            msg = "the store is away"
+            raise Transient(msg)
+        return [ProducedRecord("out", b"k", record.value, {}) for record in records]
+
+    Worker("copier", stream, step, worker.settings, Notes(), stream.stop, ahead=ahead).run()
+    assert stream.written[0] == [b"a"]
