@@ -36,6 +36,7 @@ def _faults(kills: int, seconds: float) -> list[Callable[[Drill], object]]:
         *(partial(faults.frozen, name=f"{service}-0", session=_SESSION) for service in INSTANCES),
         faults.fenced,
         faults.poisoned,
+        faults.misled,
         faults.removed_before_it_was_read,
         faults.folder_hidden,
         *(partial(faults.crop_missing, service=service) for service in ("quality", "embedder")),

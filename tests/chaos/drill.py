@@ -26,6 +26,7 @@ from tests.stack.stack import new_stack
 
 INSTANCES = {"detector": 2, "quality": 1, "embedder": 1, "assigner": 2}
 SPECIAL = "special/"
+LARGEST = 1_000_000  # bytes of a photograph that the detectors read; the samples have less
 _FIRST = 30  # photographs of which the people are made
 _PACE = 0.1  # seconds between two uploads
 _RECONCILE_AFTER = 8.0  # seconds without news; then what no notification came for is announced
@@ -95,6 +96,12 @@ class Drill:
         """Count how often the processes of a service have said that they try again."""
         names = (name for name in self.pipeline.processes if name.startswith(service))
         return sum(line["event"] == "trying again" for name in names for line in self.pipeline.log(name))
+
+    def metric(self, service: str, series: str) -> float:
+        """Return the sum of what the processes of a service tell of a series."""
+        names = (name for name in self.pipeline.processes if name.startswith(service))
+        lines = (line for name in names for line in self.pipeline.ask(name, "/metrics")[1].splitlines())
+        return sum(float(line.removeprefix(f"{series} ")) for line in lines if line.startswith(f"{series} "))
 
     def stream_all(self) -> None:
         """Have all photographs put that are left."""
@@ -173,7 +180,7 @@ def new_drill(folder: Path, photographs: int, seed: int, session_timeout: float 
         servers.kafka.session_timeout = session_timeout
         servers.start()
         stack.callback(servers.stop)
-        pipeline = Pipeline(servers, folder)
+        pipeline = Pipeline(servers, folder, {"FACESTREAM_DETECTOR_MAX_BYTES": f"{LARGEST}"})
         pipeline.create_topics()
         with pipeline.repository() as repository:
             repository.create_indexes()

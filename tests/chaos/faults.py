@@ -1,5 +1,6 @@
 """The faults. Each one happens while photographs stream in, and ends when all is told of all of them."""
 
+import hashlib
 import json
 import time
 from collections import Counter
@@ -13,8 +14,11 @@ from shared import notices
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_backlog import longest_wait
 from shared.adapters.kafka_writer import KafkaWriter
+from shared.events import Outcome
+from shared.metrics import Drop
+from shared.ports import ObjectInfo
 from shared.topics import FACES_DETECTED, FACES_EMBEDDED, FACES_SCREENED, IMAGES_UPLOADED
-from tests.chaos.drill import INSTANCES, Drill
+from tests.chaos.drill import INSTANCES, LARGEST, Drill
 from tests.chaos.reference import people_of
 from tests.operators import event_bytes
 from tests.samples import PEOPLE, sample_photos
@@ -22,6 +26,7 @@ from tests.samples import PEOPLE, sample_photos
 # The embedder takes 10 s to start, most of it TensorFlow's: killed as often as the others it would do little else.
 _WEIGHTS = {"detector-0": 3, "detector-1": 3, "quality-0": 4, "embedder-0": 1, "assigner-0": 3, "assigner-1": 3}
 _STORM = 5  # processes killed at the most until all is told of all photographs
+_NO_BUCKETS_OF_OURS = ("payroll", "Not A Name", "faces")
 _TOO_SMALL = 1024  # bytes; no crop fits in
 
 
@@ -136,6 +141,33 @@ def poisoned(drill: Drill) -> None:
         drill.supervisor.wait(lambda: len(drill.witness.letters()) >= before + count, "the dead letters")
         letters = [letter.headers["dead_letter_topic"].decode() for letter in drill.witness.letters()[before:]]
         assert sorted(letters) == sorted(topic for topic, values in poison.items() for _ in values)
+
+
+def misled(drill: Drill) -> None:
+    """Write notices in good form of other buckets, and one of a photograph above the limit that tells another size."""
+    now, told = datetime.now(UTC), f'facestream_dropped_total{{reason="{Drop.OTHER_BUCKET}"}}'
+    written = [notices.uploaded(name, ObjectInfo("a.jpg", 10, now, "0" * 32)).value for name in _NO_BUCKETS_OF_OURS]
+    removed = [(value or b"").replace(b"ObjectCreated:Put", b"ObjectRemoved:DeleteMarkerCreated") for value in written]
+    large = bytes(LARGEST + 1)
+    with drill.fault("notices of other buckets, a size that is not so"):
+        drill.supervisor.wait_until_ready()
+        drill.stream(4)
+        before = drill.metric("detector", told)
+        producer = Producer(drill.pipeline.stack.kafka.client_settings)
+        for value in [*written, *removed]:
+            producer.produce(IMAGES_UPLOADED.name, value, b"misled")
+        key = drill.new_key("large")
+        drill.feed.put(key, large)
+        drill.supervisor.wait(lambda: drill.feed.idle, "the large photograph")
+        etag = hashlib.md5(large, usedforsecurity=False).hexdigest()
+        lie = notices.uploaded("photos", ObjectInfo(key, 10, now, etag))
+        producer.produce(IMAGES_UPLOADED.name, lie.value, lie.key)
+        assert producer.flush(30) == 0
+        drill.supervisor.wait(lambda: len(drill.witness.detected(key)) == 2, "the large photograph, told twice")
+        wanted = before + len(written) + len(removed)
+        drill.supervisor.wait(lambda: drill.metric("detector", told) == wanted, "the notices to be dropped")
+        for event in drill.witness.detected(key):
+            assert (event.outcome, event.passing, event.photo.size) == (Outcome.UNREADABLE, False, len(large))
 
 
 def _of_wrong_size(drill: Drill) -> bytes:

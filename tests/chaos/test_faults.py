@@ -78,6 +78,11 @@ def test_poison_in_every_topic_goes_to_the_dead_letters(drill: Drill) -> None:
     unharmed(drill, "a poison message in every topic")
 
 
+def test_notices_of_other_buckets_and_a_size_that_is_not_so_cost_nothing(drill: Drill) -> None:
+    faults.misled(drill)
+    unharmed(drill, "notices of other buckets, a size that is not so")
+
+
 def test_an_object_that_is_removed_before_it_was_read_ends_as_removed(drill: Drill) -> None:
     faults.removed_before_it_was_read(drill)
     unharmed(drill, "an object removed before it was read")

@@ -89,6 +89,10 @@ class Witness:
         events = self._events(topic, FacesDetected)
         return [face.crop_key for _, event in events if event.photo.key == key for face in event.faces]
 
+    def detected(self, key: str) -> list[FacesDetected]:
+        """Return what the detectors have said of a photograph."""
+        return [event for _, event in self._events(FACES_DETECTED, FacesDetected) if event.photo.key == key]
+
     def read(self) -> int:
         """Return the number of records that were read."""
         return len(self._records)
