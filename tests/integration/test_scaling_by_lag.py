@@ -1,12 +1,14 @@
-"""How many processes the shipped triggers ask for, by the offsets that a real member commits."""
+"""The lag that a service tells, and how many processes the shipped triggers ask for by the offsets that it commits."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from uuid import uuid4
 
 import pytest
 
+from tests.contract.streams import consume, eventually
 from tests.keda.cases import PARTITIONS, Backlog
 from tests.keda.formula import Offsets, Scaler, Scaling, shipped
 
@@ -36,6 +38,34 @@ def looks(kafka: str) -> Sequence[tuple[int, dict[int, Offsets]]]:
 def _left(offsets: dict[int, Offsets]) -> int:
     """Return how many records are unread: all that is left but the mark of the transaction behind them."""
     return sum(it.end - (it.committed or 0) - 1 for it in offsets.values())
+
+
+def test_the_lag_that_a_service_tells_is_0_where_all_is_read_though_marks_and_aborted_records_follow(
+    kafka: str,
+) -> None:
+    unique = uuid4().hex[:12]
+    backlog = Backlog(kafka, f"told-{unique}", f"told-{unique}", transactional=True)
+    for _ in range(2):
+        backlog.put(3)
+    backlog.put(4, abort=True)
+    with closing(backlog.join()) as stream:
+        left = 2 * 3 * PARTITIONS
+        while left:
+            consumed = consume(stream, 1)
+            stream.commit(consumed, [])
+            left -= len(consumed)
+        eventually(lambda: not stream.consume(1, 0.2) and stream.lag() == stream_lag(backlog, 0))
+    # Whoever asks for the group's offsets from outside sees the mark, the aborted records and their mark.
+    assert {it.end - (it.committed or 0) for it in backlog.offsets().values()} == {1 + 4 + 1}
+    with closing(backlog.join("two")) as successor:
+        eventually(lambda: not successor.consume(1, 0.2) and successor.is_assigned())
+        for _ in range(10):  # nothing but marks is fetched
+            assert not successor.consume(1, 0.2)
+            assert set(successor.lag().values()) <= {0}
+
+
+def stream_lag(backlog: Backlog, records: int) -> dict[tuple[str, int], int]:
+    return {(backlog.topic, number): records for number in range(PARTITIONS)}
 
 
 def wanted(scaling: Scaling, looks: Sequence[tuple[int, dict[int, Offsets]]]) -> list[int]:

@@ -42,13 +42,17 @@ class Backlog:
         # It joins nothing. `KafkaAdmin.unread` says why this is not asked of an admin client.
         self._asks = Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": self.group, "log_level": 0})
 
+    def join(self, instance: str = "one") -> KafkaStream:
+        """Return a member of the group."""
+        return KafkaStream(self._settings, self.service, instance, [self.topic])
+
     @property
     def group(self) -> str:
         """The group's name."""
         return f"facestream.{self.service}"
 
-    def put(self, count: int, partitions: Collection[int] = range(PARTITIONS)) -> None:
-        """Write so many records to each of these partitions, in one transaction if any."""
+    def put(self, count: int, partitions: Collection[int] = range(PARTITIONS), *, abort: bool = False) -> None:
+        """Write so many records to each of these partitions, in one transaction if any; it may be aborted."""
         identity = {"transactional.id": f"{self.topic}-{time.monotonic_ns()}"} if self.transactional else {}
         producer = Producer(
             {"bootstrap.servers": self.bootstrap_servers, "queue.buffering.max.kbytes": 2**20} | identity
@@ -60,12 +64,14 @@ class Backlog:
             for _ in range(count):
                 producer.produce(self.topic, _VALUE, b"key", partition)
         assert producer.flush(60) == 0
-        if self.transactional:
+        if abort:
+            producer.abort_transaction(30)
+        elif self.transactional:
             producer.commit_transaction(30)
 
     def work(self, stuck: Collection[int] = ()) -> Iterator[None]:
         """Let a member work off what is there, all but the partitions that are stuck; yield after each batch."""
-        stream = KafkaStream(self._settings, self.service, "one", [self.topic])
+        stream = self.join()
         last_commit = time.monotonic()
         try:
             while True:
