@@ -4,6 +4,7 @@ Live is who goes round its loop; a broker or a database that is away is no reaso
 reached all that it depends on once, and was given partitions.
 """
 
+import faulthandler
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.errors import InvalidInput
 
+_STANDARD_ERROR = 2  # the descriptor
+
 
 class Health:
     """What the port tells; the loop's thread writes it, requests read it."""
@@ -21,6 +24,7 @@ class Health:
         """Begin live and not ready. `longest_silence`: seconds from one round of the loop to the next."""
         self.longest_silence = longest_silence
         self._last_round = time.monotonic()
+        self._written_of: float | None = None  # the last round before a stall whose stacks are written
         self.ready = False
 
     def looped(self) -> None:
@@ -32,6 +36,15 @@ class Health:
         """Say whether the loop goes round."""
         return time.monotonic() - self._last_round < self.longest_silence
 
+    def write_stacks(self) -> None:
+        """Write where each thread stands to standard error, once in a stall: who is told of it will end the process.
+
+        Files, lines and functions, no values.
+        """
+        if self._written_of != self._last_round:
+            self._written_of = self._last_round
+            faulthandler.dump_traceback(_STANDARD_ERROR)
+
 
 def serve(health: Health, host: str, port: int) -> ThreadingHTTPServer:
     """Answer on a port until the process ends, in a thread of its own; raises `InvalidInput` where it is taken."""
@@ -40,7 +53,9 @@ def serve(health: Health, host: str, port: int) -> ThreadingHTTPServer:
         def do_GET(self) -> None:
             match self.path.partition("?")[0]:
                 case "/livez":
-                    self._say(ok=health.live)
+                    if not (is_live := health.live):
+                        health.write_stacks()
+                    self._say(ok=is_live)
                 case "/readyz":
                     self._say(ok=health.ready)
                 case "/metrics":

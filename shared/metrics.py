@@ -36,7 +36,11 @@ STAGE_SECONDS = Histogram("facestream_stage_seconds", "Each kind of work in a ba
 END_TO_END_SECONDS = Histogram(
     "facestream_end_to_end_seconds", "From the upload of a photograph to its last event.", buckets=_LONG
 )
-LAG = Gauge("facestream_consumer_lag_records", "Records still to be read.", ["topic", "partition"])
+LAG = Gauge(
+    "facestream_consumer_lag_records",
+    "Records still to be read; marks of transactions are none.",
+    ["topic", "partition"],
+)
 RETRIES = Counter("facestream_retries_total", "Batches that failed for a reason that may pass.")
 DEAD_LETTERS = Counter("facestream_dead_letters_total", "Records that cannot be processed.", ["error"])
 NOTICES = Counter(

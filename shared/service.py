@@ -5,6 +5,7 @@ with service("quality") as it:
     it.run(stream, step, settings, longest_silence=300)
 """
 
+import faulthandler
 import gc
 import signal
 import socket
@@ -27,6 +28,7 @@ from shared.telemetry import Telemetry, configure_logging
 from shared.tracing import Traced, TracingSettings, tracing, untraced
 from shared.worker import Ahead, Step, Worker, WorkerSettings, nothing
 
+_STANDARD_ERROR = 2  # the descriptor
 _LONGEST_START = 300.0  # seconds until all models are loaded
 
 
@@ -97,6 +99,7 @@ def _collect_seldom() -> None:
 def service(name: str) -> Iterator[Service]:
     """Give a service; an error ends the process with a line in the log and status 1, a wrong setting with status 2."""
     log = structlog.get_logger()
+    faulthandler.enable(_STANDARD_ERROR)  # where a library in C ends the process, it tells in which call
     try:
         settings = ServiceSettings()
         configure_logging(name, settings.instance, settings.log_level)

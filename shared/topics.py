@@ -19,10 +19,20 @@ from shared.events import (
     Message,
 )
 
+Partitioner = Literal["consistent_random", "fnv1a_random"]
+"""How the partition of a key is chosen, by librdkafka's names: CRC32, or FNV-1a as Sarama does, modulo partitions.
+
+An empty key goes to a partition drawn by lot.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `model` is that of its values, None where they are not ours; `producer` those who write it."""
+    """One topic. `model` is that of its values, None where they are not ours; `producer` those who write it.
+
+    Whoever writes to it chooses partitions by `partitioner`: the records of one key are in order in one partition only,
+    and in a compacted topic a key in two partitions has two last records.
+    """
 
     name: str
     key: str
@@ -31,6 +41,7 @@ class Topic:
     cleanup: Literal["delete", "compact"] = "delete"
     retention: timedelta | None = timedelta(days=7)
     partitions: int = 12
+    partitioner: Partitioner = "consistent_random"
 
     @property
     def event_type(self) -> str:
@@ -64,7 +75,10 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
 """Of a record as Kafka counts it: key and headers come on top, those of a dead letter above all."""
 
-IMAGES_UPLOADED = Topic("images.uploaded", "bucket/key", None, "object store, assigner, reconciler")
+# The object store writes most of it, and chooses partitions by Sarama's default.
+IMAGES_UPLOADED = Topic(
+    "images.uploaded", "bucket/key", None, "object store, assigner, reconciler", partitioner="fnv1a_random"
+)
 FACES_DETECTED = Topic("faces.detected", "object id", FacesDetected, "detector")
 FACES_SCREENED = Topic("faces.screened", "object id", FacesScreened, "quality")
 # A day: vectors are biometric data, and what the assigner has not read by then the reconciler repairs.
@@ -84,3 +98,8 @@ TOPICS = (
     CLUSTERS_CHANGED,
     DEAD_LETTERS,
 )
+
+
+def partitioner_of(name: str) -> Partitioner:
+    """Return how the partitions of a topic are chosen, by the topic's name; that of a topic of others is CRC32."""
+    return next((topic.partitioner for topic in TOPICS if topic.name == name), "consistent_random")

@@ -86,7 +86,7 @@ _FLOW: Panels = (
 
 _WAITING: Panels = (
     lines(
-        *("Lag", "Records still to be read; up to one a partition is the mark of a transaction.", "short"),
+        *("Lag", "Records still to be read; the marks of transactions are none.", "short"),
         Query("sum by (topic) (facestream_consumer_lag_records)", "{{topic}}"),
     ),
     lines(

@@ -8,10 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from shared.adapters.kafka_clients import new_consumer, new_producer
+from shared.adapters.kafka_clients import group, new_consumer, new_producer, transactional_id
+from shared.adapters.kafka_denials import READ, Identity
 from shared.adapters.kafka_errors import Listener, line
+from shared.adapters.kafka_partitions import counting, partitions_of
 from shared.adapters.kafka_records import consumed_record, first_offsets, last_offsets
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.adapters.kafka_watch import Watch
@@ -33,12 +35,14 @@ class KafkaStream:
         self._unproven: set[tuple[str, int]] = set()  # of these, those that may not be where the group's offset is
         self._taken_away: set[tuple[str, int]] = set()  # in the last `consume`
         self._watch = Watch()
+        self._identity = Identity(settings.username, group(service), transactional_id(service, instance))
+        self._reading = READ.of(*topics)
         self._settings, self._service, self._instance, self._topics = settings, service, instance, tuple(topics)
         self._connect()
 
     def _connect(self) -> None:
         """Make both clients, or make them anew; none of an earlier pair is asked for anything any more."""
-        self._consumer_listener = Listener()
+        self._consumer_listener = Listener(self._identity, self._reading)
         with self._watch.over():  # the earlier one goes in it
             self._consumer = new_consumer(self._settings, self._service, self._instance, self._consumer_listener)
         self._connect_producer()
@@ -47,7 +51,7 @@ class KafkaStream:
         )
 
     def _connect_producer(self) -> None:
-        self._producer_listener = Listener()
+        self._producer_listener = Listener(self._identity, self._reading)
         with self._watch.over():
             self._producer = new_producer(self._settings, self._service, self._instance, self._producer_listener)
         self._initialised = False
@@ -65,6 +69,8 @@ class KafkaStream:
         for message in messages:
             error = message.error()
             if error is not None:
+                # Told once, whatever comes beside it, and never again.
+                self._consumer_listener.check(error, READ.of(message.topic()) if message.topic() else None)
                 failures.append(error)
             elif (message.topic(), message.partition()) in self._assigned:
                 records.append(consumed_record(message))
@@ -72,27 +78,33 @@ class KafkaStream:
             records = self._proven(records)
         for error in failures:
             # What came beside an error is taken; an error that stays comes again.
-            if error.fatal() or not records:
-                raise (Fatal if error.fatal() else Transient)(line(error))
+            if not records:
+                raise Transient(line(error))
         return records
 
     def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
         """Write `produced` and the offsets after `consumed` in one transaction."""
+        count = counting(self._producer, self._producer_listener, self._watch, _CALL)
+        partitions = partitions_of(produced, count)
         until = time.monotonic() + self._settings.transaction_timeout
         with self._producer_listener.translated():
             self._producer.begin_transaction()
+        self._producer_listener.forget_deliveries()
         try:
-            self._transact(consumed, produced, until)
+            self._transact(consumed, list(zip(produced, partitions, strict=True)), until)
         except Undecided:
             # A new producer ends it, if the broker has not, and then the group's offset says how.
             self._connect_producer()
             self._unproven |= first_offsets(consumed).keys() & self._assigned
             raise
 
-    def _transact(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord], until: float) -> None:
+    def _transact(
+        self, consumed: Sequence[ConsumedRecord], produced: Sequence[tuple[ProducedRecord, int]], until: float
+    ) -> None:
+        """`produced`: records with their partitions."""
         try:
-            for record in produced:
-                self._produce(record)
+            for record, partition in produced:
+                self._produce(record, partition)
             self._flush()
             offsets = [
                 TopicPartition(topic, partition, offset + 1)
@@ -125,7 +137,9 @@ class KafkaStream:
             with self._consumer_listener.translated():
                 self._consumer.pause(self._places())  # in every round, since partitions may come while we wait
                 message = self._consumer.poll(min(left, 0.2))
-            if message is not None and message.error() is None:
+            if message is not None and (error := message.error()):
+                self._consumer_listener.check(error)
+            elif message is not None:
                 self.rewind([consumed_record(message)])
         with self._consumer_listener.translated():
             self._consumer.resume(self._places())
@@ -141,11 +155,16 @@ class KafkaStream:
         with self._watch.over(), self._consumer_listener.translated():
             (found,) = self._consumer.committed([TopicPartition(topic, partition)], _CALL)
         if found.error:
+            self._consumer_listener.check_rights(found.error, READ.of(topic))
             raise Transient(line(found.error))
         return bool(found.offset > offset)
 
     def lag(self) -> Mapping[tuple[str, int], int]:
-        """Return what is left in each partition as of the last fetch; the mark of a transaction counts as a record."""
+        """Return what is left in each partition as of the last fetch.
+
+        Marks of transactions are passed as they are read: where all is read this is 0, though the committed offset, the
+        last record's and one, stays before the mark, which admin tools count as a lag of 1.
+        """
         found = {}
         with self._consumer_listener.translated():
             for place in self._consumer.position(self._places()):
@@ -181,6 +200,11 @@ class KafkaStream:
                     self._producer, lambda seconds: self._producer.list_topics(timeout=seconds), _CALL
                 ).topics
             missing = [name for name in self._topics if name not in topics or topics[name].error]
+            for name in missing:  # Kafka does not name what a user may not see, unless asked for it
+                with self._watch.over(), self._consumer_listener.translated(READ.of(name)):
+                    found = self._consumer.list_topics(name, _CALL).topics[name]
+                if found.error:
+                    self._consumer_listener.check(found.error, READ.of(name))
             if missing:  # of which a member would hear nothing
                 msg = f"Kafka has no topic {', '.join(missing)}; create the topics with `facestream init`"
                 raise Transient(msg)
@@ -241,16 +265,15 @@ class KafkaStream:
         self._unproven -= places
         self._assigned = self._assigned - places  # a new set: it may be `places` itself
 
-    def _produce(self, record: ProducedRecord) -> None:
+    def _produce(self, record: ProducedRecord, partition: int) -> None:
         headers: list[tuple[str, str | bytes | None]] = list(record.headers.items())
         while True:
             try:
-                self._producer.produce(record.topic, value=record.value, key=record.key, headers=headers)
+                self._producer.produce(record.topic, record.value, record.key, partition, headers=headers)
             except BufferError:
                 self._producer.poll(0.1)  # the queue is full: let some go
             except KafkaException as error:
-                too_large = error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
-                raise (Fatal if too_large else Transient)(line(error.args[0])) from error
+                raise self._producer_listener.refused(error.args[0], record.topic) from error
             else:
                 return
 
@@ -269,6 +292,7 @@ class KafkaStream:
             self._connect_producer()
             msg = "Kafka: the connection to a broker broke in a transaction; a new producer ends it"
             raise Transient(msg)
+        self._producer_listener.check_deliveries(self._producer)
 
     def _call(self, call: Callable[[], object], until: float) -> None:
         """Call until it is through.
@@ -282,6 +306,7 @@ class KafkaStream:
                     call()
             except KafkaException as failure:
                 error = failure.args[0]
+                self._producer_listener.check_rights(error)
                 if error.txn_requires_abort():
                     raise Transient(line(error)) from failure
                 # A producer that is fenced cannot go on: another one of this name has come, or the broker has aborted

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -13,6 +13,16 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_denials import (
+    CONFIGURATION,
+    CONFIGURE,
+    CREATE,
+    EXTEND,
+    LOOK_AT,
+    READ,
+    REMOVE_RECORDS,
+    Identity,
+)
 from shared.adapters.kafka_errors import Listener, line
 from shared.errors import Transient
 
@@ -33,22 +43,22 @@ class KafkaAdmin:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._listener = Listener()
+        self._listener = Listener(Identity(settings.username), LOOK_AT)
         configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
         self._client = AdminClient(configuration)
         self._replication = settings.replication_factor or -1
 
     def topic(self, name: str) -> TopicState | None:
         """Return a topic, or None where there is none. `records` counts offsets, those of transaction marks too."""
-        known = self._metadata()
-        if name not in known:
+        partitions = self._partitions(name)
+        if not partitions:
             return None
-        return TopicState(known[name], self._records(name, known[name]), self._configuration(name))
+        return TopicState(partitions, self._records(name, partitions), self._configuration(name))
 
     def create(self, name: str, partitions: int, configuration: Mapping[str, str]) -> bool:
         """Make a topic; say whether it was not there. Then it is known to the broker, whoever made it."""
         wanted = NewTopic(name, partitions, self._replication, config=dict(configuration))
-        with self._listener.translated():
+        with self._listener.translated(CREATE.of(name)):
             try:
                 self._client.create_topics([wanted], request_timeout=_PATIENCE)[name].result(_PATIENCE)
             except KafkaException as error:
@@ -59,7 +69,7 @@ class KafkaAdmin:
                 is_new = True
         # A broker hears of what the controller has made a moment later.
         until = time.monotonic() + _PATIENCE
-        while name not in self._metadata():
+        while not self._partitions(name):
             if time.monotonic() > until:
                 msg = f"topic {name}: made, and after {_PATIENCE:g} s not known to the brokers; try again later"
                 raise Transient(msg)
@@ -69,7 +79,7 @@ class KafkaAdmin:
     def add_partitions(self, name: str, total: int) -> None:
         """Give a topic more partitions, `total` altogether."""
         wanted = [NewPartitions(name, total)]
-        with self._listener.translated():
+        with self._listener.translated(EXTEND.of(name)):
             self._client.create_partitions(wanted, request_timeout=_PATIENCE)[name].result(_PATIENCE)
 
     def configure(self, name: str, configuration: Mapping[str, str]) -> None:
@@ -78,7 +88,7 @@ class KafkaAdmin:
             ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in configuration.items()
         ]
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
-        with self._listener.translated():
+        with self._listener.translated(CONFIGURE.of(name)):
             self._client.incremental_alter_configs([resource])[resource].result(_PATIENCE)
 
     def remove_records(self, name: str, before: Mapping[int, int]) -> None:
@@ -89,11 +99,11 @@ class KafkaAdmin:
             for done in self._client.delete_records(places, request_timeout=_PATIENCE).values():
                 done.result(_PATIENCE)
 
-        self._listener.insisting(self._client, remove, _PATIENCE)
+        self._listener.insisting(self._client, remove, _PATIENCE, REMOVE_RECORDS.of(name))
 
     def unread(self, group: str, name: str) -> Mapping[int, int]:
         """Return where a group will go on reading, for each partition in which something may be left to read."""
-        places = [TopicPartition(name, number) for number in range(self._metadata().get(name, 0))]
+        places = [TopicPartition(name, number) for number in range(self._partitions(name))]
         if not places:
             return {}
         read = self._committed(group, places)
@@ -108,7 +118,7 @@ class KafkaAdmin:
         Asked by a consumer that joins nothing: where a broker has just started and is not ready to answer for the
         group, the admin client of librdkafka 2.16 looks for a group of its own, has none, and the process dies.
         """
-        listener = Listener()
+        listener = Listener(Identity(self._settings.username, group), READ.of(places[0].topic))
         consumer = Consumer(
             {
                 **self._settings.client(),
@@ -124,19 +134,39 @@ class KafkaAdmin:
             consumer.close()
         for place in found:
             if place.error:
+                listener.check_rights(place.error)
                 raise Transient(line(place.error))
         return {place.partition: place.offset for place in found}
 
     def extents(self, name: str) -> Mapping[int, tuple[int, int]]:
         """Return the first offset of each partition, and the one that its next record will have."""
-        places = [TopicPartition(name, number) for number in range(self._metadata().get(name, 0))]
+        places = [TopicPartition(name, number) for number in range(self._partitions(name))]
         return dict(enumerate(zip(*self._offsets(places), strict=True))) if places else {}
 
-    def _metadata(self) -> Mapping[str, int]:
-        topics = self._listener.insisting(
+    def _partitions(self, name: str) -> int:
+        """Return how many partitions a topic has, 0 where there is no such topic.
+
+        Kafka does not name what a user may not see, unless it is asked for it by name: then it says so. That a topic
+        is hidden must not count as its absence: nobody would wait for what it holds.
+        """
+        known = self._listener.insisting(
             self._client, lambda seconds: self._client.list_topics(timeout=seconds), _PATIENCE
         ).topics
-        return {name: len(topic.partitions) for name, topic in topics.items()}
+        return len(known[name].partitions) if name in known else self._hidden(name)
+
+    def _hidden(self, name: str) -> int:
+        """Return how many partitions a topic has that was not listed."""
+
+        def ask(seconds: float) -> int:
+            asked = self._client.describe_topics(TopicCollection([name]), request_timeout=seconds)[name]
+            try:
+                return len(asked.result(_PATIENCE).partitions)
+            except KafkaException as failure:
+                if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+                return 0
+
+        return self._listener.insisting(self._client, ask, _PATIENCE, LOOK_AT.of(name))
 
     def _configuration(self, name: str) -> Mapping[str, str]:
         resource = ConfigResource(ResourceType.TOPIC, name)
@@ -145,7 +175,7 @@ class KafkaAdmin:
             found = self._client.describe_configs([resource], request_timeout=_PATIENCE)[resource].result(_PATIENCE)
             return {entry.name: entry.value or "" for entry in found.values()}
 
-        return self._listener.insisting(self._client, ask, _PATIENCE)
+        return self._listener.insisting(self._client, ask, _PATIENCE, CONFIGURATION.of(name))
 
     def _records(self, name: str, partitions: int) -> int:
         places = [TopicPartition(name, number) for number in range(partitions)]
@@ -163,4 +193,4 @@ class KafkaAdmin:
             found = self._client.list_offsets(dict.fromkeys(places, spec), request_timeout=seconds)
             return [found[place].result(_PATIENCE).offset for place in places]
 
-        return self._listener.insisting(self._client, ask, _PATIENCE)
+        return self._listener.insisting(self._client, ask, _PATIENCE, LOOK_AT.of(places[0].topic))

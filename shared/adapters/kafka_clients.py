@@ -6,8 +6,19 @@ from typing import Any
 from confluent_kafka import Consumer, Producer
 
 from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka_partitions import OF_PRODUCERS
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.topics import MAX_RECORD_BYTES
+
+
+def group(service: str) -> str:
+    """Return the name of a service's group."""
+    return f"facestream.{service}"
+
+
+def transactional_id(service: str, instance: str) -> str:
+    """Return by which name a process of a service writes."""
+    return f"facestream.{service}.{instance}"
 
 
 def new_consumer(settings: KafkaSettings, service: str, instance: str, listener: Listener) -> Consumer:
@@ -15,7 +26,7 @@ def new_consumer(settings: KafkaSettings, service: str, instance: str, listener:
     return Consumer(
         {
             **_client(settings, service, instance, listener),
-            "group.id": f"facestream.{service}",
+            "group.id": group(service),
             "group.protocol": "consumer",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -33,7 +44,9 @@ def new_producer(settings: KafkaSettings, service: str, instance: str, listener:
     return Producer(
         {
             **_client(settings, service, instance, listener),
-            "transactional.id": f"facestream.{service}.{instance}",
+            **listener.reports(),
+            "transactional.id": transactional_id(service, instance),
+            "partitioner": OF_PRODUCERS,
             "transaction.timeout.ms": int(settings.transaction_timeout * 1000),
             "message.timeout.ms": int(settings.transaction_timeout * 1000),
             "message.max.bytes": MAX_RECORD_BYTES,

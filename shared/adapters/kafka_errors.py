@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from shared.adapters.kafka_denials import READ, WRITE, Attempt, Identity, denial
 from shared.errors import Fatal, Transient
 
 _REFUSALS = {KafkaError._AUTHENTICATION, KafkaError._SSL}  # noqa: SLF001  the names of librdkafka's own errors
@@ -32,21 +33,18 @@ _PASSING = {
     KafkaError._TRANSPORT,  # noqa: SLF001
     KafkaError._WAIT_COORD,  # noqa: SLF001
 }
-_NOT_ALLOWED = {
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-}
+# Of a record. The same one is refused again, in every attempt.
+_UNFIT = {KafkaError.INVALID_RECORD, KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.POLICY_VIOLATION}
 _WRONG = {
     KafkaError.INVALID_CONFIG,
     KafkaError.INVALID_PARTITIONS,
     KafkaError.INVALID_REPLICATION_FACTOR,
     KafkaError.INVALID_REQUEST,
     KafkaError.POLICY_VIOLATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
     KafkaError._INVALID_ARG,  # noqa: SLF001
 }
+_PURGED = {KafkaError._PURGE_INFLIGHT, KafkaError._PURGE_QUEUE}  # noqa: SLF001
 # Of a token endpoint librdkafka tells the answer only, whatever it was. These are refusals (RFC 6749, 5.2); all else,
 # no answer above all, may pass.
 _OF_TOKENS = "Failed to acquire SASL OAUTHBEARER token"
@@ -55,6 +53,7 @@ _RECENT = 30.0  # seconds; a client without a token asks for one every 10 s
 _STATISTICS = 2.0  # seconds between two of a client's reports; one takes it a millisecond
 _SURE = 3  # reports without a broker; a client that begins anew with its first addresses has none for a moment
 _ROUND = 1.0  # seconds of one attempt to connect
+_NOBODY = Identity()
 _Answer = TypeVar("_Answer")
 
 
@@ -66,9 +65,12 @@ class Listener:
     """Hears what one client says in the background: pass it as the client's `error_cb`, or its `callbacks`.
 
     `disconnected` is whether a connection to a broker broke, or could not be made, since it was last set to False.
+    `identity` and `attempt` name the client and what it does, where a call says nothing else, in the words of a denial.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identity: Identity = _NOBODY, attempt: Attempt = READ) -> None:
+        self._identity, self._attempt = identity, attempt
+        self._undelivered: dict[str, KafkaError] = {}  # by topic
         self.refusal: KafkaError | None = None
         self.disconnected = False
         self._obstacle = ("", 0.0)  # and when it was told of
@@ -110,7 +112,58 @@ class Listener:
         else:
             self.refusal = error
 
-    def insisting(self, client: _Client, call: Callable[[float], _Answer], patience: float) -> _Answer:
+    def reports(self) -> dict[str, Any]:
+        """Return the settings of a producer by which it tells this listener what could not be delivered."""
+        return {"delivery.report.only.error": True, "on_delivery": self.delivered}
+
+    def delivered(self, error: KafkaError | None, message: Message) -> None:
+        """Keep the first failure of each topic since `forget_deliveries`: pass it as `on_delivery`."""
+        if error is not None:
+            self._undelivered.setdefault(message.topic() or "", error)
+
+    def forget_deliveries(self) -> None:
+        """Begin anew: what could not be delivered belongs to a transaction that is over."""
+        self._undelivered.clear()
+
+    def check_deliveries(self, producer: Producer) -> None:
+        """Raise `Fatal` where a record of the open transaction never can be written.
+
+        What else has failed is told by the calls that send offsets and commit.
+        """
+        for topic, error in self._undelivered.items():
+            if isinstance(refusal := self.refused(error, topic), Fatal):
+                raise refusal
+        if any(error.code() in _PURGED for error in self._undelivered.values()):
+            # The transaction has failed, and took them with it. Why, it says to whoever wants to go on.
+            try:
+                producer.begin_transaction()
+            except KafkaException as failure:
+                self.check_rights(failure.args[0], WRITE.of(*self._undelivered))
+
+    def refused(self, error: KafkaError, topic: str) -> Fatal | Transient:
+        """Return what to raise for a record that could not be written: `Fatal` where it never can be."""
+        if msg := denial(error, self._identity, WRITE.of(topic)):
+            return Fatal(msg)
+        msg = f"{line(error)} (a record for {topic})"
+        return Fatal(msg) if error.code() in _UNFIT else Transient(msg)
+
+    def check_rights(self, error: KafkaError, attempt: Attempt | None = None) -> None:
+        """Raise `Fatal` where this error says that Kafka does not allow something."""
+        if msg := denial(error, self._identity, attempt or self._attempt):
+            raise Fatal(msg)
+
+    def check(self, error: KafkaError, attempt: Attempt | None = None) -> None:
+        """Raise `Fatal` where this error says that Kafka does not allow something, or that the client has ended.
+
+        A consumer that has ended tells it once, as an error of no record, and is silent from then on.
+        """
+        self.check_rights(error, attempt)
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
+            raise Fatal(line(error))
+
+    def insisting(
+        self, client: _Client, call: Callable[[float], _Answer], patience: float, attempt: Attempt | None = None
+    ) -> _Answer:
         """Make a call that may come too early, or before there is a connection; it takes the seconds it may last.
 
         Repeated in short rounds, so that a refusal is told at once. Raises `Fatal`, and `Transient` after `patience`
@@ -118,11 +171,13 @@ class Listener:
         """
         until = time.monotonic() + patience
         while True:
-            with self.translated():
+            with self.translated(attempt):
                 try:
                     return call(_ROUND)
                 except KafkaException as failure:
-                    client.poll(0)  # what was said in the background is heard in it only
+                    said = client.poll(0)  # what was said in the background is heard in it only
+                    if isinstance(said, Message) and (heard := said.error()):
+                        self.check(heard, attempt)
                     error: KafkaError = failure.args[0]
                     may_pass = error.code() in _PASSING or error.retriable()
                     if self.refusal or not may_pass or time.monotonic() > until:
@@ -130,7 +185,7 @@ class Listener:
                     time.sleep(0.05)  # not every answer takes its time
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translated(self, attempt: Attempt | None = None) -> Iterator[None]:
         """Turn what the client raises into `Fatal` where trying again is of no use, else `Transient`."""
         try:
             yield
@@ -139,8 +194,7 @@ class Listener:
             if self.refusal:
                 msg = f"Kafka refuses the connection: {self.refusal.str()}; check FACESTREAM_KAFKA_*"
                 raise Fatal(msg) from None
-            if error.code() in _NOT_ALLOWED:
-                msg = f"Kafka does not allow this user to do that: {line(error)}"
+            if msg := denial(error, self._identity, attempt or self._attempt):
                 raise Fatal(msg) from failure
             if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 msg = f"{line(error)}; create the topics with `facestream init`"

@@ -6,12 +6,14 @@ from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
 
+from shared.adapters.kafka_denials import READ, Identity
 from shared.adapters.kafka_errors import Listener, line
 from shared.adapters.kafka_records import consumed_record
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.errors import Fatal
 from shared.ports import ConsumedRecord
 
+_GROUP = "facestream.reader"  # demanded by the client; nothing is ever committed in it
 _PATIENCE = 15.0  # seconds until the topic's partitions must be known
 _BACK = 16  # offsets before the end at which the last record is looked for first
 _WAIT = 0.2  # seconds of one wait; Ctrl-C is heard between two
@@ -28,13 +30,13 @@ class KafkaReader:
         self._connect()
 
     def _connect(self) -> None:
-        self._listener = Listener()
+        self._listener = Listener(Identity(self._settings.username, _GROUP), READ.of(self._topic))
         self._consumer = Consumer(
             {
                 **self._settings.client(),
                 **self._listener.callbacks(),
                 "log_level": 0,
-                "group.id": "facestream.reader",  # demanded by the client; nothing is ever committed in it
+                "group.id": _GROUP,
                 "enable.auto.commit": False,
                 "isolation.level": self._isolation,
                 "enable.partition.eof": True,
@@ -121,6 +123,7 @@ class KafkaReader:
             self._consumer, lambda seconds: self._consumer.list_topics(self._topic, seconds), _PATIENCE
         ).topics[self._topic]
         if found.error is not None:
+            self._listener.check_rights(found.error)
             msg = f"{line(found.error)}: {self._topic}; create the topics with `facestream init`"
             raise Fatal(msg)
         return sorted(found.partitions)
@@ -139,4 +142,5 @@ class KafkaReader:
                 self._next[partition] = offset
                 yield partition
             elif not error.retriable():
+                self._listener.check_rights(error)
                 raise Fatal(line(error))

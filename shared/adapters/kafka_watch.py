@@ -1,5 +1,6 @@
 """Calls of Kafka's client that never return, whatever time they were given."""
 
+import faulthandler
 import logging
 import os
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from threading import Event, Lock, Thread
 
 LAST_WORDS = "a call of the client does not return; the process ends"
+_STANDARD_ERROR = 2  # the descriptor, whatever `sys.stderr` is now
 _LONGEST = 30  # seconds; the longest call is given 10
 
 
@@ -15,7 +17,8 @@ class Watch:
 
     A client that has lost all brokers (see `Listener.lost`) in a transaction waits for ever, in C, where no exception
     reaches; a new process is what helps, and what is open of the transaction is aborted by it. Seconds are counted
-    one by one: those for which a process stood still do not count.
+    one by one: those for which a process stood still do not count. Before that, it writes where each thread stands to
+    standard error: files, lines and functions, no values.
     """
 
     def __init__(self, longest: int = _LONGEST) -> None:
@@ -50,5 +53,6 @@ class Watch:
                 self._left -= 1
                 if self._left > 0:
                     continue
+            faulthandler.dump_traceback(_STANDARD_ERROR)
             logging.getLogger("kafka").critical(LAST_WORDS)
             os._exit(1)

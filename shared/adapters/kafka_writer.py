@@ -1,13 +1,15 @@
 """Writing records from outside of a consumer group: those of a command or of a job, in transactions of their own."""
 
 import weakref
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_denials import WRITE, Identity
 from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka_partitions import OF_PRODUCERS, counting, partitions_of
 from shared.adapters.kafka_watch import Watch
 from shared.errors import Transient
 from shared.ports import ProducedRecord
@@ -15,11 +17,6 @@ from shared.topics import MAX_RECORD_BYTES
 
 RECLUSTERER = "reclusterer"
 """The name of whoever publishes generations: the job, or an operator who rolls back."""
-
-_OBJECT_STORES = "fnv1a_random"
-"""How the object store chooses the partition of a key."""
-_SERVICES = "consistent_random"
-"""How the services do, which is the client's default: the records of one key must be in one partition."""
 
 _PATIENCE = 30.0  # seconds that the brokers have for one step of a transaction
 _LONGEST = 45  # seconds after which a call of the client, which was given those, does not return any more
@@ -34,18 +31,20 @@ class KafkaWriter:
     """
 
     def __init__(self, settings: KafkaSettings, name: str) -> None:
-        self._listener = Listener()
+        transactional_id = f"facestream.{name}"
+        self._listener = Listener(Identity(settings.username, transactional_id=transactional_id), WRITE)
         self._watch = Watch(_LONGEST)
         weakref.finalize(self, self._watch.close)
         self._producer = Producer(
             {
                 **settings.client(),
+                **self._listener.reports(),
                 "error_cb": self._listener,
                 "log_level": 0,
-                "transactional.id": f"facestream.{name}",
+                "transactional.id": transactional_id,
                 "transaction.timeout.ms": int(settings.transaction_timeout * 1000),
                 "message.max.bytes": MAX_RECORD_BYTES,
-                "partitioner": _SERVICES if name == RECLUSTERER else _OBJECT_STORES,
+                "partitioner": OF_PRODUCERS,
                 "compression.type": "lz4",
             }
         )
@@ -53,17 +52,9 @@ class KafkaWriter:
             self._listener.insisting(self._producer, self._producer.init_transactions, _PATIENCE)
 
     def write(self, records: Sequence[ProducedRecord], partitions: Sequence[int | None] = ()) -> None:
-        """Write all records or none; `partitions`, where given, says for each its partition."""
-        chosen = partitions or [None] * len(records)
-        with self._listener.translated():
-            self._producer.begin_transaction()
-            try:
-                for record, partition in zip(records, chosen, strict=True):
-                    self._produce(record, partition)
-                self._commit()
-            except BaseException:
-                self._abort()
-                raise
+        """Write all records or none; `partitions`, where given, says for each its partition, None as its topic does."""
+        with self._transaction(records, partitions):
+            self._commit()
 
     def write_if(
         self, records: Sequence[ProducedRecord], holds: Callable[[], bool], partitions: Sequence[int | None] = ()
@@ -72,25 +63,42 @@ class KafkaWriter:
 
         `partitions` as in `write`.
         """
-        chosen = partitions or [None] * len(records)
+        with self._transaction(records, partitions):
+            if holds():
+                self._commit()
+                return True
+        with self._listener.translated():
+            self._abort()
+        return False
+
+    @contextmanager
+    def _transaction(self, records: Sequence[ProducedRecord], partitions: Sequence[int | None]) -> Iterator[None]:
+        """Give a transaction in which these records are written; it is aborted after an error."""
+        wanted = partitions or [None] * len(records)
+        by_topic = partitions_of(records, counting(self._producer, self._listener, self._watch, _PATIENCE))
+        self._listener.forget_deliveries()
         with self._listener.translated():
             self._producer.begin_transaction()
             try:
-                for record, partition in zip(records, chosen, strict=True):
-                    self._produce(record, partition)
-                with self._watch.over():
-                    left = self._producer.flush(_PATIENCE)
-                if left:
-                    msg = f"Kafka has not taken {len(records)} records within {_PATIENCE:g} s"
-                    raise Transient(msg)  # noqa: TRY301  aborted below as after any other failure
-                if holds():
-                    self._commit()
-                    return True
+                for record, partition, chosen in zip(records, wanted, by_topic, strict=True):
+                    self._produce(record, chosen if partition is None else partition)
+                self._deliver(len(records))
+                yield
             except BaseException:
-                self._abort()
+                # What led to it is told. Of a transaction in which nothing was accepted, the broker knows nothing, and
+                # ends the producer that wants to abort it.
+                with suppress(KafkaException):
+                    self._abort()
                 raise
-            self._abort()
-            return False
+
+    def _deliver(self, count: int) -> None:
+        """Have all records written, before anything is committed."""
+        with self._watch.over():
+            left = self._producer.flush(_PATIENCE)
+        self._listener.check_deliveries(self._producer)
+        if left:
+            msg = f"Kafka has not taken {count} records within {_PATIENCE:g} s"
+            raise Transient(msg)
 
     def _commit(self) -> None:
         with self._watch.over():
@@ -100,11 +108,12 @@ class KafkaWriter:
         with self._watch.over():
             self._producer.abort_transaction(_PATIENCE)
 
-    def _produce(self, record: ProducedRecord, partition: int | None) -> None:
-        where: dict[str, Any] = {} if partition is None else {"partition": partition}
+    def _produce(self, record: ProducedRecord, partition: int) -> None:
         headers: list[tuple[str, str | bytes | None]] = list(record.headers.items())
         try:
-            self._producer.produce(record.topic, record.value, record.key, headers=headers, **where)
+            self._producer.produce(record.topic, record.value, record.key, partition, headers=headers)
+        except KafkaException as failure:
+            raise self._listener.refused(failure.args[0], record.topic) from failure
         except BufferError:
             msg = f"{len(self._producer)} records wait and no more fit; write fewer at once"
             raise Transient(msg) from None

@@ -61,7 +61,7 @@ CLUSTER_FAULTS = (
         )
         for what, key, value in (
             ("an old protocol", "version", "1.0.0"),
-            ("marks of transactions", "excludePersistentLag", GONE),
+            ("a backlog that seems to stand still", "excludePersistentLag", "true"),
             ("idle consumers", "limitToPartitionsWithLag", "false"),
             ("another's group", "consumerGroup", "facestream.detector"),
             ("another's topic", "topic", "faces.assigned"),

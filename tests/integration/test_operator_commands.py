@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -17,13 +18,13 @@ import pytest
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
 
 from shared import notices
-from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka import KafkaSettings, KafkaStream
 from shared.adapters.kafka_admin import KafkaAdmin
 from shared.adapters.kafka_reader import KafkaReader
 from shared.adapters.kafka_writer import KafkaWriter
 from shared.adapters.minio import MinioSettings, MinioStore
 from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.events import Outcome
+from shared.events import Outcome, Photo
 from shared.ids import image_id, object_id
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.records import ImageRecord
@@ -90,6 +91,20 @@ def image(key: str, etag: str, size: int = 5) -> ImageRecord:
         uploaded_at=datetime.now(UTC) - timedelta(days=1),
         outcome=Outcome.DETECTED,
         sequencer="18EAF5534A997323",
+    )
+
+
+def photo(key: str, etag: str) -> Photo:
+    found = image(key, etag)
+    return Photo(
+        bucket=found.bucket,
+        key=found.key,
+        object_id=found.object_id,
+        image_id=found.image_id,
+        etag=found.etag,
+        sequencer=found.sequencer,
+        size=found.size,
+        uploaded_at=found.uploaded_at,
     )
 
 
@@ -195,6 +210,32 @@ def test_a_notice_of_ours_reads_as_that_of_minio_and_lies_in_the_same_partition(
         assert ours.partition == theirs.partition
         assert repeated == said.model_copy(update={"sequencer": None, "occurred_at": repeated.occurred_at})
         assert repeated.occurred_at <= said.occurred_at
+
+
+def test_a_notice_that_the_assigner_writes_lies_in_the_partition_of_minio_s(store: MinioStore) -> None:
+    keys = [f"again {number}.jpg" for number in range(5)]
+    KafkaAdmin(KafkaSettings()).create("of-another-partitioner", 12, {})
+    for key in keys:
+        store.put("photos", key, b"12345", "image/jpeg")
+    with closing(KafkaStream(KafkaSettings(), "partitions", "one", [IMAGES_UPLOADED.name])) as stream:
+        consumed = next(found for _ in range(60) if (found := stream.consume(1, 1.0)))
+        facts = {key: next(store.list("photos", key)) for key in keys}
+        stream.commit(
+            consumed,
+            # Beside a record of a topic with another partitioner, and one without a key.
+            [
+                *(notices.again(photo(key, info.etag or "")) for key, info in facts.items()),
+                ProducedRecord("of-another-partitioner", b"photos/again 1.jpg", None, {}),
+                ProducedRecord("of-another-partitioner", b"", b"{}", {}),
+            ],
+        )
+    for key in keys:
+        theirs, ours = announced(key)
+        assert ours.partition == theirs.partition
+    with KafkaReader(KafkaSettings(), "of-another-partitioner") as reader:
+        others = {record.key: record.partition for record in reader.stored()}
+    assert others.keys() == {b"photos/again 1.jpg", b""}
+    assert others[b"photos/again 1.jpg"] == zlib.crc32(b"photos/again 1.jpg") % 12
 
 
 def test_reconcile_holds_back_what_looks_like_a_lost_bucket_until_somebody_allows_it(

@@ -49,6 +49,28 @@ def test_a_process_whose_call_does_not_return_ends_with_status_1_and_says_why() 
     assert not ended.stdout
 
 
+def test_before_the_end_it_tells_where_every_thread_stands_and_no_values() -> None:
+    script = """
+import threading, time
+from shared.adapters.kafka_watch import Watch
+
+def waits_elsewhere(password):
+    time.sleep(600)
+
+def commits(password):
+    with Watch(longest=1).over():
+        {call}
+
+threading.Thread(target=waits_elsewhere, args=["s3cret"], daemon=True).start()
+commits("s3cret")
+"""
+    told = process_of("time.sleep(600)", script).stderr
+    assert "in waits_elsewhere" in told
+    assert "in commits" in told
+    assert "s3cret" not in told
+    assert "does not return" in told.splitlines()[-1]
+
+
 @pytest.mark.slow
 def test_time_outside_of_calls_does_not_count() -> None:
     ended = process_of("pass\ntime.sleep(3)")
