@@ -14,7 +14,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.errors import InvalidInput
 
-
 _STANDARD_ERROR = 2  # the descriptor
 
 
