@@ -70,7 +70,7 @@ class KafkaStream:
             error = message.error()
             if error is not None:
                 # Told once, whatever comes beside it, and never again.
-                self._consumer_listener.check(error, READ.of(message.topic()) if message.topic() else None)
+                self._consumer_listener.check(error, READ.of(topic) if (topic := message.topic()) else None)
                 failures.append(error)
             elif (message.topic(), message.partition()) in self._assigned:
                 records.append(consumed_record(message))

@@ -194,8 +194,7 @@ class Listener:
             if self.refusal:
                 msg = f"Kafka refuses the connection: {self.refusal.str()}; check FACESTREAM_KAFKA_*"
                 raise Fatal(msg) from None
-            if msg := denial(error, self._identity, attempt or self._attempt):
-                raise Fatal(msg) from failure
+            self.check_rights(error, attempt)
             if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 msg = f"{line(error)}; create the topics with `facestream init`"
                 raise Fatal(msg) from failure

@@ -8,15 +8,12 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
-    ResourceType,
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin._scram import (
     ScramCredentialInfo,
     ScramMechanism,
+    UserScramCredentialAlteration,
     UserScramCredentialUpsertion,
 )
 from pydantic import SecretStr
@@ -76,7 +73,7 @@ class GuardedKafka(KafkaServer):
         assert self.certificates
         name, password = f"user-{uuid4().hex[:8]}", uuid4().hex
         login = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-        users = [UserScramCredentialUpsertion(name, login, password.encode())]
+        users: list[UserScramCredentialAlteration] = [UserScramCredentialUpsertion(name, login, password.encode())]
         admin = self.admin()
         for done in admin.alter_user_scram_credentials(users).values():
             done.result(30)

@@ -32,7 +32,7 @@ def test_a_notice_goes_to_the_object_store_s_partition_and_the_rest_where_the_pr
 
 
 def test_a_record_without_a_key_goes_anywhere_and_nobody_is_asked() -> None:
-    assert partitions_of([record(IMAGES_UPLOADED.name, b"")], {}.__getitem__) == [CHOSEN_BY_PRODUCER]
+    assert partitions_of([record(IMAGES_UPLOADED.name, b"")], lambda _: pytest.fail("asked")) == [CHOSEN_BY_PRODUCER]
 
 
 def test_a_topic_that_the_brokers_do_not_know_is_left_to_the_producer_to_fail_on() -> None:
