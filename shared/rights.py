@@ -1,4 +1,4 @@
-"""The rights of each user of Kafka, MinIO and MongoDB: one table, from which access lists, policies and documents are made.
+"""The rights of each user of Kafka, MinIO and MongoDB: one table, from which access lists and policies are made.
 
 Least privilege: each has what it uses, and nothing else (`tests/integration/test_rights.py` compares both). In Kafka a
 right may imply others: Read, Write, Delete and Alter imply Describe, AlterConfigs implies DescribeConfigs. So Describe
@@ -82,7 +82,7 @@ def mongo_roles(rights: Rights, database: str) -> list[dict[str, str]]:
 
 
 def _statements(right: BucketRight, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield what is allowed on the bucket, and on its objects: S3 takes each action with a resource of its kind only."""
+    """Yield what is allowed on the bucket, and on its objects: S3 takes an action with a resource of its kind only."""
     where = f"arn:aws:s3:::{names[right.bucket]}"
     of_bucket = [action for action in right.actions if action in _OF_BUCKETS]
     of_objects = [action for action in right.actions if action not in _OF_BUCKETS]
@@ -101,6 +101,11 @@ def _named(right: KafkaRight) -> dict[str, str]:
 
 def _topics(operations: Sequence[str], *topics: Topic) -> tuple[KafkaRight, ...]:
     return tuple(KafkaRight("topic", topic.name, "literal", tuple(operations)) for topic in topics)
+
+
+def _made(topic: Topic) -> Sequence[str]:
+    """Return what is done to a topic by who makes it; one that has a single partition for good gets no more of them."""
+    return ["Create", "AlterConfigs", "Describe" if topic.partitions == 1 else "Alter"]
 
 
 def _group(name: str, operation: str) -> KafkaRight:
@@ -175,7 +180,7 @@ _TABLE = (
     ),
     Rights(
         "init",
-        _topics(["Create", "Alter", "AlterConfigs"], *TOPICS),
+        tuple(right for topic in TOPICS for right in _topics(_made(topic), topic)),
         (
             BucketRight(
                 "photos",
