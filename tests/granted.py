@@ -74,25 +74,25 @@ class Granted:
                 environment.setenv(name, value)
             yield
 
-    def allow(self, rights: Rights) -> None:
+    def allow(self, rights: Rights, buckets: BucketSettings) -> None:
         """Have MinIO allow its user what these rights say, and no longer what it allowed before."""
         admin = self.stack.minio.admin()
-        admin.policy_add(rights.user, policy=s3_policy(rights, BucketSettings()))
+        admin.policy_add(rights.user, policy=s3_policy(rights, buckets))
         admin.policy_set(rights.user, user=rights.user)
 
     @contextmanager
-    def without(self, user: str, bucket: str, action: str) -> Iterator[None]:
-        """Take one action on a bucket from a user for a while."""
+    def without(self, user: str, bucket: str, action: str, buckets: BucketSettings) -> Iterator[None]:
+        """Take one action on a bucket from a user for a while; `buckets`: their names meanwhile."""
         rights = RIGHTS[user]
         left = tuple(
             BucketRight(right.bucket, tuple(it for it in right.actions if (right.bucket, it) != (bucket, action)))
             for right in rights.buckets
         )
-        self.allow(Rights(user, buckets=left))
+        self.allow(Rights(user, buckets=left), buckets)
         try:
             yield
         finally:
-            self.allow(rights)
+            self.allow(rights, BucketSettings())
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def granted(folder: Path) -> Iterator[Granted]:
         for user, rights in RIGHTS.items():
             if rights.buckets:
                 minio.admin().user_add(user, passwords[user])
-                found.allow(rights)
+                found.allow(rights, BucketSettings())
         yield found
 
 

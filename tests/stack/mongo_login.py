@@ -85,14 +85,14 @@ def guarded(port: int) -> Iterator[Login]:
         def handle(self) -> None:
             conversation = _Conversation(login)
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as inside:
-                while request := received(self.request):
+                while request := _received(self.request):
                     answer = _answer(conversation, request)
                     if answer is None:
                         inside.sendall(request)
-                        self.request.sendall(received(inside))
+                        self.request.sendall(_received(inside))
                     else:
                         login.logins += "v=" in str(answer.get("payload", ""))
-                        self.request.sendall(message(answer, request[4:8]))
+                        self.request.sendall(_message(answer, request[4:8]))
 
     class Server(ThreadingTCPServer):
         daemon_threads = True
@@ -108,9 +108,9 @@ def guarded(port: int) -> Iterator[Login]:
 
 def _answer(conversation: _Conversation, request: bytes) -> dict[str, Any] | None:
     """Return what is said to a request here, None where it is to be passed on."""
-    command = command_of(request)
-    if command is None:
-        return None
+    if int.from_bytes(request[12:16], "little") != _MESSAGE:
+        return None  # an old greeting
+    command = bson.decode(request[_HEADER + 5 : _HEADER + 5 + int.from_bytes(request[21:25], "little")])
     name = next(iter(command))
     if name in ("saslStart", "saslContinue"):
         step = conversation.start if name == "saslStart" else conversation.go_on
@@ -123,22 +123,14 @@ def _answer(conversation: _Conversation, request: bytes) -> dict[str, Any] | Non
     return {"ok": 0.0, "code": 13, "codeName": "Unauthorized", "errmsg": f"{name} requires authentication"}
 
 
-def command_of(request: bytes) -> Mapping[str, Any] | None:
-    """Return the command of a message, whose first name says which; None of an old greeting."""
-    if int.from_bytes(request[12:16], "little") != _MESSAGE:
-        return None
-    return bson.decode(request[_HEADER + 5 : _HEADER + 5 + int.from_bytes(request[21:25], "little")])
-
-
-def message(document: Mapping[str, Any], answered: bytes) -> bytes:
-    """Return a message with a document, which answers the message with the number `answered`."""
+def _message(document: Mapping[str, Any], answered: bytes) -> bytes:
     body = bytes(5) + bson.encode(document)
     length, kind = (number.to_bytes(4, "little") for number in (_HEADER + len(body), _MESSAGE))
     return length + bytes(4) + answered + kind + body
 
 
-def received(connection: socket.socket) -> bytes:
-    """Return the next message of a connection, nothing at the end."""
+def _received(connection: socket.socket) -> bytes:
+    """Return the next message, nothing at the end."""
     content = b""
     while len(content) < (wanted := int.from_bytes(content[:4], "little") if len(content) >= _HEADER else _HEADER):
         more = connection.recv(wanted - len(content))

@@ -9,14 +9,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from tests.stack.mongo_login import command_of, message, received
+import bson
 
+_HEADER = 16  # bytes: length, number, number that is answered, kind; each a little-endian int32
+_MESSAGE = 2013  # OP_MSG
 _READING = {"find", "getMore", "killCursors", "aggregate", "count", "distinct", "listIndexes"}
 _WRITING = {"insert", "update", "delete", "findAndModify", "createIndexes"}
 _OPEN_TO_ALL = {"hello", "ismaster", "isMaster", "ping", "endSessions", "buildInfo"}
-_UNAUTHORIZED = 13
 _ALLOWED = {"none": set[str](), "read": _READING, "readWrite": _READING | _WRITING}
 
 
@@ -47,15 +48,13 @@ def limited(port: int, name: Literal["none", "read", "readWrite"]) -> Iterator[R
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as inside:
-                while request := received(self.request):
-                    command = _judged(role, request)
-                    if command:
-                        text = f"not authorized on facestream to execute command {command}"
-                        refusal = {"ok": 0.0, "code": _UNAUTHORIZED, "codeName": "Unauthorized", "errmsg": text}
-                        self.request.sendall(message(refusal, request[4:8]))
+                asking, answering = self.request.makefile("rb"), inside.makefile("rb")
+                while request := _message(asking):
+                    if refused := _refused(role, request):
+                        self.request.sendall(_refusal(refused, request[4:8]))
                     else:
                         inside.sendall(request)
-                        self.request.sendall(received(inside))
+                        self.request.sendall(_message(answering))
 
     class Server(ThreadingTCPServer):
         daemon_threads = True
@@ -69,11 +68,26 @@ def limited(port: int, name: Literal["none", "read", "readWrite"]) -> Iterator[R
             server.shutdown()
 
 
-def _judged(role: Role, request: bytes) -> str:
+def _message(connection: BinaryIO) -> bytes:
+    """Return the next message of a connection, nothing at the end."""
+    head = connection.read(4)
+    return head and head + connection.read(int.from_bytes(head, "little") - len(head))
+
+
+def _refused(role: Role, request: bytes) -> str:
     """Return the name of a command that the role may not give, nothing where it may."""
-    command = command_of(request)
-    name = next(iter(command)) if command else ""
-    if command is None or name in _OPEN_TO_ALL:
+    if int.from_bytes(request[12:16], "little") != _MESSAGE:
+        return ""  # an old greeting
+    command = bson.decode(request[_HEADER + 5 : _HEADER + 5 + int.from_bytes(request[21:25], "little")])
+    name = next(iter(command))
+    if name in _OPEN_TO_ALL:
         return ""
     role.asked.add((name, str(command[name])))
     return "" if name in _ALLOWED[role.name] else name
+
+
+def _refusal(command: str, answered: bytes) -> bytes:
+    text = f"not authorized on facestream to execute command {command}"
+    body = bytes(5) + bson.encode({"ok": 0.0, "code": 13, "codeName": "Unauthorized", "errmsg": text})
+    length, kind = (number.to_bytes(4, "little") for number in (_HEADER + len(body), _MESSAGE))
+    return length + bytes(4) + answered + kind + body
