@@ -96,11 +96,11 @@ class Granted:
 
 
 @contextmanager
-def granted(folder: Path) -> Iterator[Granted]:
-    """Start the servers, without topics and buckets."""
+def granted(folder: Path, session_timeout: float = 6.0) -> Iterator[Granted]:
+    """Start the servers, without topics and buckets; `session_timeout` as that of the `KafkaServer`."""
     passwords = {user: secrets.token_hex(16) for user in RIGHTS}
     with ExitStack() as ending:
-        kafka = KafkaServer(folder / "kafka", authorizing=True)
+        kafka = KafkaServer(folder / "kafka", session_timeout=session_timeout, authorizing=True)
         requested = set[Requested]()
         minio = MinioServer(
             folder / "minio",
