@@ -56,7 +56,10 @@ def opened(path: str) -> sqlite3.Connection:
 
 def follow(servers: str, path: str) -> None:
     """Keep the table until Ctrl-C."""
-    table, settings = opened(path), {"bootstrap.servers": servers, "group.id": "people", "enable.auto.commit": False}
+    table, settings = (
+        opened(path),
+        {"bootstrap.servers": servers, "group.id": "downstream.people", "enable.auto.commit": False},
+    )
     consumer = Consumer({**settings, "isolation.level": "read_committed", "auto.offset.reset": "earliest"})
     places = dict(table.execute("SELECT part, next FROM places").fetchall())
     partitions = consumer.list_topics("faces.assigned", 10).topics["faces.assigned"].partitions

@@ -33,11 +33,12 @@ _PATIENCE = 120.0  # seconds; TensorFlow alone takes ten on a busy machine
 
 @dataclass
 class Pipeline:
-    """Servers, and the processes of services by name and number."""
+    """Servers, and the processes of services by name and number. `of_service`: what one service alone is told."""
 
     stack: Stack
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    of_service: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
 
@@ -77,6 +78,7 @@ class Pipeline:
             **os.environ,
             **self.stack.environment(),
             **self.environment,
+            **self.of_service.get(service, {}),
             "FACESTREAM_SERVICE_INSTANCE": str(number),
             "FACESTREAM_SERVICE_HEALTH_HOST": "127.0.0.1",
             "FACESTREAM_SERVICE_HEALTH_PORT": str(port),
@@ -95,7 +97,14 @@ class Pipeline:
         }
         done = subprocess.run(
             [sys.executable, "-m", "services.reclusterer", "--once"],
-            env={**os.environ, **self.stack.environment(), **self.environment, **settings, **environment},
+            env={
+                **os.environ,
+                **self.stack.environment(),
+                **self.environment,
+                **self.of_service.get("reclusterer", {}),
+                **settings,
+                **environment,
+            },
             capture_output=True,
             text=True,
             check=False,

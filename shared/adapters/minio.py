@@ -40,6 +40,8 @@ _LONGEST_KEY = 1024  # bytes, of S3
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_THERE = {"NoSuchKey", "NoSuchVersion"}
 _FORBIDDEN = {"AccessDenied", "AllAccessDisabled"}
+# The answer to HEAD has no words: that of a key that is wrong is the same.
+_LOOK = "s3:ListBucket, or check FACESTREAM_MINIO_ACCESS_KEY and FACESTREAM_MINIO_SECRET_KEY"
 _NO_SUCH_NAME = {
     "KeyTooLongError",
     "XMinioInvalidObjectName",
@@ -116,9 +118,10 @@ class MinioStore:
 
     def make_bucket(self, bucket: str) -> bool:
         """Make a bucket and say whether that was needed; one that is there is left as it is."""
-        with _errors(bucket):
+        with _errors(bucket, needed=_LOOK):
             missing = not self._client.bucket_exists(bucket)
-            if missing:
+        if missing:
+            with _errors(bucket, needed="s3:CreateBucket"):
                 self._client.make_bucket(bucket)
         return missing
 
@@ -127,24 +130,25 @@ class MinioStore:
 
         Setting a notification replaces the bucket's whole configuration, so what others have set there is set again.
         """
-        with _errors(bucket):
+        with _errors(bucket, needed="s3:GetBucketNotification"):
             configured = self._client.get_bucket_notification(bucket)
-            queues = configured.queue_config_list
-            ours = [queue for queue in queues if queue.queue == target and not _is_filtered(queue)]
-            if len(ours) == 1 and set(ours[0].events) == _TOLD:
-                return False
-            kept = [queue for queue in queues if queue not in ours]
-            wanted = NotificationConfig(
-                configured.cloud_func_config_list,
-                [*kept, QueueConfig(queue=target, events=sorted(_TOLD))],
-                configured.topic_config_list,
-            )
+        queues = configured.queue_config_list
+        ours = [queue for queue in queues if queue.queue == target and not _is_filtered(queue)]
+        if len(ours) == 1 and set(ours[0].events) == _TOLD:
+            return False
+        kept = [queue for queue in queues if queue not in ours]
+        wanted = NotificationConfig(
+            configured.cloud_func_config_list,
+            [*kept, QueueConfig(queue=target, events=sorted(_TOLD))],
+            configured.topic_config_list,
+        )
+        with _errors(bucket, needed="s3:PutBucketNotification"):
             self._client.set_bucket_notification(bucket, wanted)
         return True
 
     def reach(self, bucket: str) -> None:
         """Look whether a bucket can be reached; raises `Transient`, and `Fatal` where there is none."""
-        with _errors(bucket):
+        with _errors(bucket, needed=_LOOK):
             if not self._client.bucket_exists(bucket):
                 msg = f"{bucket}: there is no such bucket; create it with `facestream init`"
                 raise Fatal(msg)
@@ -193,11 +197,11 @@ class MinioStore:
         """Turn errors of one object into ours, and tell the refusal of an object from that of its whole bucket."""
         where = f"{bucket}/{key}"
         try:
-            with _errors(where, no_such_name=ObjectMissing, refused=ObjectRefused):
+            with _errors(where, no_such_name=ObjectMissing, refused=ObjectRefused, needed="s3:GetObject"):
                 yield
         except ObjectRefused as error:
             if isinstance(error.__cause__, S3Error) and error.__cause__.code in _FORBIDDEN and self._is_closed(bucket):
-                msg = f"{error}; nor may the bucket be listed: give this user s3:ListBucket and s3:GetObject of it"
+                msg = f"{error}; nor may it list the bucket: allow it s3:ListBucket too"
                 raise Transient(msg) from error
             raise
 
@@ -226,7 +230,7 @@ class MinioStore:
         if not _possible(key):
             msg = f"{where}: no object can have this key"
             raise ObjectRefused(msg)
-        with _errors(where, no_such_name=ObjectRefused):
+        with _errors(where, no_such_name=ObjectRefused, needed="s3:PutObject"):
             part_size = max(len(data), _ONE_PART)
             self._client.put_object(bucket, key, BytesIO(data), len(data), content_type, part_size=part_size)
 
@@ -248,6 +252,8 @@ class MinioStore:
             for failure in self._client.remove_objects(bucket, together()):
                 if failure.code not in _NOT_THERE | _NO_SUCH_NAME:
                     msg = f"{bucket}/{failure.name}: {failure.code}: {failure.message}"
+                    if failure.code in _FORBIDDEN:
+                        msg += "; allow this user s3:DeleteObject"
                     raise Transient(msg) if failure.code in _PASSING else Fatal(msg)
         for key in filter(_possible, by_themselves):
             with suppress(ObjectMissing), _errors(f"{bucket}/{key}", no_such_name=ObjectMissing):
@@ -255,7 +261,7 @@ class MinioStore:
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield every object; holds a thousand at a time. S3 lists in the order of UTF-8 bytes itself."""
-        with _errors(bucket):
+        with _errors(bucket, needed="s3:ListBucket"):
             for found in self._client.list_objects(bucket, prefix, recursive=True):
                 modified = found.last_modified or datetime.fromtimestamp(0, UTC)
                 yield ObjectInfo(found.object_name or "", found.size or 0, modified.astimezone(UTC), found.etag)
@@ -279,11 +285,15 @@ def _body(response: BaseHTTPResponse, size: int | None, limit: int) -> bytes:
 
 @contextmanager
 def _errors(
-    where: str, no_such_name: type[FacestreamError] = Fatal, refused: type[FacestreamError] = Fatal
+    where: str,
+    no_such_name: type[FacestreamError] = Fatal,
+    refused: type[FacestreamError] = Fatal,
+    needed: str = "",
 ) -> Iterator[None]:
     """Turn what the client raises into errors of facestream.
 
     `no_such_name` is what it means to the caller that no object has that key, `refused` what any other refusal does.
+    `needed`: the action that S3 asks for, which is told where it is not allowed.
     """
     try:
         yield
@@ -296,7 +306,7 @@ def _errors(
             raise Fatal(msg) from error
         if code in _PASSING or error.response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Transient(text) from error
-        raise refused(text) from error
+        raise refused(f"{text}; allow this user {needed}" if needed and code in _FORBIDDEN else text) from error
     except (MinioException, ParseError) as error:  # an answer that is not S3's: of a proxy, or cut off
         msg = f"{where}: no answer of an object store: {type(error).__name__}: {str(error)[:200]}"
         raise Transient(msg) from error

@@ -109,9 +109,32 @@ CLUSTER_FAULTS = (
     ),
     Fault(
         cluster_rules.has_kafka_as_the_services_know_it,
+        "no user for a person",
+        "KafkaUser/facestream-cli",
+        (),
+        variant="production+strimzi",
+    ),
+    Fault(
+        cluster_rules.has_kafka_as_the_services_know_it,
+        "all groups",
+        "KafkaUser/facestream-reconciler",
+        ("spec", "authorization", "acls", 7, "resource"),
+        {"type": "group", "name": "facestream.", "patternType": "prefix"},
+        "production+strimzi",
+    ),
+    Fault(
+        cluster_rules.has_kafka_as_the_services_know_it,
+        "all topics",
+        "KafkaUser/facestream-init",
+        ("spec", "authorization", "acls", 0, "resource"),
+        {"type": "topic", "name": "*", "patternType": "literal"},
+        "production+strimzi",
+    ),
+    Fault(
+        cluster_rules.has_kafka_as_the_services_know_it,
         "no right to ask again",
         "KafkaUser/facestream-assigner",
-        ("spec", "authorization", "acls", 1),
+        ("spec", "authorization", "acls", 3),
         variant="production+strimzi",
     ),
     Fault(

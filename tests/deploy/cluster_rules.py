@@ -7,20 +7,16 @@ from typing import Any
 
 from kubernetes_validate import ValidationError, utils, validate  # type: ignore[import-untyped]  # it has no types
 
+from shared import rights
 from shared.topics import TOPICS
 from tests.deploy.kustomize import Document
-from tests.deploy.workloads import SERVICES, USES, of_kind, our_workloads, settings, title, workloads
+from tests.deploy.workloads import USES, of_kind, our_workloads, settings, title, workloads
 
 utils.schema_contents = cache(utils.schema_contents)  # it reads megabytes anew for each document: 80 ms
 
 OLDEST, NEWEST = "1.31", "1.37"
 """Of Kubernetes; the oldest has all that the manifests use."""
-READ_BY = {
-    "detector": "images.uploaded",
-    "quality": "faces.detected",
-    "embedder": "faces.screened",
-    "assigner": "faces.embedded",
-}
+READ_BY = {service: topic.name for service, topic in rights.READ_BY.items()}
 BUILT_IN = {"v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1", "autoscaling/v2"}
 
 
@@ -133,7 +129,7 @@ def scales_by_lag_rightly(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def has_kafka_as_the_services_know_it(documents: Sequence[Document]) -> Iterator[str]:
-    """Strimzi's topics are those of the registry, and each user may do what it must."""
+    """Strimzi's topics are those of the registry, and each user may do what the table of rights says."""
     topics = {document["metadata"]["name"]: document["spec"] for document in of_kind(documents, "KafkaTopic")}
     users = {document["metadata"]["name"]: document["spec"] for document in of_kind(documents, "KafkaUser")}
     if not users:
@@ -146,32 +142,25 @@ def has_kafka_as_the_services_know_it(documents: Sequence[Document]) -> Iterator
     for workload in our_workloads(documents):
         if workload.pod["serviceAccountName"] not in users:
             yield f"{workload}: expected a KafkaUser {workload.pod['serviceAccountName']}"
-    for name in (*SERVICES, "reclusterer"):
-        may = {
-            (acl["resource"]["type"], acl["resource"]["name"], operation)
-            for acl in users.get(f"facestream-{name}", {}).get("authorization", {}).get("acls", [])
+    for name, wanted in rights.RIGHTS.items():
+        found = users.get(f"{rights.PREFIX}-{name}", {}).get("authorization", {}).get("acls", [])
+        for right in _differing(found, rights.acls(wanted)):
+            yield f"KafkaUser/{rights.PREFIX}-{name}: {right} is missing, or too much"
+    for name in users.keys() - {f"{rights.PREFIX}-{name}" for name in rights.RIGHTS}:
+        yield f"KafkaUser/{name}: expected those of shared/rights.py"
+
+
+def _differing(*lists: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Return the rights that one of two access lists gives, and the other does not."""
+    one, other = (
+        {
+            (*(acl["resource"].get(name, "") for name in ("type", "name", "patternType")), operation)
+            for acl in acls
             for operation in acl["operations"]
         }
-        must = {("topic", topic.name, "Write") for topic in TOPICS if name in topic.producer.split(", ")}
-        if name in SERVICES:
-            must |= {("topic", "dead-letters", "Write"), ("topic", READ_BY[name], "Read")}
-            must |= {("group", f"facestream.{name}", "Read"), ("transactionalId", f"facestream.{name}.", "Write")}
-        else:
-            must |= {("transactionalId", f"facestream.{name}", "Write")}
-        changes = {right for right in may if right[2] != "Describe"}
-        if changes != must:
-            yield f"KafkaUser/facestream-{name}: {sorted(changes ^ must)} is missing, or too much"
-    yield from _unable_to_write(users)
-
-
-def _unable_to_write(users: Mapping[str, Any]) -> Iterator[str]:
-    """`users`: their specifications by name. Those of the services may write exactly what they must."""
-    for topic in TOPICS:
-        for producer in set(topic.producer.split(", ")) - {"every service"}:
-            user = f"facestream-{'minio' if producer == 'object store' else producer}"
-            acls = users.get(user, {}).get("authorization", {}).get("acls", [])
-            if not any(acl["resource"]["name"] == topic.name and "Write" in acl["operations"] for acl in acls):
-                yield f"KafkaUser/{user}: expected Write of {topic.name}"
+        for acls in lists
+    )
+    return sorted(one ^ other)
 
 
 CLUSTER_RULES = (

@@ -7,6 +7,7 @@ import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -25,6 +26,18 @@ appender.console.layout.pattern = %d %p %m (%c)%n
 rootLogger.level = WARN
 rootLogger.appenderRef.console.ref = console
 """
+# What the authorizer has allowed and refused, by user: its logger writes the former from DEBUG on.
+_AUDIT = """\
+appender.audit.type = File
+appender.audit.name = audit
+appender.audit.fileName = {file}
+appender.audit.layout.type = PatternLayout
+appender.audit.layout.pattern = %m%n
+logger.audit.name = kafka.authorizer.logger
+logger.audit.level = DEBUG
+logger.audit.additivity = false
+logger.audit.appenderRef.audit.ref = audit
+"""
 
 
 @dataclass
@@ -33,13 +46,15 @@ class KafkaServer(Server):
 
     `session_timeout`: seconds after which a consumer that was killed loses its partitions, in both group protocols
     (KIP-848: set here; classic: the client's, which may be as short). With `certificates`, clients need TLS and
-    SCRAM-SHA-512 with `user` and `password`.
+    SCRAM-SHA-512 with `user` and `password`. With `authorizing`, they log in too, and whoever is not `user` may do what
+    access lists allow, and nothing else.
     """
 
     controller_port: int = field(default_factory=free_port)
     internal_port: int = field(default_factory=free_port)
     session_timeout: float = 6.0
     certificates: Certificates | None = None
+    authorizing: bool = False
     user: str = "facestream"
     password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
@@ -51,22 +66,35 @@ class KafkaServer(Server):
     def client_settings(self) -> dict[str, str]:
         """What a client of confluent-kafka needs to connect."""
         plain = {"bootstrap.servers": self.bootstrap_servers}
-        if not self.certificates:
+        if self.security == "PLAINTEXT":
             return plain
-        return plain | {
-            "security.protocol": "SASL_SSL",
+        login = {
+            "security.protocol": self.security,
             "sasl.mechanism": "SCRAM-SHA-512",
             "sasl.username": self.user,
             "sasl.password": self.password,
-            "ssl.ca.location": str(self.certificates.ca_file),
         }
+        trusted = {"ssl.ca.location": str(self.certificates.ca_file)} if self.certificates else {}
+        return plain | login | trusted
+
+    @property
+    def security(self) -> str:
+        """The protocol of its clients."""
+        if self.certificates:
+            return "SASL_SSL"
+        return "SASL_PLAINTEXT" if self.authorizing else "PLAINTEXT"
+
+    @property
+    def audit(self) -> Path:
+        """Where the authorizer writes a line for each right that somebody has used or lacked."""
+        return self.folder / "audit.log"
 
     def command(self) -> list[str]:
         program, classpath = java(), f"{kafka_jars()}/*"
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings().items()))
         logging = self.folder / "log4j2.properties"
-        logging.write_text(_LOGGING)
+        logging.write_text(_LOGGING + _AUDIT.format(file=self.audit) * self.authorizing)
         options = [f"-Dlog4j2.configurationFile={logging}", "-cp", classpath]
         if not (self.folder / "data" / "meta.properties").exists():
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -90,7 +118,6 @@ class KafkaServer(Server):
     def settings(self) -> dict[str, object]:
         """Return `server.properties`."""
         listeners = f"CLIENTS://{self.bootstrap_servers},INTERNAL://127.0.0.1:{self.internal_port}"
-        protocol = "SASL_SSL" if self.certificates else "PLAINTEXT"
         session = round(self.session_timeout * 1000)
         heartbeat = min(5000, session // 4)
         return {
@@ -101,7 +128,7 @@ class KafkaServer(Server):
             "inter.broker.listener.name": "INTERNAL",
             "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": listeners,
-            "listener.security.protocol.map": f"CLIENTS:{protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": f"CLIENTS:{self.security},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": self.folder / "data",
             "auto.create.topics.enable": "false",
             # One broker holds the only copy of everything. Few partitions of the internal topics start faster.
@@ -122,15 +149,28 @@ class KafkaServer(Server):
             "group.consumer.heartbeat.interval.ms": heartbeat,
             "group.consumer.min.heartbeat.interval.ms": min(250, heartbeat),
             "group.min.session.timeout.ms": 1000,
-        } | (self._security(self.certificates) if self.certificates else {})
+        } | self._security()
 
-    def _security(self, certificates: Certificates) -> dict[str, object]:
+    def _security(self) -> dict[str, object]:
+        settings: dict[str, object] = {} if self.security == "PLAINTEXT" else self._logins()
+        if self.certificates:
+            settings |= {
+                "ssl.keystore.type": "PEM",
+                "ssl.keystore.location": self.certificates.folder / "both.pem",
+            }
+        if self.authorizing:
+            settings |= {
+                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                # The broker speaks to itself without a login.
+                "super.users": f"User:{self.user};User:ANONYMOUS",
+            }
+        return settings
+
+    def _logins(self) -> dict[str, object]:
         login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         return {
             "sasl.enabled.mechanisms": "SCRAM-SHA-512",
             "listener.name.clients.scram-sha-512.sasl.jaas.config": login,
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": certificates.folder / "both.pem",
         }
 
     def healthy(self) -> bool:

@@ -4,7 +4,8 @@ import secrets
 from dataclasses import dataclass, field
 
 import urllib3
-from minio import Minio
+from minio import Minio, MinioAdmin
+from minio.credentials.providers import StaticProvider
 from minio.error import MinioException, S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
 
@@ -21,13 +22,16 @@ _ARN = "arn:minio:sqs::PRIMARY:kafka"
 class MinioServer(Server):
     """MinIO, with credentials of its own; with `kafka` it tells a topic, which must exist, of what happens in buckets.
 
-    With `certificates`, it speaks TLS.
+    With `certificates`, it speaks TLS. `kafka_login`: user and password there, with SCRAM-SHA-512. `audit`: the address
+    to which it posts what was asked of it, by whom.
     """
 
     access_key: str = field(default_factory=lambda: secrets.token_hex(8))
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     kafka: str | None = None
     topic: str = "images.uploaded"
+    kafka_login: tuple[str, str] | None = field(default=None, repr=False)
+    audit: str | None = None
     certificates: Certificates | None = None
 
     @property
@@ -48,8 +52,18 @@ class MinioServer(Server):
             "MINIO_API_SYNC_EVENTS": "on",  # a request ends when its event is in Kafka
             "MINIO_UPDATE": "off",
         }
+        if self.audit:
+            always |= {"MINIO_AUDIT_WEBHOOK_ENABLE_PRIMARY": "on", "MINIO_AUDIT_WEBHOOK_ENDPOINT_PRIMARY": self.audit}
         if self.kafka is None:
             return always
+        if self.kafka_login:
+            user, password = self.kafka_login
+            always |= {
+                "MINIO_NOTIFY_KAFKA_SASL_PRIMARY": "on",
+                "MINIO_NOTIFY_KAFKA_SASL_MECHANISM_PRIMARY": "sha512",
+                "MINIO_NOTIFY_KAFKA_SASL_USERNAME_PRIMARY": user,
+                "MINIO_NOTIFY_KAFKA_SASL_PASSWORD_PRIMARY": password,
+            }
         # Without a queue folder: with one, events are sent in rounds of 3 s.
         return always | {
             "MINIO_NOTIFY_KAFKA_ENABLE_PRIMARY": "on",
@@ -78,6 +92,15 @@ class MinioServer(Server):
             access_key,
             self.secret_key,
             region="us-east-1",
+            secure=self.certificates is not None,
+            http_client=self._pool(),
+        )
+
+    def admin(self) -> MinioAdmin:
+        """Return a client that makes users and policies."""
+        return MinioAdmin(
+            endpoint=self.endpoint,
+            credentials=StaticProvider(self.access_key, self.secret_key),
             secure=self.certificates is not None,
             http_client=self._pool(),
         )

@@ -113,7 +113,7 @@ class OAuthKafkaServer(KafkaServer):
         allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={url}"
         return {"JDK_JAVA_OPTIONS": allowed}
 
-    def _security(self, certificates: Certificates) -> dict[str, object]:
+    def _logins(self) -> dict[str, object]:
         self._keys_file().write_text(json.dumps(self.keys))
         module = "org.apache.kafka.common.security.oauthbearer"
         listener = "listener.name.clients.oauthbearer"
@@ -124,8 +124,6 @@ class OAuthKafkaServer(KafkaServer):
             f"{listener}.sasl.oauthbearer.jwks.endpoint.url": self._keys_file().as_uri(),
             f"{listener}.sasl.oauthbearer.expected.audience": AUDIENCE,
             f"{listener}.sasl.oauthbearer.expected.issuer": "test",
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": certificates.folder / "both.pem",
         }
 
     def _keys_file(self) -> Path:
