@@ -34,6 +34,7 @@ UNFINISHED = Counter(
     ["begun"],
 )
 GIVEN_UP = Counter("facestream_given_up_total", "Records that are begun no more, since each time they ended a process.")
+GIVEN_UP_AT = Gauge("facestream_given_up_timestamp_seconds", "When the last of these was given up; 0: none.")
 NOTICES = Counter(
     "facestream_notices_total", "Objects said to be written or removed, by who said it.", ["source", "change"]
 )

@@ -110,6 +110,7 @@ class Telemetry:
     def given_up(self, record: ConsumedRecord, reason: Deadly) -> None:
         """A record is begun no more."""
         metrics.GIVEN_UP.inc()
+        metrics.GIVEN_UP_AT.set_to_current_time()
         self._log.error("given up", reason=_line(reason), **_about(record))
 
     def looped(self) -> None:

@@ -21,6 +21,7 @@ from tests.chaos.reference import SMALLEST, Reference, people_of
 from tests.chaos.supervisor import Exit, Supervisor
 from tests.chaos.witness import Witness
 from tests.pipeline import Pipeline
+from tests.samples import ROOT
 from tests.stack.fixtures import settings_of
 from tests.stack.stack import new_stack
 
@@ -173,7 +174,7 @@ def new_drill(folder: Path, photographs: int, seed: int, session_timeout: float 
         servers.kafka.session_timeout = session_timeout
         servers.start()
         stack.callback(servers.stop)
-        pipeline = Pipeline(servers, folder)
+        pipeline = Pipeline(servers, folder, modules=[ROOT, ROOT / "tests" / "hostile"])
         pipeline.create_topics()
         with pipeline.repository() as repository:
             repository.create_indexes()
