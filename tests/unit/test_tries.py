@@ -5,7 +5,6 @@ A killed process is a worker out of which `Killed` comes: nothing of it is caugh
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from threading import Event
@@ -44,7 +43,7 @@ class Mortal(MemoryStream):
     stop: Event
     chance: Callable[[], None] = staticmethod(nobody)
     failures: list[Exception]
-    written: list[str]
+    service: "Service"
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
         self.chance()
@@ -62,8 +61,11 @@ class Mortal(MemoryStream):
 
     def note(self, texts: Mapping[tuple[str, int], str]) -> None:
         self.chance()
+        for place, text in texts.items():
+            is_alone = Tries.read(text).alone > Tries.read(self.noted(*place) or "").alone
+            assert not (is_alone and self.service.at_work), "what is begun alone is begun beside others"
         super().note(texts)
-        self.written += texts.values()
+        self.service.noted += texts.values()
         self.chance()
 
     def idle(self, seconds: float) -> None:
@@ -90,10 +92,12 @@ class Service:
     step_errors: list[Exception] = field(default_factory=list)
     commit_errors: list[Exception] = field(default_factory=list)
     noted: list[str] = field(default_factory=list)
+    stream: MemoryStream = field(init=False)
 
     def ahead(self, records: Sequence[ConsumedRecord]) -> None:
-        """Begin with what kills as soon as it is begun."""
-        self.at_work = {record.value or b"" for record in records}
+        """Begin with what kills as soon as it is begun; what is begun goes on, also where it is not wanted any more."""
+        assert all(self.stream.noted(record.topic, record.partition) != "" for record in records), "begun unnoted"
+        self.at_work = self.at_work | {record.value or b"" for record in records} if records else set()
         self._die_of(self.at_work)
 
     def step(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
@@ -101,9 +105,11 @@ class Service:
         self.at_work |= {*values}
         self.begun.append(values)
         self._die_of(self.at_work)
-        self.chance()
-        if self.step_errors:
-            raise self.step_errors.pop()
+        try:
+            self._fail()
+        except Exception:
+            self.at_work -= {*values}
+            raise
         self.at_work -= {*values}
         return [ProducedRecord("out", b"k", value, {}) for value in values]
 
@@ -111,7 +117,8 @@ class Service:
         """Run a process until it has read all or dies; say whether it lived."""
         stream = Mortal(self.broker, "copier", name, ["in"])
         stream.stop, stream.chance = Event(), self.chance
-        stream.failures, stream.written = self.commit_errors, self.noted
+        stream.failures, stream.service = self.commit_errors, self
+        self.stream = stream
         settings = WorkerSettings(batch=self.batch, tries=self.tries, first_retry=1e-6, longest_retry=1e-5)
         ahead = self.ahead if self.is_ahead else None
         worker = Worker(
@@ -139,6 +146,11 @@ class Service:
 
     def letters(self) -> list[bytes]:
         return [record.value or b"" for record in self.broker.records(DEAD_LETTERS.name)]
+
+    def _fail(self) -> None:
+        self.chance()
+        if self.step_errors:
+            raise self.step_errors.pop()
 
     def _die_of(self, values: set[bytes]) -> None:
         if any(value.startswith(_KILLER) for value in values):
@@ -282,7 +294,7 @@ def killing_at(service: Service, value: bytes, times: int) -> Callable[[], None]
 
     def chance() -> None:
         nonlocal left
-        if left and service.begun and value in service.begun[-1]:
+        if left and value in service.at_work:
             left -= 1
             raise Killed
 
@@ -290,38 +302,77 @@ def killing_at(service: Service, value: bytes, times: int) -> Callable[[], None]
 
 
 @pytest.mark.parametrize(
-    "error", [Transient("the store is away"), Fatal("fenced off"), Undecided("nobody answers"), OSError("no disk")]
+    ("error", "where"),
+    [
+        (Transient("the store is away"), "step"),
+        (Fatal("the model is gone"), "step"),
+        (Transient("the broker is away"), "commit"),
+        (Undecided("nobody answers"), "commit"),
+        (Fatal("fenced off"), "commit"),
+        (OSError("a defect"), "commit"),
+    ],
 )
-def test_a_beginning_that_ends_by_an_error_is_no_try(error: Exception) -> None:
-    """A record that is begun alone, and fails again and again with everything else, is not given up for it."""
-    service = Service(a_broker([numbered(0, 2, [])]), batch=1, is_ahead=False)
+def test_a_beginning_that_ends_by_an_error_is_no_try_however_often(error: Exception, where: str) -> None:
+    service = Service(a_broker([numbered(0, 2)]), batch=1, is_ahead=False)
     service.chance = killing_at(service, b"0-0", 2)
     assert [service.process(), service.process()] == [False, False]
     for _ in range(3 * TRIES):
-        service.commit_errors = [error]
-        service.chance = nobody
-        with suppress(Fatal, OSError):
-            # The first failure is the last thing that this process does.
-            service.step_errors = [Fatal("told to end"), Fatal("told to end")]
+        # The one first, and where the process goes on after it, the end of the process.
+        errors = [Fatal("told to end"), error]
+        service.step_errors, service.commit_errors = (errors, []) if where == "step" else ([], errors)
+        with pytest.raises((Fatal, OSError)):
             service.process()
     service.step_errors, service.commit_errors = [], []
     assert service.process()
     assert service.written() == [b"0-0", b"0-1"]
-    assert not service.letters()
+    assert {Tries.read(text).alone for text in service.noted} == {0, 1}
 
 
-@pytest.mark.parametrize("error", [Transient("the broker is away"), OSError("no disk")])
-def test_a_commit_that_fails_is_no_try_either(error: Exception) -> None:
-    service = Service(a_broker([numbered(0, 1)]), batch=1, is_ahead=False)
+def test_suspect_records_that_come_while_others_are_at_work_wait_for_these() -> None:
+    """A partition comes, in which others have died, while the next records of another one are begun ahead."""
+    service = Service(a_broker([numbered(0, 9), numbered(1, 14)]), batch=4)
+    group = service.broker.group("copier")
+    group.notes["in", 0] = Tries(first=0, last=5, together=2).text()
+    other = MemoryStream(service.broker, "copier", "other", ["in"])
+
+    def chance() -> None:
+        if len(service.begun) == 3 and other in group.members:
+            group.members.remove(other)
+
+    service.chance = chance
+    assert service.process()
+    assert service.written() == sorted(numbered(0, 9) + numbered(1, 14))
+    together = [batch for batch in service.begun if len(batch) > 1]
+    assert {value for batch in together for value in batch} >= {*numbered(0, 9)[6:], *numbered(1, 14)}
+    assert not {value for batch in together for value in batch} & {*numbered(0, 6)}
+    assert [(Tries.read(text).first, Tries.read(text).alone) for text in service.noted][1:] == [
+        (offset, 1) for offset in range(6)
+    ]
+
+
+def test_an_error_at_one_of_the_suspects_leaves_the_others_suspect() -> None:
+    service = Service(a_broker([numbered(0, 6, [4])]), batch=4, is_ahead=False)
     service.chance = killing_at(service, b"0-0", 2)
     assert [service.process(), service.process()] == [False, False]
-    service.chance = nobody
-    for _ in range(2 * TRIES):
-        service.commit_errors = [Fatal("fenced off"), error] if isinstance(error, Transient) else [error]
-        with suppress(Fatal, OSError):
-            service.process()
+    errors = [Transient("the store is away")]
+
+    def chance() -> None:
+        if service.begun[-1] == [b"0-1"] and errors:
+            raise errors.pop()
+
+    service.begun.clear()
+    service.chance = lambda: chance() if service.begun else None
+    assert not service.process()
+    assert service.begun[:5] == [[b"0-0"], [b"0-1"], [b"0-1"], [b"0-2"], [b"0-3"]]
+
+
+def test_a_note_of_a_record_that_is_gone_is_of_no_other_one() -> None:
+    """Kafka forgets records after a while, and the group's offset stays."""
+    service = Service(a_broker([numbered(0, 3)]))
+    service.broker.group("copier").notes["in", 0] = Tries(first=7, last=9, together=2, alone=3).text()
     assert service.process()
-    assert service.written() == [b"0-0"]
+    assert service.written() == numbered(0, 3)
+    assert not service.notes.found
 
 
 def test_a_process_that_dies_before_any_record_is_begun_leaves_no_trace() -> None:
