@@ -4,6 +4,7 @@
     ├── Transient          the world is at fault and may recover: retry the batch
     │   └── Undecided      nobody knows yet whether a commit has happened
     ├── Poison             this one message can never be processed: dead-letter it
+    │   └── Deadly         work on it ended its process, again and again
     ├── Fatal              going on would do harm: stop the process, exit status non-zero
     │   ├── InvalidInput   what a person gave a command is wrong: one line, exit status 2
     │   ├── Busy           another process does this work, and only one can
@@ -37,6 +38,10 @@ class Undecided(Transient):
 
 class Poison(FacestreamError):
     """A message that no number of attempts can process."""
+
+
+class Deadly(Poison):
+    """A message that has ended the process at work on it, again and again, without a word."""
 
 
 class Fatal(FacestreamError):

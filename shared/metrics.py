@@ -43,6 +43,13 @@ LAG = Gauge(
 )
 RETRIES = Counter("facestream_retries_total", "Batches that failed for a reason that may pass.")
 DEAD_LETTERS = Counter("facestream_dead_letters_total", "Records that cannot be processed.", ["error"])
+UNFINISHED = Counter(
+    "facestream_unfinished_total",
+    "Records with which a process before this one began, alone or as the first of several, and did not come back.",
+    ["begun"],
+)
+GIVEN_UP = Counter("facestream_given_up_total", "Records that are begun no more, since each time they ended a process.")
+GIVEN_UP_AT = Gauge("facestream_given_up_timestamp_seconds", "When the last of these was given up; 0: none.")
 NOTICES = Counter(
     "facestream_notices_total", "Objects said to be written or removed, by who said it.", ["source", "change"]
 )
@@ -94,7 +101,10 @@ for _result in ("assigned", "unknown"):
     ASSIGNMENTS.labels(_result)
 for _reason in ("duplicate", "outdated", *Drop):
     DROPPED.labels(_reason)
-DEAD_LETTERS.labels("Poison")
+for _error in ("Poison", "Deadly"):
+    DEAD_LETTERS.labels(_error)
+for _begun in ("together", "alone"):
+    UNFINISHED.labels(_begun)
 for _ended in ("published", "skipped", "held", "failed"):
     RECLUSTERINGS.labels(_ended)
 for _change in Change:

@@ -338,6 +338,22 @@ class RecordStream(Protocol):
         """Wait, consuming nothing and staying a member of the group."""
         ...
 
+    def note(self, texts: Mapping[tuple[str, int], str]) -> None:
+        """Have a text stand with the group's offset in each of these partitions, all or none; "" is none.
+
+        For whoever comes to the partition after this process, however that ends. The offset stays as it is, and a
+        commit removes the text. Blocks until the brokers have it. Partitions that went to another member are left
+        out, and so are those of which no record has come. Raises `Transient` and `Undecided` as `commit` does.
+        """
+        ...
+
+    def noted(self, topic: str, partition: int) -> str | None:
+        """Return the text that stands with the group's offset in a partition from which records have come, "" if none.
+
+        None once this member has committed there since it was given the partition. Does not block.
+        """
+        ...
+
     def is_assigned(self) -> bool:
         """Say whether this member has partitions."""
         ...

@@ -26,7 +26,7 @@ from shared.ports import ConsumedRecord, RecordStream
 from shared.settings import Settings, check_environment
 from shared.telemetry import Telemetry, configure_logging
 from shared.tracing import Traced, TracingSettings, tracing, untraced
-from shared.worker import Ahead, Step, Worker, WorkerSettings, nothing
+from shared.worker import Ahead, GiveUp, Step, Worker, WorkerSettings, nothing, refused
 
 _STANDARD_ERROR = 2  # the descriptor
 _LONGEST_START = 300.0  # seconds until all models are loaded
@@ -66,8 +66,9 @@ class Service:
         committed: Callable[[Sequence[ConsumedRecord]], None] = nothing,
         ahead: Ahead | None = None,
         idle: Callable[[], None] = nothing,
+        give_up: GiveUp = refused,
     ) -> None:
-        """Work until the process is told to end; `prepare`, `committed`, `ahead` and `idle` as in `Worker`.
+        """Work until the process is told to end; `prepare` and all others that are called are as in `Worker`.
 
         `longest_silence`: seconds that one batch may take before the process counts as stuck.
         """
@@ -80,7 +81,8 @@ class Service:
             telemetry.prepared()
 
         worker = Worker(
-            self.name, *self.traced(stream, step), settings, telemetry, self.stop, reach, committed, ahead, idle
+            *(self.name, *self.traced(stream, step), settings, telemetry, self.stop),
+            *(reach, committed, ahead, idle, give_up),
         )
         worker.run()
 

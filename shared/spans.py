@@ -120,6 +120,8 @@ class _TracedStream:
         self.is_assigned = inner.is_assigned
         self.is_committed = inner.is_committed
         self.lag = inner.lag
+        self.note = inner.note
+        self.noted = inner.noted
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
         return [self._spans.begin(record) for record in self._inner.consume(limit, wait)]

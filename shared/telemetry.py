@@ -15,9 +15,10 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
 
 from shared import metrics
-from shared.errors import Poison, Transient
+from shared.errors import Deadly, Poison, Transient
 from shared.health import Health
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
+from shared.tries import Tries
 
 _LAG_EVERY = 5.0  # seconds; asking takes a call into the client for each partition
 
@@ -96,6 +97,21 @@ class Telemetry:
         self._log.error(
             "dead letter", error=type(error).__name__, reason=_line(error), exc_info=defect, **_about(record)
         )
+
+    def unfinished(self, record: ConsumedRecord, tries: Tries) -> None:
+        """A process before this one began with a record and did not come back."""
+        for begun, count in {"together": tries.together, "alone": tries.alone}.items():
+            if count:
+                metrics.UNFINISHED.labels(begun).inc()
+        self._log.warning(
+            "begun before and not ended", together=tries.together, alone=tries.alone, last=tries.last, **_about(record)
+        )
+
+    def given_up(self, record: ConsumedRecord, reason: Deadly) -> None:
+        """A record is begun no more."""
+        metrics.GIVEN_UP.inc()
+        metrics.GIVEN_UP_AT.set_to_current_time()
+        self._log.error("given up", reason=_line(reason), **_about(record))
 
     def looped(self) -> None:
         """The loop is alive."""

@@ -11,6 +11,9 @@ takes; a batch with a `Poison` message in it is run again one by one, and the cu
 same transaction as the results of the others; `Fatal` ends the process. An exception that nobody foresaw is poison:
 a defect must not stop the stream, and more than a few of them a minute do, because a broken release must not drain
 the topic into the dead letters.
+
+A record that ends the process itself, without an error, is found by `shared.tries`: it is begun alone, and given up
+after so many tries.
 """
 
 import random
@@ -26,11 +29,12 @@ from typing import Annotated, Protocol, Self
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.errors import Fatal, Transient, Undecided
+from shared.errors import Deadly, Fatal, Transient, Undecided
 from shared.metrics import timed
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
+from shared.tries import Caution, Tries
 
 Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
 """A service's job on records. Raises `Transient`, `Poison` or `Fatal`; calling it again must change nothing."""
@@ -40,9 +44,18 @@ Ahead = Callable[[Sequence[ConsumedRecord]], None]
 others. Does not wait for anything. What it raises is passed over: what fails there fails again in the step, where one
 record can be told from the others."""
 
+GiveUp = Callable[[ConsumedRecord, Deadly], Sequence[ProducedRecord]]
+"""Says what became of a record that ended its process each time it was begun; does nothing of what the step does.
+Raises as the step does."""
+
 
 def nothing(*_: object) -> None:
     """Do nothing."""
+
+
+def refused(_record: ConsumedRecord, reason: Deadly) -> Sequence[ProducedRecord]:
+    """Give a record up as a dead letter; raises `reason`."""
+    raise reason
 
 
 _NONE: Sequence[ConsumedRecord] = ()
@@ -65,6 +78,9 @@ class WorkerSettings(Settings):
     first_retry: Annotated[float, Field(gt=0, description="seconds until a failed batch is tried again")] = 0.2
     longest_retry: Annotated[float, Field(gt=0, description="seconds; the time doubles up to this")] = 30.0
     dead_letters_a_minute: Annotated[int, Field(ge=0, description="more than these end the process")] = 20
+    tries: Annotated[
+        int, Field(ge=1, le=100, description="times that a record ends its process, alone, before it is given up")
+    ] = 3
 
     @classmethod
     def preferring(cls, batch: int) -> Self:
@@ -90,6 +106,14 @@ class Observer(Protocol):
         """A record cannot be processed and goes to the dead letters."""
         ...
 
+    def unfinished(self, record: ConsumedRecord, tries: Tries) -> None:
+        """A process before this one began with a record, alone or as the first of several, and did not come back."""
+        ...
+
+    def given_up(self, record: ConsumedRecord, reason: Deadly) -> None:
+        """A record is begun no more."""
+        ...
+
     def looped(self) -> None:
         """The loop is alive."""
         ...
@@ -101,7 +125,8 @@ class Worker:
 
     `prepare` runs before the first batch, `committed` after each one with the records that are done; both are repeated
     while they raise `Transient`. What is left undone by a process that was killed is for `prepare` to find; so it runs
-    again after a commit that may have happened unseen. `idle` runs whenever there was nothing to consume.
+    again after a commit that may have happened unseen. `idle` runs whenever there was nothing to consume. `give_up`
+    says what becomes of a record that has ended its process too often.
     """
 
     service: str
@@ -114,18 +139,20 @@ class Worker:
     committed: Callable[[Sequence[ConsumedRecord]], None] = nothing
     ahead: Ahead | None = None
     idle: Callable[[], None] = nothing
+    give_up: GiveUp = refused
 
     def run(self) -> None:
         """Work until `stop` is set; raises `Fatal`. The group is left in either case."""
         buried: deque[float] = deque()
         attempt = 0
         coming = _NONE
+        caution = Caution(self.stream, self.settings.tries, self.observer.unfinished)
         try:
             self._persist(self.prepare)
             while not self.stop.is_set():
                 self.observer.looped()
                 try:
-                    coming = self._once(coming, buried)
+                    coming = self._once(coming, buried, caution)
                     attempt = 0
                 except Transient as error:
                     coming = _NONE
@@ -136,8 +163,10 @@ class Worker:
         finally:
             self.stream.close()
 
-    def _once(self, coming: Sequence[ConsumedRecord], buried: deque[float]) -> Sequence[ConsumedRecord]:
-        """Process `coming`, and what else there is to consume by now; return what was consumed ahead."""
+    def _once(
+        self, coming: Sequence[ConsumedRecord], buried: deque[float], caution: Caution
+    ) -> Sequence[ConsumedRecord]:
+        """Process `coming`, and what else there is to consume by now; return what was left, or consumed ahead."""
         records, following = coming, _NONE
         try:
             # Few may have been there when `coming` was taken: what came while the last batch was done fills it up.
@@ -147,17 +176,25 @@ class Worker:
             if not records:
                 self.idle()
                 return _NONE
-            if self.ahead:
+            records, following = caution.choose(records)
+            deadly = caution.condemned(records)
+            noted = deadly is None and caution.begin(records)
+            if self.ahead and not deadly:
                 self._begin(records)
-                following = self.stream.consume(self.settings.batch, 0)
-                records = self.stream.held(records)
-                self._begin([*records, *following])
+                # What was noted is begun and ended without a partition coming or going in between.
+                if not noted and not following:
+                    following = self.stream.consume(self.settings.batch, 0)
+                    records = self.stream.held(records)
+                    self._begin([*records, *caution.plain(following)])
             if records:
-                self._process(records, buried)
-        except Transient:
-            # Consumed anew rather than kept: while this member waits, a partition may go to another one.
-            self.stream.rewind([*self.stream.held(records), *following])
-            self._begin(_NONE)
+                self._process(records, buried, deadly)
+                caution.done(records)
+        except Exception as error:
+            caution.failed()
+            if isinstance(error, Transient):
+                # Consumed anew rather than kept: while this member waits, a partition may go to another one.
+                self.stream.rewind([*self.stream.held(records), *following])
+                self._begin(_NONE)
             raise
         return following
 
@@ -166,13 +203,15 @@ class Worker:
             with suppress(Exception):
                 self.ahead(records)
 
-    def _process(self, records: Sequence[ConsumedRecord], buried: deque[float]) -> None:
+    def _process(self, records: Sequence[ConsumedRecord], buried: deque[float], deadly: Deadly | None) -> None:
         started = time.monotonic()
-        produced, dead = self._results(records)
+        produced, dead = self._given_up(records[0], deadly) if deadly else self._results(records)
         letters = [_dead_letter(self.service, record, error) for record, error in dead]
         with timed("commit"):
             self.stream.commit(records, [*produced, *letters])
         self.observer.batch_done(records, produced, time.monotonic() - started)
+        if deadly:
+            self.observer.given_up(records[0], deadly)
         for record, error in dead:
             self.observer.dead_lettered(record, error)
         self._persist(lambda: self.committed(records))
@@ -207,6 +246,16 @@ class Worker:
             produced += results
             dead += culprits
         return produced, dead
+
+    def _given_up(
+        self, record: ConsumedRecord, reason: Deadly
+    ) -> tuple[Sequence[ProducedRecord], list[tuple[ConsumedRecord, Exception]]]:
+        try:
+            return self.give_up(record, reason), []
+        except (Transient, Fatal):
+            raise
+        except Exception as error:  # noqa: BLE001  as in `_results`
+            return [], [(record, error)]
 
     def _check_rate(self, buried: deque[float], more: int) -> None:
         now = time.monotonic()

@@ -91,7 +91,7 @@ def use_minio(bucket: str, action: str) -> None:
         case "s3:ListBucket":
             store.reach(bucket)
         case "s3:GetObject":
-            store.get(bucket, "there")
+            store.get(bucket, "there", 100)
         case "s3:PutObject":
             store.put(bucket, "new", b"data", "image/jpeg")
         case "s3:DeleteObject":

@@ -22,6 +22,7 @@ from shared.adapters.minio import MinioStore
 from shared.adapters.mongo import MongoRepository, MongoSettings
 from shared.ports import ConsumedRecord
 from shared.topics import TOPICS
+from tests.samples import ROOT
 from tests.stack.fixtures import settings_of
 from tests.stack.ports import free_port
 from tests.stack.process import Process, start
@@ -39,6 +40,7 @@ class Pipeline:
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     of_service: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    modules: Sequence[Path] = (ROOT,)  # the folders in which processes look for modules
     processes: dict[str, Process] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
 
@@ -83,7 +85,7 @@ class Pipeline:
             "FACESTREAM_SERVICE_HEALTH_HOST": "127.0.0.1",
             "FACESTREAM_SERVICE_HEALTH_PORT": str(port),
             "FACESTREAM_SERVICE_LOG_LEVEL": "DEBUG",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONPATH": os.pathsep.join(map(str, self.modules)),
         }
         self.processes[name] = start([sys.executable, "-m", f"services.{service}"], environment, folder)
         return name
@@ -93,7 +95,7 @@ class Pipeline:
         settings = {
             "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(smallest),
             "FACESTREAM_RECLUSTERER_SETTLE": "0",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONPATH": str(ROOT),
         }
         done = subprocess.run(
             [sys.executable, "-m", "services.reclusterer", "--once"],

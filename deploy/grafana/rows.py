@@ -175,6 +175,15 @@ _TROUBLE: Panels = (
         Query("sum by (job, error) (increase(facestream_dead_letters_total[$__rate_interval]))", "{{job}}: {{error}}"),
     ),
     lines(
+        *(
+            "Records that end processes",
+            "With which a process began, alone or as the first of several, and did not come back.",
+            "short",
+        ),
+        Query("sum by (job, begun) (increase(facestream_unfinished_total[$__rate_interval]))", "{{job}}: {{begun}}"),
+        Query("sum by (job) (increase(facestream_given_up_total[$__rate_interval]))", "{{job}}: given up"),
+    ),
+    lines(
         *("Processes", "That answer.", "short"),
         Query("sum by (job) (up)", "{{job}}"),
     ),

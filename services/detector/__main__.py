@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from services.detector.finding import Finder
+from services.detector.giving_up import given_up
 from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
 from shared.adapters.kafka import KafkaSettings, KafkaStream
@@ -49,7 +50,15 @@ def main() -> None:
             read = partial(bucket_events, bucket=buckets.photos, rule=rule)
             step = PhotoStep(it.name, read, detected, list, FACES_DETECTED, threads)
             stream = KafkaStream(kafka, it.name, it.instance, [IMAGES_UPLOADED.name])
-            it.run(stream, step, worker, longest_silence=kafka.max_poll_interval, prepare=prepare, ahead=step.ahead)
+            it.run(
+                stream,
+                step,
+                worker,
+                longest_silence=kafka.max_poll_interval,
+                prepare=prepare,
+                ahead=step.ahead,
+                give_up=partial(given_up, service=it.name, read=read, detected=detected),
+            )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from shared.adapters.kafka_errors import Listener, line
 from shared.adapters.kafka_partitions import counting, partitions_of
 from shared.adapters.kafka_records import consumed_record, first_offsets, last_offsets
 from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka_standing import Standing
 from shared.adapters.kafka_watch import Watch
 from shared.errors import Fatal, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord, split_place
@@ -32,8 +33,8 @@ class KafkaStream:
     def __init__(self, settings: KafkaSettings, service: str, instance: str, topics: Sequence[str]) -> None:
         """Prepare both clients; the first `consume` joins the group and fences off an earlier process of this name."""
         self._assigned: set[tuple[str, int]] = set()
-        self._unproven: set[tuple[str, int]] = set()  # of these, those that may not be where the group's offset is
         self._taken_away: set[tuple[str, int]] = set()  # in the last `consume`
+        self._standing = Standing()
         self._watch = Watch()
         self._identity = Identity(settings.username, group(service), transactional_id(service, instance))
         self._reading = READ.of(*topics)
@@ -74,8 +75,7 @@ class KafkaStream:
                 failures.append(error)
             elif (message.topic(), message.partition()) in self._assigned:
                 records.append(consumed_record(message))
-        if self._unproven:
-            records = self._proven(records)
+        records = [*self._standing.proven(records, self._group_offsets, self._seek)]
         for error in failures:
             # What came beside an error is taken; an error that stays comes again.
             if not records:
@@ -84,6 +84,22 @@ class KafkaStream:
 
     def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
         """Write `produced` and the offsets after `consumed` in one transaction."""
+        offsets = [TopicPartition(*place, offset + 1) for place, offset in last_offsets(consumed).items()]
+        self._commit(produced, offsets)
+        self._standing.committed(offsets, are_noted=False)
+
+    def note(self, texts: Mapping[tuple[str, int], str]) -> None:
+        """Write the group's offsets once more, with these texts, in a transaction."""
+        self._initialise_producer()  # a transaction that failed may have left a new one
+        if offsets := self._standing.with_texts(texts):
+            self._commit((), offsets)
+            self._standing.committed(offsets, are_noted=True)
+
+    def noted(self, topic: str, partition: int) -> str | None:
+        """Return the text that stands with the group's offset."""
+        return self._standing.text((topic, partition))
+
+    def _commit(self, produced: Sequence[ProducedRecord], offsets: list[TopicPartition]) -> None:
         count = counting(self._producer, self._producer_listener, self._watch, _CALL)
         partitions = partitions_of(produced, count)
         until = time.monotonic() + self._settings.transaction_timeout
@@ -91,25 +107,21 @@ class KafkaStream:
             self._producer.begin_transaction()
         self._producer_listener.forget_deliveries()
         try:
-            self._transact(consumed, list(zip(produced, partitions, strict=True)), until)
+            self._transact(list(zip(produced, partitions, strict=True)), offsets, until)
         except Undecided:
             # A new producer ends it, if the broker has not, and then the group's offset says how.
             self._connect_producer()
-            self._unproven |= first_offsets(consumed).keys() & self._assigned
+            self._standing.doubt({(to.topic, to.partition) for to in offsets} & self._assigned)
             raise
 
     def _transact(
-        self, consumed: Sequence[ConsumedRecord], produced: Sequence[tuple[ProducedRecord, int]], until: float
+        self, produced: Sequence[tuple[ProducedRecord, int]], offsets: list[TopicPartition], until: float
     ) -> None:
         """`produced`: records with their partitions."""
         try:
             for record, partition in produced:
                 self._produce(record, partition)
             self._flush()
-            offsets = [
-                TopicPartition(topic, partition, offset + 1)
-                for (topic, partition), offset in last_offsets(consumed).items()
-            ]
             metadata = self._consumer.consumer_group_metadata()
             self._call(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _CALL), until)
             self._call(lambda: self._producer.commit_transaction(_CALL), until)
@@ -193,6 +205,9 @@ class KafkaStream:
             self._connect()
         elif self._producer_listener.lost or (self._initialised and self._producer_listener.disconnected):
             self._connect_producer()
+        self._initialise_producer()
+
+    def _initialise_producer(self) -> None:
         if not self._initialised:
             # Asked of the producer: what `insisting` polls for must not be a record.
             with self._watch.over():
@@ -214,34 +229,9 @@ class KafkaStream:
             self._producer.poll(0)  # what it has to tell of its way here is heard before that is forgotten
             self._producer_listener.disconnected = False
 
-    def _proven(self, records: list[ConsumedRecord]) -> list[ConsumedRecord]:
-        """Leave out the records of partitions that are not at the group's offset, and go there.
-
-        A transaction of ours may have set it, of which we do not know how it ended (docs/decisions/016). And a
-        partition that comes while another one's transaction sets it waits for the end of that; librdkafka up to 2.16
-        forgets to, when partitions come or go meanwhile, and begins with the first record of all (015).
-        """
-        begun = first_offsets([record for record in records if (record.topic, record.partition) in self._unproven])
-        if not begun:
-            return records
-        try:
-            with self._watch.over(), self._consumer_listener.translated():
-                found = self._consumer.committed([TopicPartition(*place) for place in begun], _DOUBT)
-        except Transient:  # still in doubt: read again what has come, and ask again
-            found = []
-        stands = {(place.topic, place.partition): place.offset for place in found if not place.error}
-        for place, offset in begun.items():
-            # Below zero there is no offset: nothing was committed yet.
-            wanted = stands.get(place)
-            if wanted is None:
-                self._seek(*place, offset)
-            elif wanted <= offset:
-                self._unproven.discard(place)
-            else:
-                told = "%s/%d is at %d; going to the group's offset %d"
-                logging.getLogger("kafka").warning(told, *place, offset, wanted)
-                self._seek(*place, wanted)
-        return [record for record in records if (record.topic, record.partition) not in self._unproven]
+    def _group_offsets(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        with self._watch.over(), self._consumer_listener.translated():
+            return self._consumer.committed(places, _DOUBT)
 
     def _seek(self, topic: str, partition: int, offset: int) -> None:
         """Go on reading at an offset; raises `Fatal`, since what was read and is not read again would be lost."""
@@ -253,7 +243,7 @@ class KafkaStream:
     def _on_assign(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         places = {(place.topic, place.partition) for place in partitions}
         self._assigned |= places
-        self._unproven |= places
+        self._standing.doubt(places)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.resume(partitions)  # a pause outlives the assignment: come back, a partition would never be read
@@ -262,7 +252,7 @@ class KafkaStream:
     def _release(self, places: set[tuple[str, int]]) -> None:
         """Take note that partitions are not ours any more, if only for now."""
         self._taken_away |= places
-        self._unproven -= places
+        self._standing.forget(places)
         self._assigned = self._assigned - places  # a new set: it may be `places` itself
 
     def _produce(self, record: ProducedRecord, partition: int) -> None:

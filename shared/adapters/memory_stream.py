@@ -20,6 +20,7 @@ _Offset = tuple[str, int, int]
 @dataclass
 class _Group:
     committed: dict[_Place, int] = field(default_factory=dict)
+    notes: dict[_Place, str] = field(default_factory=dict)
     members: "list[MemoryStream]" = field(default_factory=list)
 
 
@@ -78,6 +79,7 @@ class MemoryStream:
         self._topics = tuple(topics)
         self._group = broker.group(service)
         self._positions: dict[_Place, int] = {}
+        self._noted: dict[_Place, str | None] = {}  # of the partitions from which was read, as `noted` tells
         self._taken_away: set[_Place] = set()  # in the last `consume`
         self._fenced = False
         for earlier in [member for member in self._group.members if member._instance == instance]:  # noqa: SLF001  its own kind
@@ -93,10 +95,13 @@ class MemoryStream:
         self._taken_away = self._positions.keys() - share
         for place in self._taken_away:
             del self._positions[place]
+            self._noted.pop(place, None)
         for place in share:
             start = self._positions.setdefault(place, self._group.committed.get(place, 0))
             taken = self._broker.partition(place)[start : start + limit - len(found)]
             self._positions[place] += len(taken)
+            if taken and place not in self._noted:
+                self._noted[place] = self._group.notes.get(place, "")
             found += [record for record in taken if not self._broker.is_aborted(record)]
         if not found:
             time.sleep(min(wait, 0.01))
@@ -114,6 +119,19 @@ class MemoryStream:
         for done in consumed:
             place = (done.topic, done.partition)
             self._group.committed[place] = max(self._group.committed.get(place, 0), done.offset + 1)
+            self._group.notes.pop(place, None)
+            self._noted[place] = None
+
+    def note(self, texts: Mapping[_Place, str]) -> None:
+        """Keep texts for whoever comes next."""
+        self._check()
+        ours = {place: text for place, text in texts.items() if place in self._noted and place in self._share()}
+        self._group.notes.update(ours)
+        self._noted.update(ours)
+
+    def noted(self, topic: str, partition: int) -> str | None:
+        """Return the text of a partition."""
+        return self._noted.get((topic, partition))
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
         """Go back to the first of these records."""

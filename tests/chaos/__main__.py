@@ -27,6 +27,7 @@ def _faults(kills: int, seconds: float) -> list[Callable[[Drill], object]]:
     kill = partial(faults.killed, times=-(-kills // 4))
     return [
         kill,
+        faults.out_of_memory,
         faults.told_to_stop,
         faults.broker_restarted,
         *(partial(faults.away, server=server, seconds=seconds) for server in ("kafka", "minio", "mongo")),

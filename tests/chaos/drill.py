@@ -21,6 +21,7 @@ from tests.chaos.reference import SMALLEST, Reference, people_of
 from tests.chaos.supervisor import Exit, Supervisor
 from tests.chaos.witness import Witness
 from tests.pipeline import Pipeline
+from tests.samples import ROOT
 from tests.stack.fixtures import settings_of
 from tests.stack.stack import new_stack
 
@@ -180,7 +181,8 @@ def new_drill(folder: Path, photographs: int, seed: int, session_timeout: float 
         servers.kafka.session_timeout = session_timeout
         servers.start()
         stack.callback(servers.stop)
-        pipeline = Pipeline(servers, folder, {"FACESTREAM_DETECTOR_MAX_BYTES": f"{LARGEST}"})
+        modules = [ROOT, ROOT / "tests" / "hostile"]
+        pipeline = Pipeline(servers, folder, {"FACESTREAM_DETECTOR_MAX_BYTES": f"{LARGEST}"}, modules=modules)
         pipeline.create_topics()
         with pipeline.repository() as repository:
             repository.create_indexes()

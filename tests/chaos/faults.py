@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import signal
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -42,6 +43,28 @@ def killed(drill: Drill, times: int) -> None:
                 (name,) = drill.chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
                 drill.supervisor.kill(name)
         left -= storm
+
+
+def out_of_memory(drill: Drill) -> None:
+    """Put a photograph at which every process of a detector is killed, as where a container has no memory for it.
+
+    What kills is in `tests/hostile`. Whoever is killed is started again, and meets the photograph again.
+    """
+    with drill.fault("a container killed at one photograph"):
+        before = len(drill.supervisor.exits)
+        key = drill.new_key("deadly")
+        drill.stream(4)
+        drill.feed.put(key, b"KILLALL!")
+        drill.stream(4)
+        drill.supervisor.wait(lambda: key in drill.witness.outcomes(), "the outcome of what kills")
+        killed = drill.supervisor.exits[before:]
+        assert {(it.name.partition("-")[0], it.status) for it in killed} == {("detector", -signal.SIGKILL)}
+        # These are the fault itself.
+        del drill.supervisor.exits[before:]
+        drill.supervisor.kills["detector"] += len(killed)
+    outcome = drill.witness.outcomes()[key]
+    assert (outcome.outcome, outcome.passing) == (Outcome.UNREADABLE, False)
+    assert "without a word" in (outcome.reason or "")
 
 
 def told_to_stop(drill: Drill) -> dict[str, float]:

@@ -47,6 +47,11 @@ def test_killed_processes_cost_nothing(drill: Drill) -> None:
     unharmed(drill, "a process killed (SIGKILL)")
 
 
+def test_a_photograph_that_kills_whole_containers_costs_itself_alone(drill: Drill) -> None:
+    faults.out_of_memory(drill)
+    unharmed(drill, "a container killed at one photograph")
+
+
 def test_processes_told_to_stop_finish_their_batch(drill: Drill) -> None:
     faults.told_to_stop(drill)
     cost(drill, "a process told to stop (SIGTERM)")

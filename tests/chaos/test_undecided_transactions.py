@@ -76,3 +76,26 @@ def test_where_the_brokers_answer_is_missing_the_groups_offset_says_whether_a_tr
         member.commit(rest, copies(broker, rest))
         assert values(broker.written()) == [b"1", b"2", b"3"]
         assert member.is_committed(rest[-1].place)
+
+
+@pytest.mark.parametrize(("unanswered", "noted"), [(ADD_OFFSETS_TO_TRANSACTION, "before"), (END_TRANSACTION, "begun")])
+def test_a_note_of_which_nobody_knows_whether_it_stands_moves_nothing_and_is_read_anew(
+    proxied: ProxiedBroker, monkeypatch: pytest.MonkeyPatch, unanswered: int, noted: str
+) -> None:
+    monkeypatch.setattr(adapter, "_CALL", 1.0)
+    with closing(InKafka(proxied.proxied, _TRANSACTION_TIMEOUT)) as broker:
+        broker.put(0, b"1", b"2")
+        member = broker.join("unheard")
+        records = consume(member, 2)
+        member.note({(broker.source, 0): "before"})
+        proxied.unanswered = unanswered
+        with pytest.raises(Undecided):
+            member.note({(broker.source, 0): "begun"})
+        assert member.noted(broker.source, 0) is None, "nothing is written where it is not known what stands"
+        proxied.unanswered = None
+        member.rewind(records)
+        again = consume(member, 2)
+        assert [record.place for record in again] == [record.place for record in records]
+        assert member.noted(broker.source, 0) == noted
+        member.commit(again, copies(broker, again))
+        assert values(broker.written()) == [b"1", b"2"]

@@ -173,3 +173,89 @@ def test_the_lag_is_what_is_still_to_be_read(broker: Broker) -> None:
     assert stream.lag()[broker.source, 1] == 2
     consume(stream, 2)
     assert stream.lag()[broker.source, 1] == 0
+
+
+def test_a_note_stands_for_whoever_comes_to_the_partition_next_and_moves_nothing(broker: Broker) -> None:
+    broker.put(0, b"1", b"2")
+    broker.put(1, b"3")
+    stream = broker.join("a")
+    consumed = consume(stream, 3)
+    assert [stream.noted(broker.source, partition) for partition in (0, 1)] == ["", ""]
+    stream.note({(broker.source, 0): "begun", (broker.source, 3): "of this partition no record has come"})
+    assert [stream.noted(broker.source, partition) for partition in (0, 1)] == ["begun", ""]
+    assert not stream.is_committed(consumed[0].place)
+    stream.close()
+    other = broker.join("b")
+    assert values(consume(other, 3)) == [b"1", b"2", b"3"]
+    assert [other.noted(broker.source, partition) for partition in (0, 1)] == ["begun", ""]
+    assert broker.written() == []
+
+
+def test_a_note_stands_where_the_process_that_made_it_is_gone_without_a_word(broker: Broker) -> None:
+    broker.put(0, b"1")
+    stream = broker.join("a")
+    consume(stream, 1)
+    stream.note({(broker.source, 0): "begun"})
+    again = broker.join("a")
+    found = list(again.consume(1, 0.2))
+    stream.close()  # which a broker does by itself after a while
+    assert values(found or consume(again, 1)) == [b"1"]
+    assert again.noted(broker.source, 0) == "begun"
+
+
+def test_a_commit_removes_a_note_and_a_later_one_is_of_what_follows(broker: Broker) -> None:
+    broker.put(0, b"1", b"2", b"3")
+    stream = broker.join("a")
+    first, second, _ = consume(stream, 3)
+    stream.note({(broker.source, 0): "begun"})
+    stream.commit([first], [])
+    assert stream.noted(broker.source, 0) is None
+    stream.note({(broker.source, 0): "begun with the second"})
+    stream.note({(broker.source, 0): "begun with it again"})
+    stream.close()
+    other = broker.join("b")
+    again = consume(other, 2)
+    assert values(again) == [b"2", b"3"]
+    assert other.noted(broker.source, 0) == "begun with it again"
+    other.commit(again[:1], copies(broker, again[:1]))
+    other.close()
+    third = broker.join("c")
+    assert values(consume(third, 1)) == [b"3"]
+    assert third.noted(broker.source, 0) == ""
+    assert values(broker.written()) == [second.value]
+
+
+def test_a_note_that_is_taken_back_is_none(broker: Broker) -> None:
+    broker.put(0, b"1")
+    stream = broker.join("a")
+    consume(stream, 1)
+    stream.note({(broker.source, 0): "begun"})
+    stream.note({(broker.source, 0): ""})
+    assert stream.noted(broker.source, 0) == ""
+    stream.close()
+    other = broker.join("b")
+    consume(other, 1)
+    assert other.noted(broker.source, 0) == ""
+
+
+def test_what_was_noted_is_not_asked_of_partitions_that_went(broker: Broker) -> None:
+    for partition in range(PARTITIONS):
+        broker.put(partition, b"%d" % partition)
+    first = broker.join("a")
+    consume(first, PARTITIONS)
+    first.note({(broker.source, partition): "by the first" for partition in range(PARTITIONS)})
+    second = broker.join("b")
+    found: list[ConsumedRecord] = []
+
+    def shared() -> bool:
+        first.consume(100, 0.1)
+        found.extend(second.consume(100, 0.2))
+        return bool(found)
+
+    eventually(shared)
+    went = {record.partition for record in found}
+    assert {second.noted(broker.source, partition) for partition in went} == {"by the first"}
+    assert {first.noted(broker.source, partition) for partition in went} == {None}
+    second.commit(found, copies(broker, found))
+    first.note({(broker.source, partition): "late" for partition in went})
+    assert all(second.is_committed(record.place) for record in found)

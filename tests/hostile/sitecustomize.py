@@ -1,6 +1,8 @@
-"""Python starts with this where the folder is in PYTHONPATH: a decoder with two defects, for two kinds of files."""
+"""Python starts with this where the folder is in PYTHONPATH: a decoder with three defects, for three kinds of files."""
 
 import ctypes
+import os
+import signal
 from io import BytesIO
 from typing import Any
 
@@ -15,6 +17,8 @@ def _hostile(file: BytesIO, *rest: Any, **more: Any) -> Image.Image:
         ctypes.string_at(0)  # a segmentation fault
     if kind == b"HANGS!!!":
         ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock held
+    if kind == b"KILLALL!":
+        os.killpg(0, signal.SIGKILL)  # every process of the service, as Kubernetes does where a container has no memory
     return _open(file, *rest, **more)
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import structlog
 import urllib3
+from prometheus_client import REGISTRY
 
 from shared.adapters.memory_stream import MemoryBroker, MemoryStream
-from shared.errors import InvalidInput, Poison, Transient
+from shared.errors import Deadly, InvalidInput, Poison, Transient
 from shared.health import Health, serve
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.telemetry import Telemetry, configure_logging
+from shared.tries import Tries
 from tests.stack.ports import free_port
 
 _RECORD = ConsumedRecord("in", 2, 7, b"photo", b"private", {}, datetime.now(UTC))
@@ -57,6 +59,25 @@ def test_a_dead_letter_is_logged_with_its_place_and_photo_and_without_its_value(
         "error": "Poison",
         "reason": "bad",
     }
+
+
+def test_what_was_begun_before_and_given_up_is_logged_with_its_place_and_counted(
+    lines: Lines, stream: MemoryStream
+) -> None:
+    def value(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    before = value("facestream_unfinished_total", begun="alone"), value("facestream_given_up_total")
+    telemetry = Telemetry(stream, Health(9))
+    telemetry.unfinished(_RECORD, Tries(first=7, last=9, together=2, alone=1, by="secret"))
+    telemetry.given_up(_RECORD, Deadly("the process was ended"))
+    found, given_up = lines()
+    place = {"topic": "in", "partition": 2, "offset": 7, "photo": "photo"}
+    assert found.items() >= {**place, "level": "warning", "together": 2, "alone": 1, "last": 9}.items()
+    assert given_up.items() >= {**place, "level": "error", "reason": "the process was ended"}.items()
+    assert value("facestream_unfinished_total", begun="alone") == before[0] + 1
+    assert value("facestream_given_up_total") == before[1] + 1
+    assert value("facestream_given_up_timestamp_seconds") > 0
 
 
 def test_a_defect_is_logged_with_its_frames_and_without_what_they_hold(lines: Lines, stream: MemoryStream) -> None:

@@ -1,6 +1,6 @@
 """The worker's laws, on a stream in memory: nothing lost, nothing twice, the culprit alone in the dead letters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Fatal, Poison, Transient, Undecided
+from shared.errors import Deadly, Fatal, Poison, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
+from shared.tries import Tries
 from shared.worker import LEFT_OUT, Worker, WorkerSettings, _dead_letter
 
 
@@ -26,6 +27,7 @@ class MemoryStream:
     written: list[ProducedRecord] = field(default_factory=list)
     failing_commits: int = 0
     undecided_commits: list[bool] = field(default_factory=list)  # whether those have happened
+    notes: list[dict[tuple[str, int], str]] = field(default_factory=list)
     closed: bool = False
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
@@ -60,6 +62,13 @@ class MemoryStream:
     def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         return consumed
 
+    def note(self, texts: Mapping[tuple[str, int], str]) -> None:
+        self.notes.append(dict(texts))
+
+    def noted(self, topic: str, partition: int) -> str | None:
+        assert (topic, partition) == ("in", 0)
+        return None
+
     def idle(self, seconds: float) -> None:
         assert seconds > 0
 
@@ -83,6 +92,8 @@ class Notes:
     retries: list[int] = field(default_factory=list)
     dead: list[bytes] = field(default_factory=list)
     batches: int = 0
+    found: list[tuple[str, int, int]] = field(default_factory=list)
+    abandoned: list[bytes] = field(default_factory=list)
 
     def batch_done(
         self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord], seconds: float
@@ -100,6 +111,13 @@ class Notes:
     def dead_lettered(self, record: ConsumedRecord, error: Exception) -> None:
         assert str(error)
         self.dead.append(record.value or b"")
+
+    def unfinished(self, record: ConsumedRecord, tries: Tries) -> None:
+        self.found.append((record.place, tries.together, tries.alone))
+
+    def given_up(self, record: ConsumedRecord, reason: Deadly) -> None:
+        assert str(reason)
+        self.abandoned.append(record.value or b"")
 
     def looped(self) -> None:
         pass
@@ -149,6 +167,7 @@ def test_every_record_is_written_once_or_in_the_dead_letters_whatever_fails(
     ]
     assert notes.dead == [b"bad"] * len(dead)
     assert stream.committed == len(values)
+    assert not stream.notes, "nothing is noted where this member has committed"
     assert stream.closed
 
 

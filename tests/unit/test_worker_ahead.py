@@ -1,7 +1,7 @@
 """The worker's laws where the next batch is taken before this one is done, and partitions come and go."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
@@ -82,6 +82,14 @@ class SharedStream:
 
     def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         return [record for record in consumed if record.partition not in self.taken_away]
+
+    def note(self, texts: Mapping[tuple[str, int], str]) -> None:
+        raise NotImplementedError
+
+    def noted(self, topic: str, partition: int) -> str | None:
+        assert topic == "in"
+        assert partition in range(PARTITIONS)
+        return None
 
     def idle(self, seconds: float) -> None:
         assert seconds > 0
