@@ -92,6 +92,13 @@ class KafkaWriter:
             self._abort()
             return False
 
+    def knows(self, topic: str) -> bool:
+        """Say whether a topic is there, as far as this user may see."""
+        found = self._listener.insisting(
+            self._producer, lambda seconds: self._producer.list_topics(topic, seconds), _PATIENCE
+        )
+        return found.topics[topic].error is None
+
     def _commit(self) -> None:
         with self._watch.over():
             self._producer.commit_transaction(_PATIENCE)

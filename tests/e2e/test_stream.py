@@ -48,8 +48,8 @@ def put(pipeline: Pipeline, folder: Path, *files: Path) -> None:
 
 
 def processed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
-    """The last outcome of each object, by its key in the bucket."""
-    values = [json.loads(value or b"") for value in pipeline.current("images.processed").values()]
+    """The last outcome of each object, by its key in the bucket; that of one that is gone is `removed`."""
+    values = [json.loads(record.value) for record in pipeline.read("images.processed") if record.value is not None]
     return {value["photo"]["key"]: value for value in values}
 
 
