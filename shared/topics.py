@@ -20,10 +20,20 @@ from shared.events import (
     Message,
 )
 
+Partitioner = Literal["consistent_random", "fnv1a_random"]
+"""How the partition of a key is chosen, by librdkafka's names: CRC32, or FNV-1a as Sarama does, modulo partitions.
+
+An empty key goes to a partition drawn by lot.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `model` is that of its values, None where they are not ours; `producer` those who write it."""
+    """One topic. `model` is that of its values, None where they are not ours; `producer` those who write it.
+
+    Whoever writes to it chooses partitions by `partitioner`: the records of one key are in order in one partition only,
+    and in a compacted topic a key in two partitions has two last records.
+    """
 
     name: str
     key: str
@@ -32,6 +42,7 @@ class Topic:
     cleanup: Literal["delete", "compact"] = "delete"
     retention: timedelta | None = timedelta(days=7)
     partitions: int = 12
+    partitioner: Partitioner = "consistent_random"
 
     @property
     def event_type(self) -> str:
@@ -39,7 +50,7 @@ class Topic:
         return f"facestream.{self.name}.v1"
 
     def configuration(self) -> dict[str, str]:
-        """Return what differs from the broker's defaults, by Kafka's names."""
+        """Return what must not depend on the broker's defaults, by Kafka's names."""
         configuration = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_RECORD_BYTES)}
         # Kafka forgets whole segments, and by default begins a new one every 7 days: what is to be gone after a day
         # would stay for eight.
@@ -71,7 +82,10 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
 """Of a record as Kafka counts it: key and headers come on top, those of a dead letter above all."""
 
-IMAGES_UPLOADED = Topic("images.uploaded", "bucket/key", None, "object store, assigner, reconciler")
+# The object store writes most of it, and chooses partitions by Sarama's default.
+IMAGES_UPLOADED = Topic(
+    "images.uploaded", "bucket/key", None, "object store, assigner, reconciler", partitioner="fnv1a_random"
+)
 FACES_DETECTED = Topic("faces.detected", "object id", FacesDetected, "detector")
 FACES_SCREENED = Topic("faces.screened", "object id", FacesScreened, "quality")
 # A day: vectors are biometric data, and what the assigner has not read by then the reconciler repairs.
@@ -96,3 +110,8 @@ TOPICS = (
     GENERATIONS_PUBLISHED,
     DEAD_LETTERS,
 )
+
+
+def partitioner_of(name: str) -> Partitioner:
+    """Return how the partitions of a topic are chosen, by the topic's name; that of a topic of others is CRC32."""
+    return next((topic.partitioner for topic in TOPICS if topic.name == name), "consistent_random")

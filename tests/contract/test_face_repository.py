@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Cause, Outcome, Verdict
+from shared.events import Outcome, Verdict
 from shared.ports import FaceRepository
 from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from tests.contract.conftest import Repositories

@@ -318,3 +318,33 @@ def test_the_downstream_example_keeps_its_table_right_over_its_death_and_tombsto
         say("c1", "example-ben")
         wait_for(("photos/b.jpg", "example-ann"), ("photos/c.jpg", "example-ben"))
         example.kill()
+
+    def change(*statements: str) -> None:
+        with closing(sqlite3.connect(path)) as table, table:
+            for statement in statements:
+                table.execute(statement)
+
+    def is_true(question: str) -> bool:
+        with closing(sqlite3.connect(path)) as table, suppress(sqlite3.OperationalError):  # it is being written to
+            return bool(table.execute(question).fetchone()[0])
+        return False
+
+    everybody = [("photos/b.jpg", "example-ann"), ("photos/c.jpg", "example-ben")]
+    for history in (
+        # A day on which nothing is said: a program that runs looks, and knows that it has missed nothing.
+        ["UPDATE places SET seen = datetime('now', '-19 hours')"],
+        ["UPDATE places SET seen = datetime('now', '-30 hours')"],
+        # Another Kafka, in which the offsets mean something else.
+        ["UPDATE source SET topic_id = 'one of a Kafka that was lost'", "UPDATE places SET next = next + 1000"],
+    ):
+        change(*history)
+        with subprocess.Popen(command, cwd=ROOT) as example:
+            deadline = time.monotonic() + 60
+            while not is_true(
+                "SELECT min(seen) > datetime('now', '-1 hours') AND max(next) < 1000"
+                " AND (SELECT topic_id NOT LIKE '%lost' FROM source) FROM places"
+            ):
+                assert found() == everybody, "readers see a table that is whole, at every moment"
+                assert time.monotonic() < deadline, history
+            assert found() == everybody
+            example.kill()

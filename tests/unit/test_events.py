@@ -103,7 +103,7 @@ def test_fields_that_a_reader_does_not_know_are_passed_over(event: type[Message]
     [("FaceAssigned.arrived", "cause"), ("ClusterChanged.grown", "change"), ("GenerationPublished.repeated", "cause")],
 )
 def test_a_word_that_a_later_version_adds_is_read_and_kept(name: str, field: str) -> None:
-    event = getattr(events, name.split(".")[0])
+    event = getattr(events, name.split(".", maxsplit=1)[0])
     later = json.loads(event_bytes(name)) | {field: "added later"}
     received = event.model_validate_json(json.dumps(later))
     assert json.loads(received.model_dump_json()) == later
