@@ -27,14 +27,14 @@ Photographs in, people out. Downstream programs read `faces.assigned` (the perso
 
 1. Order is the offset. Never order by a time: `ce_time` is when something happened, not when it was said.
 2. The last record of a key is the truth. Never let the highest generation win: after a rollback it is a smaller one.
-3. A null value is a tombstone: there is nothing of that key any more. Test the value; the headers are those of an event.
+3. A null value is a tombstone: there is nothing of that key any more. Test the value, not the headers.
 4. Read with `isolation.level=read_committed`: what was aborted was never said.
 5. A publication is complete when its record in `generations.published` is read, and all that stood in the other topics
    at that moment.
 
 Headers follow CloudEvents 1.0 (binary mode) and W3C Trace Context. Fields are only ever added, and words to the
-enumerations `Cause`, `Change` and `Publication`: ignore fields that you do not know, and keep words as they are. Batches
-are compressed (lz4). docs/reading-the-events.md says more.
+enumerations `Cause`, `Change` and `Publication`: ignore fields that you do not know, and keep words as they are.
+Batches are compressed (lz4). docs/reading-the-events.md says more.
 """
 _WORDS = {"type": "string"}
 _TRACE = {
@@ -98,7 +98,9 @@ def _channel(topic: Topic) -> Tree:
     written = f"Written by: {topic.producer}"
     if topic.cleanup == "compact":
         written += "; again by `facestream announce`, as `/facestream/reclusterer`"
-    number = "One partition" if topic.partitions == 1 else "The number of partitions is the default of `facestream init`"
+    number = (
+        "One partition" if topic.partitions == 1 else "The number of partitions is the default of `facestream init`"
+    )
     return {
         "address": topic.name,
         "description": f"{written}. Key: {topic.key}. {number}.",

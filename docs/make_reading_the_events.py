@@ -68,11 +68,11 @@ _TABLES: Mapping[str, Callable[[], str]] = {"topics": topics, "headers": headers
 def made(page: str) -> str:
     """Return the page with the tables of today; ValueError where a table has no place in it."""
     for name, table in _TABLES.items():
-        place = re.compile(rf"(<!-- {name}: made by .*? -->\n).*?(<!-- end -->)", re.DOTALL)
-        page, count = place.subn(lambda found, made=table(): f"{found[1]}{made}{found[2]}", page)
-        if count != 1:
-            msg = f"expected one place for the table of {name}, found {count}"
+        places = list(re.finditer(rf"(<!-- {name}: made by .*? -->\n).*?(<!-- end -->)", page, re.DOTALL))
+        if len(places) != 1:
+            msg = f"expected one place for the table of {name}, found {len(places)}"
             raise ValueError(msg)
+        page = page[: places[0].end(1)] + table() + page[places[0].start(2) :]
     return page
 
 

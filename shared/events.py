@@ -1,8 +1,8 @@
 """The events: what one service tells the next, and what the product tells the world.
 
-Frozen, JSON, additive changes only: a consumer ignores fields that it does not know, and no field is ever removed
-or changes its meaning. What is written here of a class stands in the AsyncAPI document, for readers of the topics. Up to the assigner one event carries all faces of one photograph; from there on,
-`FaceAssigned` speaks of one face.
+Frozen, JSON, additive changes only: a consumer ignores fields that it does not know, and no field is ever removed or
+changes its meaning. What is written here of a class stands in the AsyncAPI document, for readers of the topics. Up to
+the assigner one event carries all faces of one photograph; from there on, `FaceAssigned` speaks of one face.
 
 An event is a model of pydantic; what it is made of (faces, boxes, points) are dataclasses with slots, that pydantic
 checks in the same way. As models the five points of a face take 2,700 bytes, as these 570, and the assigner reads

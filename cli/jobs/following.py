@@ -60,7 +60,8 @@ def human_line(record: ConsumedRecord) -> str:
 def json_line(record: ConsumedRecord) -> str:
     """Return a record for a program, as JSON in ASCII: the event, or `face_id` and `cause` where it is a tombstone.
 
-    That `cause` is `erased`, a word of this command: no event has it. What somebody else has written there, and is no JSON, is told as `place` and `error`.
+    That `cause` is `erased`, a word of this command: no event has it. What somebody else has written there, and is no
+    JSON, is told as `place` and `error`.
     """
     if record.value is None:
         return json.dumps({"face_id": _face_id(record), "cause": _ERASED})

@@ -84,7 +84,7 @@ class Publisher:
         return self._finish(generation)
 
     def tell_refitted(self) -> None:
-        """Tell of the people of the active generation anew, where medoids of theirs were erased since they were told of.
+        """Tell anew of the people of the active generation, where medoids of theirs were erased since the last time.
 
         For a run that publishes nothing: else the id of an erased face would be the last word on a person for as long
         as no generation is published. Can be repeated. Raises `Transient` and `Fatal` as `publish` does.

@@ -1,9 +1,10 @@
 """Saying again what stands in the repository, where Kafka has lost what was said.
 
 Of every face of the active generation who it is, of every cluster that it is kept, of every photograph what became of
-it, and of every object that is gone a tombstone; at the end, that all was told. As when a generation is announced, each block is one transaction that is committed only if all of it is still so;
-whoever says it has to hold the lease, so that no generation takes the place of this one meanwhile. What is said has
-ids of its own: a reader who has heard it before hears it again.
+it, and of every object that is gone a tombstone; at the end, that all was told. As when a generation is announced,
+each block is one transaction that is committed only if all of it is still so; whoever says it has to hold the lease,
+so that no generation takes the place of this one meanwhile. What is said has ids of its own: a reader who has heard
+it before hears it again.
 """
 
 from collections.abc import Mapping, Sequence

@@ -28,7 +28,14 @@ from shared.events import Outcome
 from shared.ids import image_id, object_id
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.records import ImageRecord
-from shared.topics import FACES_ASSIGNED, FACES_DETECTED, IMAGES_UPLOADED, MAX_RECORD_BYTES, TOPICS
+from shared.topics import (
+    FACES_ASSIGNED,
+    FACES_DETECTED,
+    GENERATIONS_PUBLISHED,
+    IMAGES_UPLOADED,
+    MAX_RECORD_BYTES,
+    TOPICS,
+)
 from tests.operators import Command, event_bytes, facestream_in_process
 from tests.samples import FACESTREAM, ROOT
 from tests.stack.fixtures import needed
@@ -276,6 +283,9 @@ def test_watch_prints_what_was_said_and_what_is_said_and_ends_at_an_interrupt(
             assert json.loads(watching.stdout.readline()) == json.loads(event)
             writer.write([ProducedRecord(FACES_ASSIGNED.name, face_id.encode(), None, {})])
             assert json.loads(watching.stdout.readline()) == {"face_id": face_id, "cause": "erased"}
+            publication = event_bytes("GenerationPublished.reclustered")
+            writer.write([ProducedRecord(GENERATIONS_PUBLISHED.name, b"active", publication, {})])
+            assert json.loads(watching.stdout.readline()) == json.loads(publication)
             watching.send_signal(signal.SIGINT)
             assert (watching.wait(20), watching.stderr.read()) == (0, "")
         finally:
