@@ -91,7 +91,7 @@ def _after(*parts: Sequence[Said]) -> list[Any]:
 
 
 def _truth(history: Sequence[Said]) -> Iterator[tuple[str, str, str | None]]:
-    last = {said.face: said.body for said in history}
+    last = {said.key().decode(): said.body for said in history}
     for face, body in sorted(last.items()):
         if body is not None:
             yield face, f"photos/{face[0]}.jpg", json.loads(body)["cluster_id"]
@@ -152,7 +152,7 @@ def _filled(path: Path) -> sqlite3.Connection:
 def _quiet_for(hours: float, table: sqlite3.Connection, *parts: int) -> None:
     with table:
         for part in parts:
-            table.execute(f"UPDATE places SET seen = datetime('now', '-{hours} hours') WHERE part = ?", [part])
+            table.execute("UPDATE places SET seen = datetime('now', ?) WHERE part = ?", [f"-{hours} hours", part])
 
 
 def test_what_was_read_to_its_end_is_the_table_and_is_gone_on_with(tmp_path: Path) -> None:
