@@ -249,9 +249,11 @@ class FaceAssigned(Message):
     than before. It is the generation in which this was said, and not always the one in force: faces whose person is the
     same are not told of again. A tombstone says that the face is no more.
 
-    `similarity` is the inner product with the nearest exemplar of the nearest person: of an unknown face that of the
-    person whom it did not resemble enough. Null where there was nobody to compare with, and where a regrouping made the
-    face unknown. `bucket` and `key` are those of its photograph, `crop_key` is that of its crop in the bucket of crops.
+    `similarity` is the inner product with what stands for the person: its medoid, or the mean of its faces where
+    the assigner is set so. Of an unknown face it is that with the nearest person, whom it does not resemble enough,
+    or not more clearly than another one, or who is another face on the photograph already. Null where there was
+    nobody to compare with, and where a regrouping left the face unknown. `bucket` and `key` are those of its
+    photograph, `crop_key` is that of its crop in the bucket of crops.
     """
 
     face_id: str
