@@ -72,7 +72,10 @@ def watch(
         bool, typer.Option("--from-beginning", help="Begin with what was said before; else with what comes now.")
     ] = False,
 ) -> None:
-    """Print who is found on which photograph, as it becomes known, until Ctrl-C."""
+    """Print who is found on which photograph, as it becomes known, and which generation is in force, until Ctrl-C.
+
+    With --json a face that is no more is `face_id` with the cause `erased`, and a publication has `published_at`.
+    """
     from cli.jobs.following import follow, human_line, json_line  # noqa: PLC0415  see above
 
     try:
@@ -140,6 +143,9 @@ def announce() -> None:
     Nothing is computed anew, and the database is not changed. Who has heard it before hears the same once more.
     """
     from cli.jobs.repeating import repeat_all  # noqa: PLC0415  see above
+    from services.reclusterer.publishing import NOT_TOLD  # noqa: PLC0415  see above
 
     told = repeat_all()
     say(f"told of {told.faces} faces, {told.clusters} people and {told.photos} photographs")
+    if not told.ended:
+        say(NOT_TOLD, on_error_stream=True)

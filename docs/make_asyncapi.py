@@ -16,17 +16,25 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from shared.bucket_notification import Notification
 from shared.events import Message
-from shared.topics import DEAD_LETTERS, FACES_ASSIGNED, IMAGES_UPLOADED, TOPICS, Topic
+from shared.topics import DEAD_LETTERS, FACES_ASSIGNED, IMAGES_PROCESSED, IMAGES_UPLOADED, TOPICS, Topic
 
 TARGET = Path(__file__).with_name("asyncapi.yaml")
 _EXAMPLES = Path(__file__).parents[1] / "tests" / "golden" / "events"
 _ABOUT = """\
 Photographs in, people out. Downstream programs read `faces.assigned` (the person of each face, now),
-`images.processed` (what became of each photograph) and `clusters.changed` (what a regrouping made of each person); the
-other topics are between the services.
+`images.processed` (what became of each photograph), `clusters.changed` (what a regrouping made of each person) and
+`generations.published` (which generation is in force); the other topics are between the services.
 
-Headers follow CloudEvents 1.0 (binary mode) and W3C Trace Context. Fields are only ever added: ignore those that you
-do not know. Read with `isolation.level=read_committed`: what was aborted was never said.
+1. Order is the offset. Never order by a time: `ce_time` is when something happened, not when it was said.
+2. The last record of a key is the truth. Never let the highest generation win: after a rollback it is a smaller one.
+3. A null value is a tombstone: there is nothing of that key any more. Test the value, not the headers.
+4. Read with `isolation.level=read_committed`: what was aborted was never said.
+5. A publication is complete when its record in `generations.published` is read, and all that stood in the other topics
+   at that moment.
+
+Headers follow CloudEvents 1.0 (binary mode) and W3C Trace Context. Fields are only ever added, and words to the
+enumerations `Cause`, `Change` and `Publication`: ignore fields that you do not know, and keep words as they are.
+Batches are compressed (lz4). docs/reading-the-events.md says more.
 """
 _WORDS = {"type": "string"}
 _TRACE = {
@@ -42,6 +50,15 @@ _DEAD_LETTER = {
     "message": "first line of the error",
     "time": "when, ISO 8601",
 }
+
+_TOMBSTONES = {
+    FACES_ASSIGNED: ("FaceErased", "A tombstone: the face is no more, its photograph was removed or replaced"),
+    IMAGES_PROCESSED: (
+        "ImageForgotten",
+        "A tombstone: the object is gone, and its key is forgotten; stands behind the record that says `removed`",
+    ),
+}
+_BOUND = ("retention.ms", "delete.retention.ms", "max.message.bytes")  # those that the binding knows
 
 Tree = dict[str, Any]
 
@@ -77,10 +94,16 @@ def text() -> str:
 def _channel(topic: Topic) -> Tree:
     kept = topic.configuration()
     configuration: Tree = {"cleanup.policy": [kept["cleanup.policy"]]}
-    configuration |= {name: int(kept[name]) for name in ("retention.ms", "max.message.bytes") if name in kept}
+    configuration |= {name: int(kept[name]) for name in _BOUND if name in kept}
+    written = f"Written by: {topic.producer}"
+    if topic.cleanup == "compact":
+        written += "; again by `facestream announce`, as `/facestream/reclusterer`"
+    number = (
+        "One partition" if topic.partitions == 1 else "The number of partitions is the default of `facestream init`"
+    )
     return {
         "address": topic.name,
-        "description": f"Written by: {topic.producer}. Key: {topic.key}.",
+        "description": f"{written}. Key: {topic.key}. {number}.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _messages(topic)},
         "bindings": {
             "kafka": {
@@ -131,10 +154,11 @@ def _messages(topic: Topic) -> Tree:
             }
         }
     messages = {topic.model.__name__: _event(topic, topic.model) | {"bindings": key}}
-    if topic is FACES_ASSIGNED:
-        messages["FaceErased"] = {
-            "summary": "A tombstone: the face is no more, its photograph was removed or replaced",
-            "headers": _cloud_event(topic),
+    if topic in _TOMBSTONES:
+        name, summary = _TOMBSTONES[topic]
+        messages[name] = {
+            "summary": summary,
+            "headers": _cloud_event(topic, is_tombstone=True),
             "payload": {"type": "null"},
             "bindings": key,
         }
@@ -154,14 +178,33 @@ def _event(topic: Topic, model: type[Message]) -> Tree:
     }
 
 
-def _cloud_event(topic: Topic) -> Tree:
-    required = {
+def headers_of(topic: Topic) -> Mapping[str, Mapping[str, str]]:
+    """Return the schemas of the headers of an event's record, the traces' not among them."""
+    return {
         "ce_specversion": {**_WORDS, "const": "1.0"},
-        "ce_id": {**_WORDS, "description": "derived from the event: the same event has the same id"},
+        "ce_id": {
+            **_WORDS,
+            "description": "derived from what is said: a record that is written twice has the same id; what `facestream"
+            " announce` says again has another one",
+        },
         "ce_type": {**_WORDS, "const": topic.event_type},
-        "ce_source": {**_WORDS, "description": "/facestream/<service>"},
-        "ce_time": {**_WORDS, "format": "date-time"},
+        "ce_source": {
+            **_WORDS,
+            "description": "`/facestream/<service>`: who said it, not in which installation; commands that publish or"
+            " announce are the reclusterer",
+        },
+        "ce_time": {
+            **_WORDS,
+            "format": "date-time",
+            "description": "when that happened which it tells of: an upload, a removal, a publication; not when it was"
+            " said, which is the record's own timestamp",
+        },
+        "content-type": {**_WORDS, "const": "application/json"},
     }
+
+
+def _cloud_event(topic: Topic, *, is_tombstone: bool = False) -> Tree:
+    required = {name: about for name, about in headers_of(topic).items() if not is_tombstone or name != "content-type"}
     return {"type": "object", "properties": {**required, **_TRACE}, "required": list(required)}
 
 

@@ -1,8 +1,8 @@
 """The events: what one service tells the next, and what the product tells the world.
 
-Frozen, JSON, additive changes only: a consumer ignores fields that it does not know, and no field is ever removed
-or changes its meaning. Up to the assigner one event carries all faces of one photograph; from there on,
-`FaceAssigned` speaks of one face.
+Frozen, JSON, additive changes only: a consumer ignores fields that it does not know, and no field is ever removed or
+changes its meaning. What is written here of a class stands in the AsyncAPI document, for readers of the topics. Up to
+the assigner one event carries all faces of one photograph; from there on, `FaceAssigned` speaks of one face.
 
 An event is a model of pydantic; what it is made of (faces, boxes, points) are dataclasses with slots, that pydantic
 checks in the same way. As models the five points of a face take 2,700 bytes, as these 570, and the assigner reads
@@ -12,7 +12,7 @@ thousands of faces a second.
 import base64
 from dataclasses import fields
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ Vector = Annotated[
 
 
 class Outcome(StrEnum):
-    """What became of a photograph."""
+    """What became of a photograph: it was looked at, could not be read, or its object is gone."""
 
     DETECTED = "detected"
     UNREADABLE = "unreadable"
@@ -75,16 +75,46 @@ class Verdict(StrEnum):
     CROP_MISSING = "rejected: crop missing"
 
 
-class Cause(StrEnum):
-    """Why a face has the assignment that it has."""
+class _OpenWord(StrEnum):
+    """A word of an enumeration that later versions may add words to: one that is not known is kept as it is."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        word = str.__new__(cls, value)
+        word._name_ = word._value_ = value
+        return word
+
+
+class Cause(_OpenWord):
+    """Why a face has the assignment that it has: its photograph arrived, or a generation was published.
+
+    A rollback is a publication, and its faces are told of as `reclustered` too. Words may be added.
+    """
 
     ARRIVED = "arrived"
     RECLUSTERED = "reclustered"
-    ERASED = "erased"
 
 
-class Change(StrEnum):
-    """What became of a cluster from one generation to the next."""
+class Publication(_OpenWord):
+    """Why all that differs was told.
+
+    `reclustered`: a later generation took the place of an earlier one. `rolled back`: an earlier one took the place of
+    a later one. `repeated`: what holds was said again, as after a loss of Kafka. Words may be added.
+    """
+
+    RECLUSTERED = "reclustered"
+    ROLLED_BACK = "rolled back"
+    REPEATED = "repeated"
+
+
+class Change(_OpenWord):
+    """What became of a person from the generation before to this one.
+
+    `kept`: not larger by the change of generations; whoever arrived meanwhile was a member before, so that the size may
+    have grown all the same. `grown`: larger by it. Words may be added.
+    """
 
     CREATED = "created"
     KEPT = "kept"
@@ -213,10 +243,17 @@ class FacesEmbedded(PhotoEvent):
 
 
 class FaceAssigned(Message):
-    """`faces.assigned`: the person that a face belongs to at present; `cluster_id` null means unknown.
+    """`faces.assigned`: the person that a face belongs to from now on; `cluster_id` null means unknown.
 
-    `similarity` is the inner product with the nearest exemplar of that person, null where there was none to compare
-    with.
+    The last record of a face is the truth, whatever its generation: after a rollback, `generation` is a smaller number
+    than before. It is the generation in which this was said, and not always the one in force: faces whose person is the
+    same are not told of again. A tombstone says that the face is no more.
+
+    `similarity` is the inner product with what stands for the person: its medoid, or the mean of its faces where
+    the assigner is set so. Of an unknown face it is that with the nearest person, whom it does not resemble enough,
+    or not more clearly than another one, or who is another face on the photograph already. Null where there was
+    nobody to compare with, and where a regrouping left the face unknown. `bucket` and `key` are those of its
+    photograph, `crop_key` is that of its crop in the bucket of crops.
     """
 
     face_id: str
@@ -233,7 +270,13 @@ class FaceAssigned(Message):
 
 
 class ImageProcessed(PhotoEvent):
-    """`images.processed`: the terminal event of a photograph. Every uploaded object ends in exactly one."""
+    """`images.processed`: what became of an object of the bucket.
+
+    Said of every photograph that was uploaded or replaced, again when its outcome changes, and again by `facestream
+    announce`. `assigned`, `unknown` and `rejected` count its faces as they were at that moment; a regrouping later
+    does not say it again, so count `faces.assigned` for numbers of today. An object that is gone is `removed`, and a
+    tombstone of the same key follows at once.
+    """
 
     assigned: Annotated[int, Field(ge=0)] = 0
     unknown: Annotated[int, Field(ge=0)] = 0
@@ -241,11 +284,13 @@ class ImageProcessed(PhotoEvent):
 
 
 class ClusterChanged(Message):
-    """`clusters.changed`: what became of a person in a generation; said of each when the generation is published.
+    """`clusters.changed`: what became of a person, as of the publication of a generation, which tells of each.
 
-    `other_cluster_id`: the person that it was merged into, or split from. `size` counts faces, and is 0 for a person
-    that is no more (`merged into`, `retired`). `medoid_face_id`: the face that stands for the person, null where there
-    is none any more.
+    `other_cluster_id`: the person that it was merged into, or split from. `size` counts the faces of that moment, and
+    is 0 for a person that is no more (`merged into`, `retired`): count `faces.assigned` for the size of today.
+    `medoid_face_id`: the face that stood for the person at that moment, null where there was none. Its photograph may
+    have been removed since; then all people are told of again when the reclusterer runs next, and a person without
+    faces is `retired`. As in `faces.assigned` the last record is the truth, and never the highest generation.
     """
 
     cluster_id: str
@@ -254,3 +299,20 @@ class ClusterChanged(Message):
     medoid_face_id: str | None
     size: Annotated[int, Field(ge=0)]
     generation: int
+
+
+class GenerationPublished(Message):
+    """`generations.published`: a generation is in force, and all that it changes has been said.
+
+    Written after the last record of `faces.assigned` and `clusters.changed` that belongs to it. Those have the same
+    moment in `ce_time` as stands in `published_at`. `previous`: the generation in whose place it came, 0 for none; the
+    same number where what holds was said again. `faces`, `clusters` and `photos`: how many were told of.
+    """
+
+    generation: Annotated[int, Field(ge=0)]
+    previous: Annotated[int, Field(ge=0)]
+    cause: Publication
+    published_at: AwareDatetime
+    faces: Annotated[int, Field(ge=0)]
+    clusters: Annotated[int, Field(ge=0)]
+    photos: Annotated[int, Field(ge=0)] = 0

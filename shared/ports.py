@@ -303,6 +303,10 @@ class RecordWriter(Protocol):
         """
         ...
 
+    def knows(self, topic: str) -> bool:
+        """Say whether a topic is there, as far as this writer may see; raises `Fatal`, `Transient`."""
+        ...
+
 
 class RecordStream(Protocol):
     """A consumer in a group and a transactional producer, as one: records in, records out, exactly once.

@@ -17,6 +17,7 @@ from shared.topics import (
     FACES_DETECTED,
     FACES_EMBEDDED,
     FACES_SCREENED,
+    GENERATIONS_PUBLISHED,
     IMAGES_PROCESSED,
     IMAGES_UPLOADED,
     TOPICS,
@@ -161,7 +162,7 @@ _TABLE = (
     ),
     Rights(
         "reclusterer",
-        (*_topics(["Write"], FACES_ASSIGNED, CLUSTERS_CHANGED), _transactions("reclusterer")),
+        (*_topics(["Write"], FACES_ASSIGNED, CLUSTERS_CHANGED, GENERATIONS_PUBLISHED), _transactions("reclusterer")),
         mongo="readWrite",
     ),
     Rights(
@@ -209,7 +210,7 @@ _TABLE = (
     Rights(
         "reader",
         (
-            *_topics(["Read"], FACES_ASSIGNED, IMAGES_PROCESSED, CLUSTERS_CHANGED),
+            *_topics(["Read"], FACES_ASSIGNED, IMAGES_PROCESSED, CLUSTERS_CHANGED, GENERATIONS_PUBLISHED),
             KafkaRight("group", READER_GROUPS, "prefix", ("Read",)),
         ),
     ),

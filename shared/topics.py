@@ -1,7 +1,7 @@
 """The topics: one table, from which `facestream init` creates them and the documentation is made.
 
 Compacted topics keep the last record of every key for ever. What was said before of a key goes within about a day,
-and its tombstone a day later, the brokers' default; in a partition that nobody writes to any more the reconciler sees
+and its tombstone a day later; in a partition that nobody writes to any more the reconciler sees
 to it (`adapters/kafka_idle.py`).
 """
 
@@ -15,6 +15,7 @@ from shared.events import (
     FacesDetected,
     FacesEmbedded,
     FacesScreened,
+    GenerationPublished,
     ImageProcessed,
     Message,
 )
@@ -49,12 +50,15 @@ class Topic:
         return f"facestream.{self.name}.v1"
 
     def configuration(self) -> dict[str, str]:
-        """Return what differs from the broker's defaults, by Kafka's names."""
+        """Return what must not depend on the broker's defaults, by Kafka's names."""
         configuration = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_RECORD_BYTES)}
         # Kafka forgets whole segments, and by default begins a new one every 7 days: what is to be gone after a day
         # would stay for eight.
         if self.retention is None:
-            return configuration | {"max.compaction.lag.ms": _milliseconds(_COMPACTION_LAG)}
+            return configuration | {
+                "max.compaction.lag.ms": _milliseconds(_COMPACTION_LAG),
+                "delete.retention.ms": _milliseconds(TOMBSTONES),
+            }
         return configuration | {
             "retention.ms": _milliseconds(self.retention),
             "segment.ms": _milliseconds(self.retention / _SEGMENTS),
@@ -63,6 +67,9 @@ class Topic:
 
 _SEGMENTS = 24  # to the time that records are kept; so much later than promised they are gone
 _COMPACTION_LAG = timedelta(days=1)  # until what was replaced or erased is compacted away
+
+TOMBSTONES = timedelta(days=1)
+"""How long a tombstone stays after that: whoever reads less often may miss it."""
 
 
 def _milliseconds(time: timedelta) -> str:
@@ -86,6 +93,10 @@ FACES_EMBEDDED = Topic("faces.embedded", "object id", FacesEmbedded, "embedder",
 FACES_ASSIGNED = Topic("faces.assigned", "face id", FaceAssigned, "assigner, reclusterer", "compact", None)
 IMAGES_PROCESSED = Topic("images.processed", "object id", ImageProcessed, "assigner", "compact", None)
 CLUSTERS_CHANGED = Topic("clusters.changed", "cluster id", ClusterChanged, "reclusterer", "compact", None)
+# One key, so one partition: its last record says which generation is in force.
+GENERATIONS_PUBLISHED = Topic(
+    "generations.published", "the word `active`", GenerationPublished, "reclusterer", "compact", None, partitions=1
+)
 DEAD_LETTERS = Topic("dead-letters", "original key", None, "every service", retention=timedelta(days=30), partitions=1)
 
 TOPICS = (
@@ -96,6 +107,7 @@ TOPICS = (
     FACES_ASSIGNED,
     IMAGES_PROCESSED,
     CLUSTERS_CHANGED,
+    GENERATIONS_PUBLISHED,
     DEAD_LETTERS,
 )
 

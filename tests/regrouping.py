@@ -15,11 +15,11 @@ from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import Regrouped, recluster
 from shared.adapters.memory import MemoryRepository
 from shared.adapters.memory_stream import MemoryBroker, MemoryWriter
-from shared.events import Cause, ClusterChanged, FaceAssigned, Outcome
+from shared.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Outcome
 from shared.matching import AssignerSettings
 from shared.ports import FaceRepository, ProducedRecord
 from shared.records import FaceRecord, ImageRecord, Membership
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
+from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
 from tests.synthetic_faces import face_record
 
 CLUSTERING = ReclustererSettings(min_cluster_size=3)
@@ -113,6 +113,11 @@ class World:
             for record in self.broker.records(CLUSTERS_CHANGED.name)
             if record.value
         ]
+
+    def published(self) -> list[GenerationPublished]:
+        """Return what was said of publications."""
+        records = self.broker.records(GENERATIONS_PUBLISHED.name)
+        return [GenerationPublished.model_validate_json(record.value or b"") for record in records]
 
     def members(self, generation: int | None = None) -> dict[str, str | None]:
         """Return the person of each face in a generation, by default the active one."""

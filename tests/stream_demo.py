@@ -34,7 +34,7 @@ class Watch:
     def __init__(self, environment: Mapping[str, str]) -> None:
         command = [str(FACESTREAM), "watch", "--from-beginning"]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        self._lines, self._changed = 0, Condition()
+        self._faces, self._changed = 0, Condition()
         self._copier = Thread(target=self._copy, daemon=True)
 
     def __enter__(self) -> Self:
@@ -46,11 +46,11 @@ class Watch:
         self._process.wait(20)
         self._copier.join(20)
 
-    def wait(self, lines: int) -> None:
-        """Wait until so many lines were printed altogether."""
+    def wait(self, faces: int) -> None:
+        """Wait until so many lines about faces were printed altogether."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._lines >= lines, 60):
-                msg = f"expected {lines} events, saw {self._lines}"
+            if not self._changed.wait_for(lambda: self._faces >= faces, 60):
+                msg = f"expected {faces} events of faces, saw {self._faces}"
                 raise TimeoutError(msg)
 
     def _copy(self) -> None:
@@ -59,7 +59,7 @@ class Watch:
             sys.stdout.write(f"  {line}")
             sys.stdout.flush()
             with self._changed:
-                self._lines += 1
+                self._faces += "  face " in line
                 self._changed.notify_all()
 
 

@@ -14,6 +14,7 @@ from shared.topics import TOPICS, Topic
 
 _DAY = 24 * 60 * 60 * 1000  # milliseconds
 _FOR_EVER = -1
+_AT_LEAST = {"delete.retention.ms", "max.message.bytes"}  # more than wanted is somebody's wish, and harms nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def planned(topic: Topic, state: TopicState, partitions: int) -> Plan:
 
 
 def _differs(name: str, wanted: str, current: str | None) -> bool:
-    if name == "max.message.bytes" and current:
+    if name in _AT_LEAST and current:
         return int(current) < int(wanted)
     return wanted != current
 

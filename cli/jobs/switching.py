@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cli.jobs.repositories import numbered, opened_result
-from services.reclusterer.publishing import Publisher
+from services.reclusterer.publishing import NOT_TOLD, Publisher
 from services.reclusterer.settings import JobSettings
 from shared.errors import InvalidInput
 from shared.matching import AssignerSettings
@@ -20,9 +20,14 @@ def go_to(number: int, wanted: GenerationState) -> str:
     from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415
 
     settings, mongo = JobSettings(), MongoSettings()
+    said: list[str] = []
     with MongoRepository(mongo) as repository, leading(repository, settings) as (hold, writer):
-        done = _published(Publisher(repository, hold, writer, AssignerSettings(), settings), number, wanted)
-    return f"generation {done.number} is active, in the place of {done.previous}, and announced"
+        publisher = Publisher(
+            repository, hold, writer, AssignerSettings(), settings, say=lambda event, _: said.append(event)
+        )
+        done = _published(publisher, number, wanted)
+    told = f"generation {done.number} is active, in the place of {done.previous}, and announced"
+    return "\n".join([told, *(line for line in said if line == NOT_TOLD)])
 
 
 def go_back(result: Path, number: int) -> str:

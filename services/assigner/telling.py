@@ -47,7 +47,11 @@ def told(news: News, assigned: Assigned | None, faces: _FacesOf) -> list[Produce
         if news.doomed:
             photo = replace(photo, image_id=news.doomed[-1].image_id, etag=news.doomed[-1].etag)
         gone = ImageProcessed(photo=photo, outcome=Outcome.REMOVED)
-        return [*said, following.photo(IMAGES_PROCESSED, gone)]
+        # Who reads on hears what is gone; then Kafka forgets the name of the file too.
+        forgotten = following.encoded(
+            IMAGES_PROCESSED, photo.object_id, None, subject=photo.object_id, cause=f"forgotten {when}"
+        )
+        return [*said, following.photo(IMAGES_PROCESSED, gone), forgotten]
     said += [
         following.encoded(
             FACES_ASSIGNED,

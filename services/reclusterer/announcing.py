@@ -1,4 +1,4 @@
-"""Telling the world what a generation changes: `faces.assigned` and `clusters.changed`.
+"""Telling the world what a generation changes: `faces.assigned`, `clusters.changed`, `generations.published`.
 
 What downstream last heard of a face is its membership in the generation before, whoever put it there, the reclusterer
 or the assigner. So a face is announced if it has a membership in both generations and another person in the new one.
@@ -13,7 +13,8 @@ after the look, behind the record of the job, and whoever reads the key to its e
 face was not there, the record was aborted and nobody ever reads it. The same holds for a membership, which the assigner
 writes before the event. A job that dies before the commit leaves an open transaction, which the broker aborts.
 
-Announcing again says the same, with the same event ids. Who reads a block twice has read it once more.
+Announcing again says the same, with the same event ids. Who reads a block twice has read it once more. The last
+record says that there are no more.
 """
 
 from collections import Counter
@@ -25,20 +26,22 @@ from more_itertools import chunked
 from services.reclusterer.lineage import Fate, fates
 from services.reclusterer.presence import present
 from shared import metrics
-from shared.events import Cause, ClusterChanged, FaceAssigned
+from shared.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Publication
 from shared.ports import FaceRepository, ProducedRecord, RecordWriter
 from shared.records import FaceRecord, Generation, ImageRecord, Membership
 from shared.streaming import About, encoded
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
+from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
 
 SERVICE = "reclusterer"
 BLOCK = 500  # records in one transaction
+_ACTIVE = "active"  # the one key of what is published
 
 
 def announce(repository: FaceRepository, generation: Generation, writer: RecordWriter) -> tuple[int, int]:
     """Tell of all that differs from `generation.previous`; return how many faces and clusters were told of.
 
-    Can be repeated. Raises `Transient` where a server does not answer, `Fatal` where another process announces.
+    `announce_publication` is to follow. Can be repeated. Raises `Transient` where a server does not answer, `Fatal`
+    where another process announces.
     """
     faces = sum(
         announce_faces(repository, generation, writer, block, lambda _: Cause.RECLUSTERED)
@@ -84,6 +87,34 @@ def announce_clusters(
         writer.write_if(records, lambda: True)
         for fate in block:
             metrics.CLUSTERS_CHANGED.labels(fate.change).inc()
+
+
+def announce_publication(
+    generation: Generation, writer: RecordWriter, cause: Publication, *, faces: int, clusters: int, photos: int = 0
+) -> bool:
+    """Say that all of a publication was told; say whether that could be said.
+
+    It could not where the topic is not there yet, or not for this user: an installation that was brought up to date
+    without `facestream init`.
+    """
+    if not writer.knows(GENERATIONS_PUBLISHED.name):
+        return False
+    repeated = cause is Publication.REPEATED
+    event = GenerationPublished(
+        generation=generation.number,
+        previous=generation.number if repeated else generation.previous,
+        cause=cause,
+        published_at=_moment(generation),
+        faces=faces,
+        clusters=clusters,
+        photos=photos,
+    )
+    # Told once more by whoever goes on after a death, it has the same name if it says the same. Faces that were
+    # erased meanwhile are not counted again.
+    what = f"{cause} {event.published_at.isoformat()} {faces} {clusters} {photos}"
+    about = About(SERVICE, _ACTIVE, event.published_at, what, generation.number)
+    writer.write_if([encoded(GENERATIONS_PUBLISHED, _ACTIVE, event, about)], lambda: True)
+    return True
 
 
 def changes(repository: FaceRepository, before: int, after: int) -> list[Fate]:
@@ -156,7 +187,11 @@ def _cluster_record(generation: Generation, fate: Fate, medoid: str | None, ther
     return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id))
 
 
+def _moment(generation: Generation) -> datetime:
+    return generation.published_at or datetime.fromtimestamp(0, UTC)
+
+
 def _about(generation: Generation, subject: str) -> About:
-    when = generation.published_at or datetime.fromtimestamp(0, UTC)
+    when = _moment(generation)
     # A generation may be published several times: each has ids of its own, and keeps them when it is repeated.
     return About(SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()}", generation.number)

@@ -1,6 +1,6 @@
 """Publishing a generation: from the swap to the last announcement. One way for new ones, held ones and old ones.
 
-    swap -> settle -> catch up -> announce -> `announced` is set -> what is too old is removed
+    swap -> settle -> catch up -> announce -> tell the end -> `announced` is set -> what is too old is removed
 
 The swap is the one write that readers see. All that follows can be repeated, and is, by whoever holds the lease next,
 until `announced` is set; no other generation is published before that, so that what downstream last heard is always
@@ -13,16 +13,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from services.reclusterer.announcing import announce
+from services.reclusterer.announcing import announce, announce_clusters, announce_publication, changes
 from services.reclusterer.catch_up import catch_up
 from services.reclusterer.lease import Hold, Wait
 from services.reclusterer.phases import Phases
 from services.reclusterer.settings import JobSettings
 from shared.errors import InvalidInput, Transient
+from shared.events import Publication
 from shared.matching import AssignerSettings
 from shared.ports import FaceRepository, RecordWriter
 from shared.records import Generation, GenerationState
+from shared.topics import GENERATIONS_PUBLISHED
 from shared.worker import nothing
+
+NOT_TOLD = (
+    f"topic {GENERATIONS_PUBLISHED.name}: not there, or not for this user; nobody is told that the publication is"
+    " complete; run `facestream init` and look at the rights"
+)
+"""What an installation hears that was brought up to date without the new topic."""
+
+_TOLD = "told_revision"
+"""Among the counts of a generation: the revision of its medoids of which the world was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,23 @@ class Publisher:
         self.say("generation is active", {"generation": generation.number, "before": previous})
         return self._finish(generation)
 
+    def tell_refitted(self) -> None:
+        """Tell anew of the people of the active generation, where medoids of theirs were erased since the last time.
+
+        For a run that publishes nothing: else the id of an erased face would be the last word on a person for as long
+        as no generation is published. Can be repeated. Raises `Transient` and `Fatal` as `publish` does.
+        """
+        active = self.repository.active_generation()
+        if self.writer is None or active is None or active.revision == active.counts.get(_TOLD, 0):
+            return
+        with self.phases("tell of people"):
+            self.hold.check()
+            now = replace(active, published_at=self.now())
+            fates = changes(self.repository, active.number, active.number)
+            announce_clusters(self.repository, now, self.writer, fates)
+        self.repository.save_generation(_told(active, active.revision))
+        self.say("people told of anew", {"generation": active.number, "clusters": len(fates)})
+
     def retire(self) -> None:
         """Remove all but the last generations; the active one and pinned ones stay."""
         active = self.repository.active_generation()
@@ -95,7 +123,11 @@ class Publisher:
         if self.writer:
             with self.phases("announce"):
                 self.hold.check()
+                before = self.repository.generation(generation.number)
                 faces, clusters = announce(self.repository, generation, self.writer)
+                self._tell_the_end(generation, self.writer, faces, clusters)
+            # What is erased while it is told counts as erased since.
+            generation = _told(generation, before.revision if before else 0)
         timings = {**generation.timings, **self.phases.seconds}
         generation = replace(generation, announced=True, timings=timings)
         self.repository.save_generation(generation)
@@ -104,6 +136,12 @@ class Publisher:
         with self.phases("retire"):
             self.retire()
         return generation
+
+    def _tell_the_end(self, generation: Generation, writer: RecordWriter, faces: int, clusters: int) -> None:
+        is_back = generation.number < generation.previous
+        cause = Publication.ROLLED_BACK if is_back else Publication.RECLUSTERED
+        if not announce_publication(generation, writer, cause, faces=faces, clusters=clusters):
+            self.say(NOT_TOLD, {"generation": generation.number})
 
     def _stated(self, generation: Generation, state: GenerationState) -> Generation:
         if generation.state is not state:
@@ -122,3 +160,7 @@ class Publisher:
         if active in self.repository.pinned():
             msg = f"generation {active} is active and pinned: nothing takes its place until it is unpinned"
             raise InvalidInput(msg)
+
+
+def _told(generation: Generation, revision: int) -> Generation:
+    return replace(generation, counts={**generation.counts, _TOLD: revision}) if revision else generation

@@ -1,19 +1,27 @@
 """Saying again what stands in the repository, where Kafka has lost what was said.
 
 Of every face of the active generation who it is, of every cluster that it is kept, of every photograph what became of
-it. As when a generation is announced, each block is one transaction that is committed only if all of it is still so;
-whoever says it has to hold the lease, so that no generation takes the place of this one meanwhile. What is said has
-ids of its own: a reader who has heard it before hears it again.
+it, and of every object that is gone a tombstone; at the end, that all was told. As when a generation is announced,
+each block is one transaction that is committed only if all of it is still so; whoever says it has to hold the lease,
+so that no generation takes the place of this one meanwhile. What is said has ids of its own: a reader who has heard
+it before hears it again.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from more_itertools import chunked
 
-from services.reclusterer.announcing import BLOCK, SERVICE, announce_clusters, announce_faces, changes
-from shared.events import ImageProcessed, Outcome, Photo, Verdict
+from services.reclusterer.announcing import (
+    BLOCK,
+    SERVICE,
+    announce_clusters,
+    announce_faces,
+    announce_publication,
+    changes,
+)
+from shared.events import ImageProcessed, Outcome, Photo, Publication, Verdict
 from shared.ports import FaceRepository, ProducedRecord, RecordWriter
 from shared.records import FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from shared.streaming import About, encoded
@@ -24,11 +32,12 @@ _NONE = Generation(0, GenerationState.ACTIVE, "", "", {})  # the faces before th
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """How many were told of."""
+    """How many were told of. `ended`: also that these are all."""
 
     faces: int
     clusters: int
     photos: int
+    ended: bool = True
 
 
 def repeat(repository: FaceRepository, writer: RecordWriter, now: datetime) -> Repeated:
@@ -47,7 +56,10 @@ def repeat(repository: FaceRepository, writer: RecordWriter, now: datetime) -> R
     photos = sum(
         _announce_photos(repository, generation, writer, block) for block in chunked(repository.images(), BLOCK)
     )
-    return Repeated(faces, len(fates), photos)
+    for removed in chunked(repository.images(Outcome.REMOVED), BLOCK):
+        _forget_objects(repository, generation, writer, removed)
+    counts = {"faces": faces, "clusters": len(fates), "photos": photos}
+    return Repeated(**counts, ended=announce_publication(generation, writer, Publication.REPEATED, **counts))
 
 
 def _announce_photos(
@@ -65,6 +77,36 @@ def _announce_photos(
 
         if not records or writer.write_if(records, still):
             return len(records)
+
+
+def _forget_objects(
+    repository: FaceRepository, generation: Generation, writer: RecordWriter, block: Sequence[ImageRecord]
+) -> None:
+    """Write tombstones of objects that are gone: earlier versions wrote none, and left their names in the topic."""
+    while gone := _gone(repository, {image.object_id for image in block}):
+        when = _moment(generation)
+        records = [
+            encoded(IMAGES_PROCESSED, name, None, About(SERVICE, name, when, f"forgotten {when.isoformat()}"))
+            for name in gone
+        ]
+
+        def still(gone: Sequence[str] = gone) -> bool:
+            return _gone(repository, set(gone)) == gone
+
+        if writer.write_if(records, still):
+            return
+
+
+def _gone(repository: FaceRepository, object_ids: set[str]) -> Sequence[str]:
+    """Return, in ascending order, those of the objects of which nothing is recorded but that they are gone."""
+    found = repository.images_of(sorted(object_ids))
+    return sorted(
+        name for name, images in found.items() if images and all(it.outcome is Outcome.REMOVED for it in images)
+    )
+
+
+def _moment(generation: Generation) -> datetime:
+    return generation.published_at or datetime.fromtimestamp(0, UTC)
 
 
 def _present(repository: FaceRepository, block: Sequence[ImageRecord]) -> Sequence[ImageRecord]:

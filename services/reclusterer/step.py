@@ -39,6 +39,13 @@ def recluster(publisher: Publisher, settings: ReclustererSettings, model_id: str
     is not announced yet; the next call removes the one and finishes the other first. `model_id`: whose embeddings are
     grouped; None: the model of the settings, of the active generation, or the only one.
     """
+    done = _recluster(publisher, settings, model_id)
+    if done.outcome is not Outcome.PUBLISHED:
+        publisher.tell_refitted()
+    return done
+
+
+def _recluster(publisher: Publisher, settings: ReclustererSettings, model_id: str | None) -> Regrouped:
     repository, phases = publisher.repository, publisher.phases
     active = publisher.resume()
     refit_bereft(repository)

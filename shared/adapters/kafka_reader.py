@@ -65,6 +65,10 @@ class KafkaReader:
 
     def follow(self, *, from_beginning: bool) -> Iterator[ConsumedRecord]:
         """Yield what comes, and before that what is there if so wanted. Never ends."""
+        return (record for record in self.follow_in_turns(from_beginning=from_beginning) if record)
+
+    def follow_in_turns(self, *, from_beginning: bool) -> Iterator[ConsumedRecord | None]:
+        """Do as `follow`, and yield None now and then: whoever follows several topics looks at the next one."""
         self._start(OFFSET_BEGINNING if from_beginning else OFFSET_END)
         while True:
             if self._listener.lost:
@@ -73,6 +77,7 @@ class KafkaReader:
             for record in self._records():
                 if not isinstance(record, int):
                     yield record
+            yield None
 
     def first(self, partition: int, offset: int) -> ConsumedRecord | None:
         """Return the first record of a partition that stands at this offset or behind it, None where none does."""

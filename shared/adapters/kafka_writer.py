@@ -100,6 +100,13 @@ class KafkaWriter:
             msg = f"Kafka has not taken {count} records within {_PATIENCE:g} s"
             raise Transient(msg)
 
+    def knows(self, topic: str) -> bool:
+        """Say whether a topic is there, as far as this user may see."""
+        found = self._listener.insisting(
+            self._producer, lambda seconds: self._producer.list_topics(topic, seconds), _PATIENCE
+        )
+        return found.topics[topic].error is None
+
     def _commit(self) -> None:
         with self._watch.over():
             self._producer.commit_transaction(_PATIENCE)

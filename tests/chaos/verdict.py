@@ -25,8 +25,9 @@ def findings(drill: Drill) -> list[str]:
 def _outcomes(drill: Drill) -> list[str]:
     """Every object that was put once has one outcome, and nothing else has any."""
     outcomes = (
-        ImageProcessed.model_validate_json(record.value or b"")
+        ImageProcessed.model_validate_json(record.value)
         for record in drill.witness.records(IMAGES_PROCESSED.name)
+        if record.value is not None
     )
     told = Counter(outcome.photo.key for outcome in outcomes)
     wanted = {key for key in drill.feed.wanted if not drill.is_special(key)}

@@ -75,9 +75,8 @@ class Witness:
         return (record for record in tuple(self._records) if not topics or record.topic in topics)
 
     def outcomes(self) -> dict[str, ImageProcessed]:
-        """Return the outcome that stands of each object, by its key in the bucket."""
-        said = (ImageProcessed.model_validate_json(record.value or b"") for record in self._of(IMAGES_PROCESSED.name))
-        return {outcome.photo.key: outcome for outcome in said}
+        """Return the outcome that stands of each object, by its key in the bucket; of one that is gone, `removed`."""
+        return {outcome.photo.key: outcome for _, outcome in self._outcomes()}
 
     def assignments(self) -> dict[str, FaceAssigned]:
         """Return the assignments that stand, by face."""
@@ -117,8 +116,7 @@ class Witness:
                 places[f"{topic.name} {name}"].append(record.place)
         for record in self.records(FACES_ASSIGNED.name, IMAGES_PROCESSED.name):
             places[f"{record.topic} {record.headers['ce_id'].decode()}"].append(record.place)
-        for record in self._of(IMAGES_PROCESSED.name):
-            outcome = ImageProcessed.model_validate_json(record.value or b"")
+        for record, outcome in self._outcomes():
             name = f"{outcome.photo.key} {outcome.photo.image_id} {outcome.outcome}"
             places[f"{record.topic} {name}"].append(record.place)
         for record in self._of(FACES_ASSIGNED.name):
@@ -134,6 +132,12 @@ class Witness:
     def _events(self, topic: Topic, model: type[_Event]) -> Iterator[tuple[ConsumedRecord, _Event]]:
         """Yield the records of a topic with their events; poison has no name."""
         return ((record, decoded(record, model)) for record in self._of(topic.name) if "ce_id" in record.headers)
+
+    def _outcomes(self) -> Iterator[tuple[ConsumedRecord, ImageProcessed]]:
+        """Yield what was said of photographs; behind each `removed` stands a tombstone."""
+        for record in self._of(IMAGES_PROCESSED.name):
+            if record.value is not None:
+                yield record, ImageProcessed.model_validate_json(record.value)
 
     def _told(self) -> Iterator[BucketEvent]:
         """Yield what the services were told of the bucket, but for poison."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Cause, Outcome, Verdict
+from shared.events import Outcome, Verdict
 from shared.ports import FaceRepository
 from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from tests.contract.conftest import Repositories
@@ -364,9 +364,3 @@ def test_the_active_generation_is_not_removed(repository: FaceRepository) -> Non
         repository.remove_generation(1)
     assert repository.active_generation() == generation(1)
     assert list(repository.memberships(1)) == [membership(1, "a")]
-
-
-def test_a_membership_can_say_that_a_face_is_erased(repository: FaceRepository) -> None:
-    erased = Membership(1, "a", None, None, Cause.ERASED)
-    repository.save_memberships([membership(1, "a"), erased])
-    assert list(repository.memberships(1)) == [erased]

@@ -1,7 +1,9 @@
 """From photographs in a bucket to assignment events, on real servers, and the same as the standalone runner says."""
 
 import json
+import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,9 +14,11 @@ import pytest
 from shared.adapters.sqlite import SqliteRepository
 from shared.ids import object_id
 from shared.ports import FaceRepository
+from shared.topics import TOPICS
 from tests.pipeline import SERVICES, Pipeline, new_pipeline
 from tests.samples import PEOPLE, link_photos, run_facestream, sample_photos
 from tests.stack.fixtures import needed
+from tests.stack.install import foreign_reader
 
 pytestmark = pytest.mark.slow
 
@@ -48,8 +52,8 @@ def put(pipeline: Pipeline, folder: Path, *files: Path) -> None:
 
 
 def processed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
-    """The last outcome of each object, by its key in the bucket."""
-    values = [json.loads(value or b"") for value in pipeline.current("images.processed").values()]
+    """The last outcome of each object, by its key in the bucket; that of one that is gone is `removed`."""
+    values = [json.loads(record.value) for record in pipeline.read("images.processed") if record.value is not None]
     return {value["photo"]["key"]: value for value in values}
 
 
@@ -136,15 +140,48 @@ def test_a_removed_and_a_replaced_photograph_take_back_what_was_said_of_their_fa
         assert not erased & {item.face_id for item in repository.memberships_of(0, sorted(erased)).values()}
 
 
+def test_a_client_of_another_language_knows_from_the_topics_what_the_database_knows(pipeline: Pipeline) -> None:
+    with needed():
+        reader = foreign_reader()
+    with pipeline.repository() as repository:
+        active = repository.active_generation()
+        assert active
+        # What stands for a person is removed: the job tells of people anew, though it publishes nothing.
+        medoid = repository.clusters(active.number)[0].medoid_face_id
+        gone = assigned(pipeline)[medoid]["key"]
+        pipeline.store.remove("photos", [gone])
+        pipeline.wait(lambda: not repository.faces_named([medoid]), "the removal")
+        pipeline.regroup(_SIZE, FACESTREAM_RECLUSTERER_LEAST_CHANGE_FACES="99")
+        done = subprocess.run(
+            [reader, pipeline.stack.kafka.bootstrap_servers], capture_output=True, text=True, check=False, timeout=90
+        )
+        assert done.returncode == 0, done.stderr
+        known = json.loads(done.stdout)
+        assert {face: row["cluster_id"] for face, row in known["faces"].items()} == people(repository)
+        assert known["tombstones"] > 0
+        there = {cluster.cluster_id: cluster.medoid_face_id for cluster in repository.clusters(active.number)}
+        told = {name: row for name, row in known["people"].items() if row["change"] not in ("retired", "merged into")}
+        assert {name: row["medoid_face_id"] for name, row in told.items()} == there
+        assert medoid not in there.values()
+        images = {image.object_id: image for image in repository.images() if image.outcome != "removed"}
+        assert {name: (row["photo"]["image_id"], row["outcome"]) for name, row in known["photos"].items()} == {
+            name: (image.image_id, image.outcome) for name, image in images.items()
+        }
+        assert known["publication"] == {"active": {"generation": active.number, "cause": "reclustered"}}
+
+
 def test_every_event_has_the_headers_of_cloudevents_and_a_name_of_its_own(pipeline: Pipeline) -> None:
-    records = [record for topic in ("faces.assigned", "images.processed") for record in pipeline.read(topic)]
+    topics = [topic.name for topic in TOPICS if topic.cleanup == "compact"]
+    records = [record for topic in topics for record in pipeline.read(topic)]
     assert records
     for record in records:
         assert record.headers["ce_specversion"] == b"1.0"
-        regrouped = record.topic == "faces.assigned" and b'"cause":"reclustered"' in (record.value or b"")
+        regrouped = b'"cause":"reclustered"' in (record.value or b"") or b'"change":' in (record.value or b"")
         source = "reclusterer" if regrouped else "assigner"
         assert record.headers["ce_source"].decode() == f"/facestream/{source}"
         assert record.headers["ce_type"].decode() == f"facestream.{record.topic}.v1"
+        assert ("content-type" in record.headers) == (record.value is not None)
+        assert datetime.fromisoformat(record.headers["ce_time"].decode()).tzinfo
     assert len({record.headers["ce_id"] for record in records}) == len(records)
 
 

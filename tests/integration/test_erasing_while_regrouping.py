@@ -120,6 +120,9 @@ class SpoiltWriter:
 
         return self.inner.write_if(records, looked)
 
+    def knows(self, topic: str) -> bool:
+        return self.inner.knows(topic)
+
 
 @contextmanager
 def assigning(settings: KafkaSettings, topic: str, repository: FaceRepository) -> Iterator[None]:

@@ -34,9 +34,9 @@ def pipeline(servers: Path) -> Iterator[Pipeline]:
 
 
 def told(pipeline: Pipeline) -> Mapping[str, ImageProcessed]:
-    """The last outcome of each object, by its key in the bucket."""
-    values = pipeline.current(IMAGES_PROCESSED.name).values()
-    outcomes = [ImageProcessed.model_validate_json(value or b"") for value in values]
+    """The last outcome of each object, by its key in the bucket; that of one that is gone is `removed`."""
+    values = [record.value for record in pipeline.read(IMAGES_PROCESSED.name) if record.value is not None]
+    outcomes = [ImageProcessed.model_validate_json(value) for value in values]
     return {outcome.photo.key: outcome for outcome in outcomes}
 
 

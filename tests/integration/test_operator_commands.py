@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
@@ -28,7 +29,14 @@ from shared.events import Outcome, Photo
 from shared.ids import image_id, object_id
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.records import ImageRecord
-from shared.topics import FACES_ASSIGNED, FACES_DETECTED, IMAGES_UPLOADED, MAX_RECORD_BYTES, TOPICS
+from shared.topics import (
+    FACES_ASSIGNED,
+    FACES_DETECTED,
+    GENERATIONS_PUBLISHED,
+    IMAGES_UPLOADED,
+    MAX_RECORD_BYTES,
+    TOPICS,
+)
 from tests.limits import LIMIT
 from tests.operators import Command, event_bytes, facestream_in_process
 from tests.samples import FACESTREAM, ROOT
@@ -318,45 +326,98 @@ def test_watch_prints_what_was_said_and_what_is_said_and_ends_at_an_interrupt(
             assert json.loads(watching.stdout.readline()) == json.loads(event)
             writer.write([ProducedRecord(FACES_ASSIGNED.name, face_id.encode(), None, {})])
             assert json.loads(watching.stdout.readline()) == {"face_id": face_id, "cause": "erased"}
+            publication = event_bytes("GenerationPublished.reclustered")
+            writer.write([ProducedRecord(GENERATIONS_PUBLISHED.name, b"active", publication, {})])
+            assert json.loads(watching.stdout.readline()) == json.loads(publication)
             watching.send_signal(signal.SIGINT)
             assert (watching.wait(20), watching.stderr.read()) == (0, "")
         finally:
             watching.kill()  # leaving the context would wait for it
 
 
+@dataclass(frozen=True)
+class Example:
+    """The downstream example and its table; people whose names begin with `prefix` are its own."""
+
+    servers: str
+    path: Path
+    prefix: str
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "docs/downstream_example.py", self.servers, str(self.path)], cwd=ROOT)
+
+    def say(self, face: str, person: str | None) -> None:
+        body = {"bucket": "photos", "key": f"{face[-2]}.jpg", "cluster_id": f"{self.prefix}-{person}"}
+        value = None if person is None else json.dumps(body).encode()
+        record = ProducedRecord(FACES_ASSIGNED.name, f"{self.prefix} {face}".encode(), value, {})
+        KafkaWriter(KafkaSettings(), "test").write([record])
+
+    def change(self, *statements: str) -> None:
+        with closing(sqlite3.connect(self.path)) as table, table:
+            for statement in statements:
+                table.execute(statement)
+
+    def asked(self, question: str) -> list[tuple[Any, ...]]:
+        if not self.path.exists():
+            return []
+        with closing(sqlite3.connect(self.path)) as table, suppress(sqlite3.OperationalError):  # no table yet
+            return table.execute(question).fetchall()
+        return []
+
+    def found(self) -> list[tuple[Any, ...]]:
+        return self.asked(f"SELECT * FROM people WHERE person LIKE '{self.prefix}-%' ORDER BY photo")  # noqa: S608  a constant
+
+    def wait_for(self, **people: str) -> None:
+        wanted = [(f"photos/{photo}.jpg", f"{self.prefix}-{person}") for photo, person in people.items()]
+        deadline = time.monotonic() + 60
+        while self.found() != wanted:
+            assert time.monotonic() < deadline, f"expected {wanted}, found {self.found()}"
+            time.sleep(0.1)
+
+
 def test_the_downstream_example_keeps_its_table_right_over_its_death_and_tombstones(
     operated: Operated, tmp_path: Path
 ) -> None:
-    path, writer = tmp_path / "people.db", KafkaWriter(KafkaSettings(), "test")
+    example = Example(operated.stack.kafka.bootstrap_servers, tmp_path / "people.db", "death")
+    example.say("a1", "ann")
+    example.say("b1", "ben")
+    with example.start() as running:
+        example.wait_for(a="ann", b="ben")
+        running.kill()
+    example.say("a1", None)
+    example.say("b1", "ann")
+    with example.start() as running:
+        example.wait_for(b="ann")
+        example.say("c1", "ben")
+        example.wait_for(b="ann", c="ben")
+        running.kill()
 
-    def say(face: str, person: str | None) -> None:
-        body = {"bucket": "photos", "key": f"{face[0]}.jpg", "cluster_id": person}
-        value = None if person is None else json.dumps(body).encode()
-        writer.write([ProducedRecord(FACES_ASSIGNED.name, face.encode(), value, {})])
 
-    def wait_for(*rows: tuple[str, str]) -> None:
-        deadline = time.monotonic() + 60
-        while found() != list(rows):
-            assert time.monotonic() < deadline, f"expected {rows}, found {found()}"
-            time.sleep(0.1)
-
-    def found() -> list[tuple[str, str]]:
-        if not path.exists():
-            return []
-        with closing(sqlite3.connect(path)) as table, suppress(sqlite3.OperationalError):  # no table yet
-            return table.execute("SELECT * FROM people WHERE person LIKE 'example-%'").fetchall()
-        return []
-
-    command = [sys.executable, "docs/downstream_example.py", operated.stack.kafka.bootstrap_servers, str(path)]
-    say("a1", "example-ann")
-    say("b1", "example-ben")
-    with subprocess.Popen(command, cwd=ROOT) as example:
-        wait_for(("photos/a.jpg", "example-ann"), ("photos/b.jpg", "example-ben"))
-        example.kill()
-    say("a1", None)
-    say("b1", "example-ann")
-    with subprocess.Popen(command, cwd=ROOT) as example:
-        wait_for(("photos/b.jpg", "example-ann"))
-        say("c1", "example-ben")
-        wait_for(("photos/b.jpg", "example-ann"), ("photos/c.jpg", "example-ben"))
-        example.kill()
+def test_the_downstream_example_shows_a_whole_table_after_quiet_days_long_absence_and_the_loss_of_kafka(
+    operated: Operated, tmp_path: Path
+) -> None:
+    example = Example(operated.stack.kafka.bootstrap_servers, tmp_path / "people.db", "quiet")
+    example.say("a1", "ann")
+    with example.start() as running:
+        example.wait_for(a="ann")
+        running.kill()
+    people = example.found()
+    is_current = """
+        SELECT min(seen) > datetime('now', '-1 hours') AND max(next) < 1000
+            AND (SELECT topic_id NOT LIKE '%lost' FROM source) FROM places
+    """
+    for history in (
+        # A day on which nothing is said: a program that runs looks, and knows that it has missed nothing.
+        ["UPDATE places SET seen = datetime('now', '-19 hours')"],
+        ["UPDATE places SET seen = datetime('now', '-30 hours')"],
+        # Another Kafka, in which the offsets mean something else.
+        ["UPDATE source SET topic_id = 'one of a Kafka that was lost'", "UPDATE places SET next = next + 1000"],
+    ):
+        example.change(*history)
+        with example.start() as running:
+            deadline = time.monotonic() + 60
+            while example.asked(is_current) != [(1,)]:
+                assert example.found() == people, "readers see a table that is whole, at every moment"
+                assert time.monotonic() < deadline, history
+            assert example.found() == people
+            running.kill()

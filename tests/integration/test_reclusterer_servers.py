@@ -18,14 +18,15 @@ from confluent_kafka.cimpl import NewTopic
 from pydantic import SecretStr
 
 from services.reclusterer.lease import heartbeat, taken
+from services.reclusterer.publishing import NOT_TOLD
 from services.reclusterer.settings import JobSettings
 from shared.adapters.kafka import KafkaSettings, KafkaStream
 from shared.adapters.kafka_records import consumed_record
 from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
 from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.events import Change, ClusterChanged, FaceAssigned
+from shared.events import Change, ClusterChanged, FaceAssigned, GenerationPublished, Publication
 from shared.ports import ProducedRecord
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED
+from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
 from tests.integration.conftest import read_committed
 from tests.operators import facestream_in_process
 from tests.regrouping import add_photos, people
@@ -110,7 +111,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
     kafka.start()
     mongo.start()
     admin = kafka.admin()
-    topics = {FACES_ASSIGNED: 3, CLUSTERS_CHANGED: 2, IMAGES_PROCESSED: 2}
+    topics = {FACES_ASSIGNED: 3, CLUSTERS_CHANGED: 2, IMAGES_PROCESSED: 2, GENERATIONS_PUBLISHED: 1}
     made = admin.create_topics([NewTopic(topic.name, partitions, 1) for topic, partitions in topics.items()])
     for topic in made.values():
         topic.result(30)
@@ -141,6 +142,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     assert jobs.heard() == jobs.members()
     changed = [ClusterChanged.model_validate_json(value) for value in jobs.last(CLUSTERS_CHANGED.name).values()]
     assert sorted(event.change for event in changed) == [Change.KEPT, Change.RETIRED, Change.RETIRED]
+    assert in_force(jobs) == (1, 2, Publication.ROLLED_BACK)
     assert "nothing takes its place" not in facestream_in_process("generations", "pin", "1").error
     assert "pinned" in jobs.once()
     assert "unpinned" in facestream_in_process("generations", "rollback", "2").error
@@ -154,6 +156,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     again = facestream_in_process("announce")
     assert again.lines == [f"told of {len(_NAMES)} faces, 1 people and {len(_NAMES)} photographs"]
     assert jobs.heard() == jobs.members()
+    assert in_force(jobs) == (1, 1, Publication.REPEATED)
     assert facestream_in_process("generations", "unpin", "1").status == 0
     assert "neither active nor pinned" in facestream_in_process("generations", "remove", "1").error
     with taken(jobs.repository, "the job", JobSettings()) as hold, heartbeat(hold, 0.2):
@@ -164,6 +167,32 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     jobs.once()
     assert len(people(jobs.members())) == 3
     assert jobs.heard() == jobs.members()
+
+
+def in_force(jobs: Jobs) -> tuple[int, int, str]:
+    """Return what downstream knows of generations: that which is in force, the one before, and why."""
+    (value,) = jobs.last(GENERATIONS_PUBLISHED.name).values()
+    event = GenerationPublished.model_validate_json(value or b"")
+    return event.generation, event.previous, event.cause
+
+
+def test_before_the_topic_of_publications_is_made_all_else_is_told_and_a_line_says_so(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = jobs.kafka.admin()
+    admin.delete_topics([GENERATIONS_PUBLISHED.name])[GENERATIONS_PUBLISHED.name].result(30)
+    log = jobs.once()
+    assert NOT_TOLD in log
+    assert '"generation announced"' in log
+    assert jobs.heard() == jobs.members()
+    for name, value in jobs.environment.items():
+        monkeypatch.setenv(name, value)
+    announced = facestream_in_process("announce")
+    assert (announced.status, announced.error.strip()) == (0, NOT_TOLD)
+    wanted = NewTopic(GENERATIONS_PUBLISHED.name, 1, 1)
+    admin.create_topics([wanted])[GENERATIONS_PUBLISHED.name].result(30)
+    assert facestream_in_process("announce").error == ""
+    assert in_force(jobs) == (1, 1, Publication.REPEATED)
 
 
 @pytest.mark.parametrize("away", ["kafka", "mongo"])

@@ -5,12 +5,20 @@ import sys
 from collections.abc import Callable
 
 from tests.stack import stack
-from tests.stack.install import Missing, java, kafka_jars, minio_program, mongo_program
+from tests.stack.install import Missing, foreign_reader, java, kafka_jars, minio_program, mongo_program
+
+_PROGRAMS = {
+    "Java": java,
+    "Kafka": kafka_jars,
+    "MinIO": minio_program,
+    "MongoDB": mongo_program,
+    "a reader in another language": foreign_reader,
+}
 
 
 def _install() -> int:
-    """Get the programs of the servers; says what cannot be had here, and goes on."""
-    for name, get in {"Java": java, "Kafka": kafka_jars, "MinIO": minio_program, "MongoDB": mongo_program}.items():
+    """Get the programs of the servers, and a reader; says what cannot be had here, and goes on."""
+    for name, get in _PROGRAMS.items():
         try:
             get()
         except Missing as missing:

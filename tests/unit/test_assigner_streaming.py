@@ -192,8 +192,14 @@ class World:
         return {event.face_id: event for event in found}
 
     def outcomes(self) -> dict[str, ImageProcessed]:
-        records = self.broker.records(IMAGES_PROCESSED.name)
+        """What a reader knows who reads all: a tombstone takes back nothing that it has heard."""
+        records = [record for record in self.broker.records(IMAGES_PROCESSED.name) if record.value is not None]
         return {(r.key or b"").decode(): ImageProcessed.model_validate_json(r.value or b"") for r in records}
+
+    def forgotten(self) -> set[str]:
+        """The objects of which the compacted topic says nothing any more."""
+        last = {(r.key or b"").decode(): r.value for r in self.broker.records(IMAGES_PROCESSED.name)}
+        return {name for name, value in last.items() if value is None}
 
     def crops(self) -> set[str]:
         return {info.key for info in self.objects.list("faces")}
@@ -235,10 +241,37 @@ def test_a_removed_photograph_is_taken_back_and_only_a_mark_is_left() -> None:
     assert {(record.key or b"").decode() for record in tombstones} == accepted(event)
     (outcome,) = world.outcomes().values()
     assert (outcome.outcome, outcome.photo.image_id) == (Outcome.REMOVED, event.photo.image_id)
+    assert world.forgotten() == {event.photo.object_id}
     assert [image.outcome for image in world.repository.images()] == [Outcome.REMOVED]
     assert list(world.repository.faces()) == []
     assert list(world.repository.memberships(0)) == []
     assert world.crops() == set()
+
+
+def test_who_reads_on_hears_what_is_gone_and_the_topic_then_forgets_its_name() -> None:
+    world = World()
+    world.arrive(photo_event("ann.jpg", "x", 1), photo_event("ann.jpg", None, 2), photo_event("ben.jpg", "x", 3))
+    world.run()
+    records = [
+        record
+        for record in world.broker.records(IMAGES_PROCESSED.name)
+        if record.key == ids.object_id("photos", "ann.jpg").encode()
+    ]
+    outcomes = [record.value and ImageProcessed.model_validate_json(record.value).outcome for record in records]
+    assert outcomes == [Outcome.DETECTED, Outcome.REMOVED, None]
+    assert len({record.headers["ce_id"] for record in records}) == len(records)
+    assert "content-type" not in records[-1].headers
+    last = {record.key: record.value or b"" for record in world.broker.records(IMAGES_PROCESSED.name)}
+    assert [b"ann" in value for value in last.values()] == [False, False], "what compaction leaves has no such name"
+
+
+def test_an_object_that_comes_back_is_known_again() -> None:
+    world = World()
+    event = photo_event("a.jpg", "x", 3)
+    world.arrive(photo_event("a.jpg", "x", 1), photo_event("a.jpg", None, 2), event)
+    world.run()
+    assert world.forgotten() == set()
+    assert [outcome.photo.sequencer for outcome in world.outcomes().values()] == [event.photo.sequencer]
 
 
 def test_a_removal_that_overtakes_the_upload_wins() -> None:
@@ -393,6 +426,7 @@ def test_whatever_comes_late_or_twice_and_wherever_it_is_killed_the_end_is_the_s
     assert {name: outcome.outcome for name, outcome in world.outcomes().items()} == {
         name: event.outcome for name, event in last.items()
     }
+    assert world.forgotten() == {name for name, event in last.items() if event.outcome is Outcome.REMOVED}
     assert world.standing().keys() == accepted(*last.values())
     assert {face.face_id for face in world.repository.faces()} == {
         face.face_id for event in last.values() for face in event.faces
@@ -401,8 +435,9 @@ def test_whatever_comes_late_or_twice_and_wherever_it_is_killed_the_end_is_the_s
     assert world.crops() <= {face.crop_key for event in last.values() for face in event.faces}
     there = {image.object_id: image.outcome for image in world.repository.images() if image.outcome != "removed"}
     assert there == {name: event.outcome for name, event in last.items() if event.outcome != "removed"}
-    names = [record.headers["ce_id"] for record in world.broker.records(FACES_ASSIGNED.name)]
-    assert len(names) == len(set(names))
+    for topic in (FACES_ASSIGNED, IMAGES_PROCESSED):
+        names = [record.headers["ce_id"] for record in world.broker.records(topic.name)]
+        assert len(names) == len(set(names))
 
 
 def test_a_version_that_was_deleted_takes_its_faces_with_it_and_an_older_one_nothing() -> None:

@@ -24,6 +24,7 @@ from shared.events import (
     ClusterChanged,
     DetectedFace,
     EmbeddedFace,
+    FaceAssigned,
     FacesEmbedded,
     Message,
     Photo,
@@ -32,8 +33,11 @@ from shared.events import (
     Verdict,
 )
 from tests.event_schemas import EVENTS, breaks, schema_of, stored_schema_of
+from tests.operators import event_bytes
 
-_GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "events").glob("*.json"))
+_FOLDER = Path(__file__).parents[1] / "golden"
+_GOLDEN = sorted((_FOLDER / "events").glob("*.json"))
+_ONLY_READ = sorted((_FOLDER / "read").glob("*.json"))  # words that were once in the schema, and that nobody writes
 _FEW = settings(max_examples=30)
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 _TIMES = st.datetimes(timezones=st.just(UTC))
@@ -42,7 +46,7 @@ _DRAWN = {
     "vector": st.none() | hnp.arrays(np.float32, st.integers(1, 8), elements=st.floats(-1, 1, width=32)),
     "similarity": st.none() | _NUMBERS,
     "size": st.integers(0, 2**40),
-    **dict.fromkeys(("occurred_at", "uploaded_at"), _TIMES),
+    **dict.fromkeys(("occurred_at", "uploaded_at", "published_at"), _TIMES),
     **dict.fromkeys(("x", "y", "score", "sharpness"), _NUMBERS),
 }
 
@@ -94,13 +98,31 @@ def test_fields_that_a_reader_does_not_know_are_passed_over(event: type[Message]
     assert received.model_dump_json() == sent.model_dump_json()
 
 
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("FaceAssigned.arrived", "cause"), ("ClusterChanged.grown", "change"), ("GenerationPublished.repeated", "cause")],
+)
+def test_a_word_that_a_later_version_adds_is_read_and_kept(name: str, field: str) -> None:
+    event = getattr(events, name.split(".", maxsplit=1)[0])
+    later = json.loads(event_bytes(name)) | {field: "added later"}
+    received = event.model_validate_json(json.dumps(later))
+    assert json.loads(received.model_dump_json()) == later
+    assert received == event.model_validate(later)
+
+
+@pytest.mark.parametrize("wrong", [3, None, ["arrived"], {}])
+def test_what_is_no_word_is_refused(wrong: object) -> None:
+    with pytest.raises(ValidationError):
+        FaceAssigned.model_validate_json(json.dumps(json.loads(event_bytes("FaceAssigned.arrived")) | {"cause": wrong}))
+
+
 def _with_new_fields(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _with_new_fields(item) for name, item in value.items()} | {"added later": {"x": 1}}
     return [_with_new_fields(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("path", _GOLDEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*_GOLDEN, *_ONLY_READ], ids=lambda path: path.stem)
 def test_a_golden_example_decodes_and_keeps_every_value(path: Path) -> None:
     event = getattr(events, path.name.split(".")[0])
     golden = json.loads(path.read_text(encoding="utf-8"))
@@ -141,6 +163,14 @@ def test_no_field_of_an_event_is_removed_or_changed(event: type[Message]) -> Non
 @pytest.mark.parametrize("event", EVENTS)
 def test_the_stored_schema_knows_every_field(event: type[Message]) -> None:
     assert schema_of(event) == stored_schema_of(event), "after an addition: python -m tests.event_schemas"
+
+
+def test_only_a_word_that_was_never_written_may_go() -> None:
+    def with_words(*words: str) -> dict[str, Any]:
+        return {"$defs": {"Cause": {"enum": list(words)}}}
+
+    assert list(breaks(with_words("arrived", "erased"), with_words("arrived"))) == []
+    assert list(breaks(with_words("arrived", "reclustered"), with_words("arrived"))) != []
 
 
 def _changed(*path: str, to: Any) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def test_every_setting_metric_command_and_topic_that_is_named_exists(page: Path)
     commands = get_command(app).commands  # type: ignore[attr-defined]  # a group, as there are several
     assert set(re.findall(r"`facestream ([a-z-]+)", text)) <= commands.keys()
     topics = {topic.name for topic in TOPICS}
-    assert set(re.findall(r"`((?:images|faces|clusters)\.[a-z]+)`", text)) <= topics
+    assert set(re.findall(r"`((?:images|faces|clusters|generations)\.[a-z]+)`", text)) <= topics
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -8,8 +8,8 @@ import numpy as np
 
 from services.reclusterer.repeating import Repeated, repeat
 from shared.adapters.memory_stream import MemoryBroker, MemoryWriter
-from shared.events import Cause, Change, ImageProcessed, Outcome, Verdict
-from shared.topics import FACES_ASSIGNED, IMAGES_PROCESSED
+from shared.events import Cause, Change, ImageProcessed, Outcome, Publication, Verdict
+from shared.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
 from tests.regrouping import World, add_faces, add_photos, image_record, mark_removed
 from tests.synthetic_faces import embeddings, face_record
 
@@ -35,7 +35,12 @@ def repeated(made: World, now: datetime = NOW) -> Repeated:
 
 def photos(made: World) -> list[ImageProcessed]:
     records = made.broker.records(IMAGES_PROCESSED.name)
-    return [ImageProcessed.model_validate_json(record.value or b"") for record in records]
+    return [ImageProcessed.model_validate_json(record.value) for record in records if record.value is not None]
+
+
+def forgotten(made: World) -> list[bytes | None]:
+    """Return the keys of the tombstones of photographs."""
+    return [record.key for record in made.broker.records(IMAGES_PROCESSED.name) if record.value is None]
 
 
 def test_downstream_hears_of_every_face_every_person_and_every_photograph() -> None:
@@ -72,6 +77,64 @@ def test_of_what_is_removed_nothing_is_said() -> None:
     lose_kafka(made)
     assert repeated(made) == Repeated(faces=11, clusters=2, photos=11)
     assert image_id not in {event.photo.image_id for event in photos(made)}
+    assert forgotten(made) == [f"object of {image_id}".encode()], "earlier versions wrote no tombstone of it"
+
+
+def test_an_object_that_comes_back_meanwhile_is_not_forgotten() -> None:
+    made = regrouped()
+    lose_kafka(made)
+    victims = sorted({face.image_id for face in made.repository.faces()})[:2]
+    mark_removed(made.repository, *victims)
+
+    class Writer(MemoryWriter):
+        def write_if(self, records, holds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  as in the base
+            if any(record.value is None for record in records):
+                made.repository.save_images([image_record(victims[0])])
+            return super().write_if(records, holds)
+
+    repeat(made.repository, Writer(made.broker, "reclusterer"), NOW)
+    assert forgotten(made) == [f"object of {victims[1]}".encode()]
+
+
+def test_of_an_object_that_was_replaced_the_new_content_is_told_and_no_tombstone_written() -> None:
+    made = regrouped()
+    lose_kafka(made)
+    old = next(iter(made.repository.images()))
+    made.repository.save_images([replace(old, image_id="new", etag="new"), replace(old, outcome=Outcome.REMOVED)])
+    repeated(made)
+    assert forgotten(made) == []
+    assert "new" in {event.photo.image_id for event in photos(made)}
+
+
+def test_at_the_end_it_says_that_all_was_told() -> None:
+    made = regrouped()
+    lose_kafka(made)
+    told = repeated(made)
+    (said,) = made.published()
+    assert (said.generation, said.previous, said.cause) == (1, 1, Publication.REPEATED)
+    assert (said.faces, said.clusters, said.photos) == (told.faces, told.clusters, told.photos)
+    assert said.published_at == NOW
+
+
+def test_before_the_first_generation_it_says_so_too() -> None:
+    made = World()
+    add_photos(made.repository, FACES, NAMES)
+    repeated(made)
+    assert [(said.generation, said.previous, said.faces) for said in made.published()] == [(0, 0, 12)]
+
+
+def test_where_the_topic_is_not_there_yet_all_else_is_told() -> None:
+    made = regrouped()
+    lose_kafka(made)
+
+    class Writer(MemoryWriter):
+        def knows(self, topic: str) -> bool:
+            return topic != GENERATIONS_PUBLISHED.name
+
+    told = repeat(made.repository, Writer(made.broker, "reclusterer"), NOW)
+    assert told == Repeated(faces=12, clusters=2, photos=12, ended=False)
+    assert made.published() == []
+    assert made.heard() == made.members()
 
 
 def test_what_is_removed_meanwhile_is_said_by_nobody() -> None:

@@ -46,15 +46,35 @@ def test_a_face_that_is_unknown_and_one_that_is_erased_say_so() -> None:
     assert json.loads(json_line(_RECORD)) == {"face_id": "9b9d7ae7cf95e7c5c7bad784977b301f", "cause": "erased"}
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("reclustered", "generation 8 is in force, before 7  reclustered  412 faces and 57 people told of"),
+        ("rolled-back", "generation 7 is in force, before 8  rolled back  398 faces and 61 people told of"),
+    ],
+)
+def test_a_publication_is_a_line_with_both_generations_and_why(name: str, words: str) -> None:
+    record = replace(_RECORD, topic="generations.published", value=event_bytes(f"GenerationPublished.{name}"))
+    assert human_line(record).endswith(words)
+    assert json.loads(json_line(record)) == json.loads(event_bytes(f"GenerationPublished.{name}"))
+
+
+def test_a_cause_that_a_later_version_says_is_shown_as_it_is() -> None:
+    event = json.loads(event_bytes("FaceAssigned.arrived")) | {"cause": "said later\x1b[0m"}
+    line = human_line(replace(_RECORD, value=json.dumps(event).encode()))
+    assert "said later" in line
+    assert line.isprintable()
+
+
 def test_a_json_line_is_the_event_in_one_line() -> None:
     line = json_line(said("arrived"))
     assert "\n" not in line
     assert json.loads(line) == json.loads(event_bytes("FaceAssigned.arrived"))
 
 
-@given(st.binary(max_size=200))
-def test_whatever_a_topic_holds_is_one_printable_line(value: bytes) -> None:
-    assert human_line(replace(_RECORD, value=value)).isprintable()
+@given(st.none() | st.binary(max_size=200), st.sampled_from(["faces.assigned", "generations.published"]))
+def test_whatever_a_topic_holds_is_one_printable_line(value: bytes | None, topic: str) -> None:
+    assert human_line(replace(_RECORD, topic=topic, value=value)).isprintable()
 
 
 _VECTOR = base64.b64encode(bytes(range(256)) * 2).decode()
