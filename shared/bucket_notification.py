@@ -22,6 +22,7 @@ _OF_VERSION = {"ObjectRemoved:Delete", "ObjectRemoved:NoOP"}
 _DELETE_MARKER = "ObjectRemoved:DeleteMarkerCreated"
 _WITHOUT_VERSIONS = "null"  # the version of every object that was written while the bucket kept none
 _LONGEST = 1024  # bytes of a key, by S3; and characters of what else of an object goes into every later event
+_SIZES = 2**63  # what the repository can hold
 _ROOM = timedelta(days=366)  # more than is ever added to the time of a notice
 
 RECONCILER = "facestream:reconcile"
@@ -50,16 +51,41 @@ def _key(quoted: str) -> str:
     return key
 
 
+def _short(text: str | None) -> str | None:
+    if text is not None and len(text) > _LONGEST:
+        msg = f"expected at most {_LONGEST:,} characters, found {len(text):,}"
+        raise ValueError(msg)
+    return text
+
+
+def _size(size: int) -> int:
+    if not 0 <= size < _SIZES:
+        msg = "expected a size from 0 up, of 63 bits, found another number"
+        raise ValueError(msg)
+    return size
+
+
+def _some(records: "list[_Record]") -> "list[_Record]":
+    if not records:
+        msg = "expected one record or more, found none"
+        raise ValueError(msg)
+    return records
+
+
+# What of these fields cannot be is refused here, and not in the schema: that says what MinIO and S3 write.
+_Short = AfterValidator(_short)
+
+
 class _Bucket(BaseModel):
     name: str
 
 
 class _Object(BaseModel):
     key: Annotated[str, AfterValidator(_key)]
-    size: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    etag: Annotated[str | None, Field(alias="eTag", max_length=_LONGEST)] = None
-    version_id: Annotated[str | None, Field(alias="versionId", max_length=_LONGEST)] = None
-    sequencer: Annotated[str | None, Field(pattern="^[0-9A-Fa-f]+$", max_length=_LONGEST)] = None
+    size: Annotated[int, AfterValidator(_size)] = 0
+    etag: Annotated[str | None, Field(alias="eTag"), _Short] = None
+    version_id: Annotated[str | None, Field(alias="versionId"), _Short] = None
+    sequencer: Annotated[str | None, Field(pattern="^[0-9A-Fa-f]+$"), _Short] = None
 
 
 class _S3(BaseModel):
@@ -77,7 +103,7 @@ class _Record(BaseModel):
 class Notification(BaseModel):
     """The value of a record in `images.uploaded`."""
 
-    records: Annotated[list[_Record], Field(alias="Records", min_length=1)]
+    records: Annotated[list[_Record], AfterValidator(_some), Field(alias="Records")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from shared.adapters.minio import MinioSettings, MinioStore
 
 _XML = {"content-type": "application/xml"}
+_S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class Server:
@@ -38,9 +39,12 @@ class Server:
         data = self.objects[place]
         return _answer(200, b"" if method == "HEAD" else data, {"content-length": f"{len(data)}", "etag": '"e"'})
 
+    def clear(self) -> None:
+        """Close no connections, as there are none; the client asks for it when it goes."""
+
     def _removed(self, bucket: str, body: bytes) -> urllib3.response.BaseHTTPResponse:
         try:
-            keys = [found.text or "" for found in ET.fromstring(body).iter("{*}Key")]  # noqa: S314  our own request
+            keys = [found.text or "" for found in ET.fromstring(body).iterfind(".//{*}Key")]  # noqa: S314  our own request
         except ET.ParseError:
             return _refusal(400, "MalformedXML")
         for key in keys:
@@ -48,9 +52,9 @@ class Server:
         errors = "".join(
             "<Error><Key>k</Key><Code>XMinioInvalidObjectName</Code><Message>m</Message></Error>"
             for key in keys
-            if "//" in f"{key}/"[:-1] or any(len(part.encode()) > 255 for part in key.split("/"))
+            if "//" in key or any(len(part.encode()) > 255 for part in key.split("/"))
         )
-        return _answer(200, f"<DeleteResult>{errors}</DeleteResult>".encode(), _XML)
+        return _answer(200, f'<DeleteResult xmlns="{_S3}">{errors}</DeleteResult>'.encode(), _XML)
 
 
 def s3_stub() -> tuple[MinioStore, Server]:

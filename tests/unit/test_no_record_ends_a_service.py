@@ -249,3 +249,17 @@ def test_a_face_of_a_good_photograph_is_followed_to_the_end_beside_odd_ones(thre
     assert FacesEmbedded.model_validate_json(embedded.value or b"").faces[0].vector is not None
     said = assigning(objects, [ProducedRecord(FACES_EMBEDDED.name, b"", embedded.value, {})], threads).said
     assert ImageProcessed.model_validate_json(said[-1].value or b"").unknown == 1
+
+
+@pytest.mark.parametrize("key", ["crops/\x01.png", "crops//a.png", "x" * 256, "a\rb"])
+def test_a_crop_of_an_impossible_key_is_erased_as_one_that_is_not_there_and_no_other_is(
+    threads: ThreadPoolExecutor, key: str
+) -> None:
+    objects, server = s3_stub()
+    server.objects["faces/a\nb"] = b"of somebody else"
+    event = photo_event("odd")
+    event["faces"][0]["crop_key"] = key
+    values = [as_json(event), removal_of(as_json(event)), as_json(photo_event("good"))]
+    done = assigning(objects, [ProducedRecord(FACES_EMBEDDED.name, b"k", value, {}) for value in values], threads)
+    assert (done.committed, done.letters) == (3, [])
+    assert "faces/a\nb" in server.objects
