@@ -1,0 +1,104 @@
+"""Users of Kafka, MinIO and MongoDB for the services: each with its own password, and with its rights alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka_users import KafkaUsers
+from shared.adapters.minio import MinioSettings
+from shared.adapters.minio_users import MinioUsers
+from shared.adapters.mongo_settings import MongoSettings
+from shared.adapters.mongo_users import MongoUsers, user_in
+from shared.admin_settings import AdminSettings, check_name, login_of, names_in, secret
+from shared.errors import InvalidInput
+from shared.rights import RIGHTS, mongo_roles, s3_policy
+from shared.settings import BucketSettings
+
+Lines = Iterator[tuple[str, bool]]
+
+_MONITORING = "prometheus"
+_METRICS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["admin:Prometheus"]}]}
+"""Who reads MinIO's metrics, by a token that is signed with its password, and what it may do: nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """How `init` reaches the servers: by the administrators' logins where there are some, else by its own."""
+
+    kafka: KafkaSettings
+    minio: MinioSettings
+    mongo: MongoSettings
+
+
+def servers(admin: AdminSettings) -> Servers:
+    """Return the settings of the three servers; raises `InvalidInput`."""
+    kafka, minio, mongo = KafkaSettings(), admin.minio, admin.mongo
+    if login := admin.kafka:
+        if not kafka.security.startswith("SASL"):
+            msg = (
+                "FACESTREAM_KAFKA_SECURITY: expected SASL_SSL or SASL_PLAINTEXT with FACESTREAM_ADMIN_KAFKA_*,"
+                f" found {kafka.security}"
+            )
+            raise InvalidInput(msg)
+        of_admin = {
+            "username": login.user,
+            "password": SecretStr(login.password),
+            "sasl_mechanism": admin.kafka_sasl_mechanism,
+        }
+        kafka = kafka.model_copy(update=of_admin)
+    keys = {"access_key": SecretStr(minio.user), "secret_key": SecretStr(minio.password)} if minio else {}
+    return Servers(kafka, MinioSettings(**keys), MongoSettings(**({"uri": SecretStr(mongo)} if mongo else {})))
+
+
+def make_users(admin: AdminSettings, reached: Servers, buckets: BucketSettings) -> Lines:
+    """Bring the users of each server with an administrator up to date; yield lines as `set_up` does.
+
+    A user whose secrets are not in the folder is not made. All is looked at before the first change.
+    """
+    folder = admin.folder()
+    if folder is None:
+        return
+    names = [name for name in names_in(folder) if name in RIGHTS]
+    if admin.kafka:
+        yield from _of_kafka(folder, names, reached.kafka)
+    if admin.minio:
+        yield from _of_minio(folder, names, reached.minio, buckets)
+    if admin.mongo:
+        yield from _of_mongo(folder, names, reached.mongo, admin.mongo_replica_set)
+
+
+def _of_kafka(folder: Path, names: list[str], settings: KafkaSettings) -> Lines:
+    users = KafkaUsers(settings)
+    logins = {name: login_of(folder, name, "FACESTREAM_KAFKA_USERNAME", "FACESTREAM_KAFKA_PASSWORD") for name in names}
+    for name, login in logins.items():
+        if login:
+            yield from users.bring(login, RIGHTS[name].kafka)
+
+
+def _of_minio(folder: Path, names: list[str], settings: MinioSettings, buckets: BucketSettings) -> Lines:
+    users = MinioUsers(settings)
+    policies = {name: s3_policy(RIGHTS[name], buckets) for name in names if RIGHTS[name].buckets}
+    policies |= {name: _METRICS for name in names_in(folder) if name == _MONITORING}
+    files = "FACESTREAM_MINIO_ACCESS_KEY", "FACESTREAM_MINIO_SECRET_KEY"
+    logins = {name: login_of(folder, name, *files) for name in policies}
+    for name, login in logins.items():
+        if login:
+            yield from users.bring(login, policies[name])
+
+
+def _of_mongo(folder: Path, names: list[str], settings: MongoSettings, replica_set: str | None) -> Lines:
+    logins = {}
+    for name in names:
+        file = folder / name / "FACESTREAM_MONGO_URI"
+        uri = secret(file) if RIGHTS[name].mongo != "none" else None
+        if uri:
+            logins[name] = user_in(uri, str(file))
+            check_name(file, name, logins[name][0].user)
+    with MongoUsers(settings) as users:
+        if replica_set:
+            yield from users.found(replica_set)
+        for name, (login, database) in logins.items():
+            yield from users.bring(login, database, mongo_roles(RIGHTS[name], settings.database))

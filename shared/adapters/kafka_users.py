@@ -1,0 +1,152 @@
+"""Users of Kafka (SCRAM) and their access lists."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+from pydantic import SecretStr
+
+from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka_settings import KafkaSettings
+from shared.admin_settings import Login
+from shared.errors import Fatal, Transient
+from shared.rights import KafkaRight
+
+_PATIENCE = 30.0  # seconds that the brokers have for one request
+_ROUNDS = 4096  # of SCRAM; Kafka's own number
+_MECHANISM = ScramMechanism.SCRAM_SHA_512
+_TYPES = {
+    "topic": ResourceType.TOPIC,
+    "group": ResourceType.GROUP,
+    "transactionalId": ResourceType.TRANSACTIONAL_ID,
+    "cluster": ResourceType.BROKER,  # librdkafka's name for the cluster
+}
+_PATTERNS = {"literal": ResourcePatternType.LITERAL, "prefix": ResourcePatternType.PREFIXED}
+_OPERATIONS = {operation.name.replace("_", "").lower(): operation for operation in AclOperation}
+
+
+class KafkaUsers:
+    """Makes users and brings them up to date. Raises `Transient`, and `Fatal` where Kafka refuses."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Take the settings of a super user."""
+        self._settings = settings
+        self._listener = Listener()
+        self._client = AdminClient({**settings.client(), "error_cb": self._listener, "log_level": 0})
+
+    def bring(self, login: Login, rights: Sequence[KafkaRight]) -> Iterator[tuple[str, bool]]:
+        """Give a user its password and its access list; yield a line for each change, or for what was left.
+
+        Nothing is taken away: what else the user may do, it goes on to, and a line says so.
+        """
+        name = f"Kafka, user {login.user}"
+        is_known = self._is_known(login.user)
+        if not is_known or not self._accepts(login):
+            self._set_password(login)
+            yield f"{name}: {'its password is changed' if is_known else 'made'}", True
+        yield from self._allow(name, login.user, rights)
+
+    def _is_known(self, user: str) -> bool:
+        def ask(seconds: float) -> bool:
+            asked = self._client.describe_user_scram_credentials([user], request_timeout=seconds)
+            try:
+                return bool(asked[user].result(_PATIENCE).scram_credential_infos)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.RESOURCE_NOT_FOUND:
+                    raise
+                return False
+
+        return self._listener.insisting(self._client, ask, _PATIENCE)
+
+    def _accepts(self, login: Login) -> bool:
+        """Say whether a user that is there has this password."""
+        changed = {
+            "username": login.user,
+            "password": SecretStr(login.password),
+            "sasl_mechanism": "SCRAM-SHA-512",
+        }
+        listener = Listener()
+        configuration: dict[str, Any] = {**self._settings.model_copy(update=changed).client(), "log_level": 0}
+        client = AdminClient({**configuration, "error_cb": listener})
+        try:
+            listener.insisting(client, lambda seconds: client.list_topics(timeout=seconds), _PATIENCE)
+        except Fatal:
+            if listener.refusal is None:
+                raise
+            return False
+        return True
+
+    def _set_password(self, login: Login) -> None:
+        """Set it, and wait until a broker takes it: it hears of that from the controller a moment later."""
+        info = ScramCredentialInfo(_MECHANISM, _ROUNDS)
+        wanted = UserScramCredentialUpsertion(login.user, info, login.password.encode())
+        with self._listener.translated():
+            self._client.alter_user_scram_credentials([wanted])[login.user].result(_PATIENCE)
+        until = time.monotonic() + _PATIENCE
+        while not self._accepts(login):
+            if time.monotonic() > until:
+                msg = f"Kafka, user {login.user}: made, and after {_PATIENCE:g} s not known to the brokers"
+                raise Transient(msg)
+            time.sleep(0.1)
+
+    def _allow(self, name: str, user: str, rights: Sequence[KafkaRight]) -> Iterator[tuple[str, bool]]:
+        found = self._lists(f"User:{user}")
+        if found is None:
+            yield f"{name}: no access list: this Kafka has no authorizer, whoever logs in may do everything", False
+            return
+        wanted = {binding for right in rights for binding in _bindings(user, right)}
+        if missing := wanted - found:
+            with self._listener.translated():
+                for done in self._client.create_acls(list(missing), request_timeout=_PATIENCE).values():
+                    done.result(_PATIENCE)
+            yield f"{name}: {len(missing)} rights added, of {len(wanted)}", True
+        if more := found - wanted:
+            yield f"{name}: left as it is: it has {len(more)} rights more than it needs", False
+
+    def _lists(self, principal: str) -> set[AclBinding] | None:
+        """Return all that a user may do; None where Kafka has no authorizer."""
+        everything = AclBindingFilter(
+            ResourceType.ANY,
+            None,
+            ResourcePatternType.ANY,
+            principal,
+            None,
+            AclOperation.ANY,
+            AclPermissionType.ANY,
+        )
+
+        def ask(seconds: float) -> set[AclBinding] | None:
+            try:
+                return set(self._client.describe_acls(everything, request_timeout=seconds).result(_PATIENCE))
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.SECURITY_DISABLED:
+                    raise
+                return None
+
+        return self._listener.insisting(self._client, ask, _PATIENCE)
+
+
+def _bindings(user: str, right: KafkaRight) -> Iterator[AclBinding]:
+    for operation in right.operations:
+        yield AclBinding(
+            _TYPES[right.resource],
+            right.name,
+            _PATTERNS[right.pattern],
+            f"User:{user}",
+            "*",
+            _OPERATIONS[operation.lower()],
+            AclPermissionType.ALLOW,
+        )
