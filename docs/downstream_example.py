@@ -1,7 +1,12 @@
 # ruff: noqa: INP001  a script beside the documents, no package
 """A program that keeps who is on which photograph, from the topic `faces.assigned`: plain confluent-kafka and SQLite.
 
-    python docs/downstream_example.py localhost:9092 people.db
+    python docs/downstream_example.py localhost:9092 people.db [login.json]
+
+Where Kafka asks for a login, as that of the compose file does, name a file with the rest of the client's settings:
+
+    {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "facestream-reader",
+     "sasl.password": "..."}
 
 The table is right after every commit, however often the program dies and whatever it reads twice:
 - a row for each face, since a record says where that face belongs *now*, and replaces what was said before;
@@ -15,6 +20,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
@@ -54,12 +60,10 @@ def opened(path: str) -> sqlite3.Connection:
     return table
 
 
-def follow(servers: str, path: str) -> None:
-    """Keep the table until Ctrl-C."""
-    table, settings = (
-        opened(path),
-        {"bootstrap.servers": servers, "group.id": "downstream.people", "enable.auto.commit": False},
-    )
+def follow(servers: str, path: str, login: str | None = None) -> None:
+    """Keep the table until Ctrl-C; `login` is a file."""
+    table, settings = opened(path), {"bootstrap.servers": servers, "enable.auto.commit": False}
+    settings |= {"group.id": "downstream.people"} | (json.loads(Path(login).read_text()) if login else {})
     consumer = Consumer({**settings, "isolation.level": "read_committed", "auto.offset.reset": "earliest"})
     places = dict(table.execute("SELECT part, next FROM places").fetchall())
     partitions = consumer.list_topics("faces.assigned", 10).topics["faces.assigned"].partitions

@@ -24,8 +24,9 @@ _NEEDED = {"FACESTREAM_SECRETS_DIR", "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS", "FACE
 _GRACE = 30  # seconds
 _SECONDS = {"s": 1, "m": 60}
 ON_A_COMMAND_LINE = re.compile(
-    r"\$\$?\([^)]*(secret|password)[^)]*\)|--password\b|(?<!\S)-p(?=[ \"'])|--user(name)? \S*:|--add-scram|://[^ /@:]+:[^ @]+@",
-    re.I,
+    r"\$\$?\([^)]*(secret|password)[^)]*\)|--password\b|(?<!\S)-p(?=[ \"'])"
+    r"|--user(name)? \S*:|--add-scram|://[^ /@:]+:[^ @]+@",
+    re.IGNORECASE,
 )
 """A password, or what a shell would put in the place of one; a file's name alone is none."""
 _CONFIDENTIAL = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|MONGO_URI")

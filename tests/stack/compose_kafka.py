@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +19,7 @@ _NOT_OF_THE_SERVER = {"KAFKA_HEAP_OPTS", "KAFKA_OPTS"}
 def compose_settings() -> dict[str, str]:
     """Return the settings of compose's Kafka by the names of `server.properties`, as its image translates them."""
     services = yaml.safe_load((_ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-    environment: Mapping[str, str] = services["kafka"]["environment"]
+    environment: dict[str, str] = services["kafka"]["environment"]
     return {
         _property(name): str(value).strip() for name, value in environment.items() if name not in _NOT_OF_THE_SERVER
     }
@@ -53,7 +52,7 @@ class _NoOwners:
 
 @dataclass
 class ComposeKafka(KafkaServer):
-    """Compose's Kafka; `secrets` is the folder of `make_secrets`, `port` that of the listener INTERNAL."""
+    """Compose's Kafka. `secrets` is the folder of `make_secrets`, `port` that of the listener INTERNAL."""
 
     secrets: Path = field(default_factory=Path)
     external_port: int = field(default_factory=free_port)
@@ -85,7 +84,7 @@ class ComposeKafka(KafkaServer):
         return [program, login, *rest]
 
     def settings(self) -> dict[str, object]:
-        """Return compose's settings, with ports of this machine and, for the rest, those of every Kafka of the tests."""
+        """Return compose's settings, with ports of this machine, and what else every Kafka of the tests has."""
         mine = compose_settings()
         ports = {
             "19092": (self.port, "INTERNAL"),
