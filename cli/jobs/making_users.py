@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -49,8 +50,11 @@ def servers(admin: AdminSettings) -> Servers:
             "sasl_mechanism": admin.kafka_sasl_mechanism,
         }
         kafka = kafka.model_copy(update=of_admin)
-    keys = {"access_key": SecretStr(minio.user), "secret_key": SecretStr(minio.password)} if minio else {}
-    return Servers(kafka, MinioSettings(**keys), MongoSettings(**({"uri": SecretStr(mongo)} if mongo else {})))
+    of_minio: dict[str, Any] = (
+        {"access_key": SecretStr(minio.user), "secret_key": SecretStr(minio.password)} if minio else {}
+    )
+    of_mongo: dict[str, Any] = {"uri": SecretStr(mongo)} if mongo else {}
+    return Servers(kafka, MinioSettings(**of_minio), MongoSettings(**of_mongo))
 
 
 def make_users(admin: AdminSettings, reached: Servers, buckets: BucketSettings) -> Lines:

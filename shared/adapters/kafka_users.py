@@ -5,18 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 from pydantic import SecretStr
 
 from shared.adapters.kafka_errors import Listener
@@ -45,7 +37,8 @@ class KafkaUsers:
         """Take the settings of a super user."""
         self._settings = settings
         self._listener = Listener()
-        self._client = AdminClient({**settings.client(), "error_cb": self._listener, "log_level": 0})
+        configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
+        self._client = AdminClient(configuration)
 
     def bring(self, login: Login, rights: Sequence[KafkaRight]) -> Iterator[tuple[str, bool]]:
         """Give a user its password and its access list; yield a line for each change, or for what was left.
@@ -61,7 +54,7 @@ class KafkaUsers:
 
     def _is_known(self, user: str) -> bool:
         def ask(seconds: float) -> bool:
-            asked = self._client.describe_user_scram_credentials([user], request_timeout=seconds)
+            asked: Any = self._client.describe_user_scram_credentials([user], request_timeout=seconds)
             try:
                 return bool(asked[user].result(_PATIENCE).scram_credential_infos)
             except KafkaException as error:
@@ -79,8 +72,9 @@ class KafkaUsers:
             "sasl_mechanism": "SCRAM-SHA-512",
         }
         listener = Listener()
-        configuration: dict[str, Any] = {**self._settings.model_copy(update=changed).client(), "log_level": 0}
-        client = AdminClient({**configuration, "error_cb": listener})
+        settings = self._settings.model_copy(update=changed)
+        configuration: dict[str, Any] = {**settings.client(), "error_cb": listener, "log_level": 0}
+        client = AdminClient(configuration)
         try:
             listener.insisting(client, lambda seconds: client.list_topics(timeout=seconds), _PATIENCE)
         except Fatal:
@@ -118,12 +112,13 @@ class KafkaUsers:
 
     def _lists(self, principal: str) -> set[AclBinding] | None:
         """Return all that a user may do; None where Kafka has no authorizer."""
+        any_name: Any = None  # the client's types want a name
         everything = AclBindingFilter(
             ResourceType.ANY,
-            None,
+            any_name,
             ResourcePatternType.ANY,
             principal,
-            None,
+            any_name,
             AclOperation.ANY,
             AclPermissionType.ANY,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import urllib3
 from minio import Minio, MinioAdmin
-from minio.credentials import StaticProvider
+from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException, S3Error
 
 from shared.adapters.minio import MinioSettings, pool_of
@@ -76,7 +76,8 @@ class MinioUsers:
             if _code(error) == _NO_SUCH_POLICY:
                 return {}
             raise
-        return found.get("Policy", found)
+        policy: dict[str, Any] = found.get("Policy", found)
+        return policy
 
     def _accepts(self, login: Login) -> bool:
         """Say whether a user that is there has this password."""

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
@@ -98,18 +97,10 @@ class MongoUsers:
 
     def _accepts(self, login: Login, database: str) -> bool:
         """Say whether a user that is there has this password."""
-        settings = self._settings
-        other = MongoClient[dict[str, Any]](
-            settings.uri.get_secret_value(),
-            username=login.user,
-            password=login.password,
-            authSource=database,
-            timeoutMS=round(settings.timeout * 1000),
-            **({"tls": True, "tlsCAFile": str(settings.ca_file)} if settings.ca_file else {}),
-        )
-        with other:
+        other = {"username": login.user, "password": login.password, "authSource": database}
+        with self._settings.client(other) as client:
             try:
-                other[database].command("connectionStatus")
+                client[database].command("connectionStatus")
             except OperationFailure as error:
                 if error.code != _NO_LOGIN:
                     raise

@@ -25,6 +25,7 @@ _ADDRESSES = {
     "tokens": "FACESTREAM_KAFKA_OAUTH_TOKEN_URL",
     "tracing": "FACESTREAM_TRACING_ENDPOINT",
 }
+_PORTS = {"https": 443, "http": 80}
 _WIDEST = 8  # bits of a network's number
 BUILT_IN = {"v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1", "autoscaling/v2"}
 
@@ -88,7 +89,7 @@ def _blocked(documents: Sequence[Document], ports: Mapping[str, set[str]]) -> It
         given = settings(workload, documents)
         for server, setting in _ADDRESSES.items():
             address = urlsplit(given[setting] if "://" in given.get(setting, "") else f"//{given.get(setting, '')}")
-            port = str(address.port or {"https": 443, "http": 80}.get(address.scheme, ""))
+            port = str(address.port or _PORTS.get(address.scheme) or "")
             is_used = server in USES[workload.name] or (server in ALSO_USED and setting in given)
             if is_used and port not in ports.get(f"allow-to-{server}", ()):
                 yield f"{workload}: {setting} has port {port}, which no policy lets through"

@@ -9,7 +9,7 @@ import urllib3
 import yaml
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from minio import Minio, MinioAdmin
-from minio.credentials import StaticProvider
+from minio.credentials.providers import StaticProvider
 from minio.error import S3Error
 from pydantic import SecretStr
 from pymongo import MongoClient

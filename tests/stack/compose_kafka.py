@@ -37,8 +37,7 @@ def make_secrets(folder: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.SECRETS = folder
-    module.os = _NoOwners
+    vars(module).update(SECRETS=folder, os=_NoOwners)
     return module
 
 
