@@ -51,9 +51,11 @@ class Compose:
         """Return its addresses, one for each of its networks."""
         return self.state(container, "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}").split()
 
-    def way_out(self, container: str) -> str:
-        """Return the machine's own address in the network whose ports are published."""
-        return self.state(container, f'{{{{(index .NetworkSettings.Networks "{self.project}_published").Gateway}}}}')
+    def is_inside(self, container: str) -> bool:
+        """Say whether the engine lets nothing out of any network of this container."""
+        networks = self.state(container, "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}").split()
+        inside = [ran(["docker", "network", "inspect", "--format", "{{.Internal}}", name]).strip() for name in networks]
+        return bool(networks) and set(inside) == {"true"}
 
     def password(self, user: str) -> str:
         """Return the password that a user has in Kafka, as the documentation tells a person to ask for it."""

@@ -1,4 +1,4 @@
-"""The logins of administrators and users that `facestream init` reads: what is missing or somebody else's is refused."""
+"""The logins of administrators and users that `facestream init` reads: what is missing or another's is refused."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from shared.settings import BucketSettings
 _FILES = "FACESTREAM_MINIO_ACCESS_KEY", "FACESTREAM_MINIO_SECRET_KEY"
 
 
-def write(folder: Path, **files: str) -> Path:
+def write(folder: Path, *contents: str, names: tuple[str, ...] = _FILES) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, value in files.items():
-        (folder / name).write_text(value)
+    for name, content in zip(names, contents, strict=False):
+        (folder / name).write_text(content)
     return folder
 
 
@@ -72,9 +72,9 @@ def test_half_a_login_is_refused(given: dict[str, SecretStr], missing: str, tmp_
 
 def test_an_administrator_without_users_is_refused(tmp_path: Path) -> None:
     uri = SecretStr("mongodb://root:n0t-printed@host/")
-    with pytest.raises(InvalidInput, match="FACESTREAM_ADMIN_USERS_DIR: expected the folder of the users.*nothing"):
+    with pytest.raises(InvalidInput, match=r"FACESTREAM_ADMIN_USERS_DIR: expected the folder of the users.*nothing"):
         AdminSettings(mongo_uri=uri).folder()
-    with pytest.raises(InvalidInput, match="found no folder: .*none"):
+    with pytest.raises(InvalidInput, match=r"found no folder: .*none"):
         AdminSettings(mongo_uri=uri, users_dir=tmp_path / "none").folder()
 
 
@@ -85,27 +85,29 @@ def test_users_without_an_administrator_are_refused(tmp_path: Path) -> None:
 
 def test_an_empty_variable_is_no_administrator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So a file can be overruled where there is nobody to make users for."""
-    monkeypatch.setenv("FACESTREAM_SECRETS_DIR", str(write(tmp_path, FACESTREAM_ADMIN_MONGO_URI="mongodb://a:b@c/")))
+    monkeypatch.setenv(
+        "FACESTREAM_SECRETS_DIR", str(write(tmp_path, "mongodb://a:b@c/", names=("FACESTREAM_ADMIN_MONGO_URI",)))
+    )
     assert AdminSettings().mongo
     monkeypatch.setenv("FACESTREAM_ADMIN_MONGO_URI", "")
     assert AdminSettings().mongo is None
 
 
 def test_the_login_of_a_user_is_read_without_the_end_of_its_line(tmp_path: Path) -> None:
-    write(tmp_path / "quality", FACESTREAM_MINIO_ACCESS_KEY="facestream-quality\n", FACESTREAM_MINIO_SECRET_KEY="p\n")
+    write(tmp_path / "quality", "facestream-quality\n", "p\n")
     assert login_of(tmp_path, "quality", *_FILES) == Login("facestream-quality", "p")
     assert login_of(tmp_path, "detector", *_FILES) is None
     assert "'p'" not in repr(Login("facestream-quality", "p"))
 
 
 def test_half_the_login_of_a_user_is_refused(tmp_path: Path) -> None:
-    write(tmp_path / "quality", FACESTREAM_MINIO_ACCESS_KEY="facestream-quality")
+    write(tmp_path / "quality", "facestream-quality")
     with pytest.raises(InvalidInput, match=r"quality/FACESTREAM_MINIO_SECRET_KEY: expected a file that is not empty"):
         login_of(tmp_path, "quality", *_FILES)
 
 
 def test_the_login_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    write(tmp_path / "quality", FACESTREAM_MINIO_ACCESS_KEY="root", FACESTREAM_MINIO_SECRET_KEY="n0t-printed")
+    write(tmp_path / "quality", "root", "n0t-printed")
     with pytest.raises(InvalidInput, match="expected the user facestream-quality, found root; no other") as caught:
         login_of(tmp_path, "quality", *_FILES)
     assert "n0t-printed" not in str(caught.value)
@@ -119,6 +121,6 @@ def test_a_uri_names_a_user_and_where_it_logs_in() -> None:
 
 @pytest.mark.parametrize("uri", ["mongodb://host/", "mongodb://u@host/", "http://u:n0t-printed@host", "n0t-printed"])
 def test_a_uri_without_a_user_is_refused_and_not_quoted(uri: str) -> None:
-    with pytest.raises(InvalidInput, match="^FILE: expected ") as caught:
+    with pytest.raises(InvalidInput, match=r"^FILE: expected ") as caught:
         user_in(uri, "FILE")
     assert "n0t-printed" not in str(caught.value)
