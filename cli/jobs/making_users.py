@@ -1,6 +1,6 @@
 """Users of Kafka, MinIO and MongoDB for the services: each with its own password, and with its rights alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from shared.adapters.minio import MinioSettings
 from shared.adapters.minio_users import MinioUsers
 from shared.adapters.mongo_settings import MongoSettings
 from shared.adapters.mongo_users import MongoUsers, user_in
-from shared.admin_settings import AdminSettings, check_name, login_of, names_in, secret
+from shared.admin_settings import AdminSettings, Login, check_name, login_of, names_in, secret
 from shared.errors import InvalidInput
 from shared.rights import RIGHTS, mongo_roles, s3_policy
 from shared.settings import BucketSettings
@@ -32,6 +32,15 @@ class Servers:
     kafka: KafkaSettings
     minio: MinioSettings
     mongo: MongoSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """The users to be made in each server, by their names without prefix; of MongoDB with the database of the login."""
+
+    kafka: Mapping[str, Login]
+    minio: Mapping[str, Login]
+    mongo: Mapping[str, tuple[Login, str]]
 
 
 def servers(admin: AdminSettings) -> Servers:
@@ -60,47 +69,66 @@ def servers(admin: AdminSettings) -> Servers:
 def make_users(admin: AdminSettings, reached: Servers, buckets: BucketSettings) -> Lines:
     """Bring the users of each server with an administrator up to date; yield lines as `set_up` does.
 
-    A user whose secrets are not in the folder is not made. All is looked at before the first change.
+    A user whose secrets are not in the folder is not made. All files are read before the first change.
     """
     folder = admin.folder()
     if folder is None:
         return
-    names = [name for name in names_in(folder) if name in RIGHTS]
-    if admin.kafka:
-        yield from _of_kafka(folder, names, reached.kafka)
-    if admin.minio:
-        yield from _of_minio(folder, names, reached.minio, buckets)
+    names = list(names_in(folder))
+    users = Users(
+        _of_kafka(folder, names) if admin.kafka else {},
+        _of_minio(folder, names) if admin.minio else {},
+        _of_mongo(folder, names) if admin.mongo else {},
+    )
+    for name in names:
+        if name not in {*RIGHTS, _MONITORING}:
+            yield f"user {name}: left out: there is no right that it could have", False
+    if users.kafka:
+        yield from _bring_kafka(users.kafka, reached.kafka)
+    if users.minio:
+        yield from _bring_minio(users.minio, reached.minio, buckets)
     if admin.mongo:
-        yield from _of_mongo(folder, names, reached.mongo, admin.mongo_replica_set)
+        yield from _bring_mongo(users.mongo, reached.mongo, admin.mongo_replica_set)
 
 
-def _of_kafka(folder: Path, names: list[str], settings: KafkaSettings) -> Lines:
-    users = KafkaUsers(settings)
-    logins = {name: login_of(folder, name, "FACESTREAM_KAFKA_USERNAME", "FACESTREAM_KAFKA_PASSWORD") for name in names}
-    for name, login in logins.items():
-        if login:
-            yield from users.bring(login, RIGHTS[name].kafka)
+def _of_kafka(folder: Path, names: list[str]) -> dict[str, Login]:
+    files = "FACESTREAM_KAFKA_USERNAME", "FACESTREAM_KAFKA_PASSWORD"
+    found = {name: login_of(folder, name, *files) for name in names if name in RIGHTS}
+    return {name: login for name, login in found.items() if login}
 
 
-def _of_minio(folder: Path, names: list[str], settings: MinioSettings, buckets: BucketSettings) -> Lines:
-    users = MinioUsers(settings)
-    policies = {name: s3_policy(RIGHTS[name], buckets) for name in names if RIGHTS[name].buckets}
-    policies |= {name: _METRICS for name in names_in(folder) if name == _MONITORING}
+def _of_minio(folder: Path, names: list[str]) -> dict[str, Login]:
     files = "FACESTREAM_MINIO_ACCESS_KEY", "FACESTREAM_MINIO_SECRET_KEY"
-    logins = {name: login_of(folder, name, *files) for name in policies}
-    for name, login in logins.items():
-        if login:
-            yield from users.bring(login, policies[name])
+    wanted = {_MONITORING, *(name for name, rights in RIGHTS.items() if rights.buckets)}
+    found = {name: login_of(folder, name, *files) for name in names if name in wanted}
+    return {name: login for name, login in found.items() if login}
 
 
-def _of_mongo(folder: Path, names: list[str], settings: MongoSettings, replica_set: str | None) -> Lines:
-    logins = {}
+def _of_mongo(folder: Path, names: list[str]) -> dict[str, tuple[Login, str]]:
+    """Return the login of each user, and the database that it logs in to."""
+    found = {}
     for name in names:
         file = folder / name / "FACESTREAM_MONGO_URI"
-        uri = secret(file) if RIGHTS[name].mongo != "none" else None
+        uri = secret(file) if name in RIGHTS and RIGHTS[name].mongo != "none" else None
         if uri:
-            logins[name] = user_in(uri, str(file))
-            check_name(file, name, logins[name][0].user)
+            found[name] = user_in(uri, str(file))
+            check_name(file, name, found[name][0].user)
+    return found
+
+
+def _bring_kafka(logins: Mapping[str, Login], settings: KafkaSettings) -> Lines:
+    users = KafkaUsers(settings)
+    for name, login in logins.items():
+        yield from users.bring(login, RIGHTS[name].kafka)
+
+
+def _bring_minio(logins: Mapping[str, Login], settings: MinioSettings, buckets: BucketSettings) -> Lines:
+    users = MinioUsers(settings)
+    for name, login in logins.items():
+        yield from users.bring(login, _METRICS if name == _MONITORING else s3_policy(RIGHTS[name], buckets))
+
+
+def _bring_mongo(logins: Mapping[str, tuple[Login, str]], settings: MongoSettings, replica_set: str | None) -> Lines:
     with MongoUsers(settings) as users:
         if replica_set:
             yield from users.found(replica_set)

@@ -1,6 +1,7 @@
 """`facestream init` makes the users of the services: in compose's Kafka, in MinIO, behind a login like MongoDB's."""
 
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -268,6 +269,8 @@ def test_what_others_gave_a_user_stays_and_is_told(minio: MinioServer, mongo: Lo
 )
 def test_a_user_of_another_name_is_never_changed(environment: Path, name: str, file: str, value: str) -> None:
     path = environment / name / file
+    (environment / "embedder" / "FACESTREAM_KAFKA_PASSWORD").unlink()  # what would be changed if this went on
+    (environment / "embedder" / "FACESTREAM_KAFKA_PASSWORD").write_text(f"before-{name}")
     before = path.read_text()
     path.unlink()
     path.write_text(value)
@@ -279,6 +282,18 @@ def test_a_user_of_another_name_is_never_changed(environment: Path, name: str, f
         assert "r00t" not in str(caught.value)
     finally:
         path.write_text(before)
+    assert "Kafka, user facestream-embedder: its password is changed" in init()
+
+
+def test_a_folder_of_nobody_is_told_and_left(environment: Path) -> None:
+    (environment / "stranger").mkdir()
+    (environment / "stranger" / "FACESTREAM_KAFKA_USERNAME").write_text("facestream-stranger")
+    try:
+        lines = init()
+        assert "user stranger: left out: there is no right that it could have" in lines
+        assert lines[-1] == "nothing to change"
+    finally:
+        shutil.rmtree(environment / "stranger")
 
 
 @pytest.mark.usefixtures("environment")
