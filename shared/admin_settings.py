@@ -36,7 +36,11 @@ class AdminSettings(Settings):
     mongo_replica_set: Annotated[
         str | None, Field(description="name of a set of this one server, made where it has none; absent: never made")
     ] = None
-    kafka_username: Annotated[str | None, Field(description="a super user of Kafka")] = None
+    kafka_bootstrap_servers: Annotated[
+        str | None,
+        Field(description="a listener of Kafka without login and TLS, where whoever comes is a super user: a loopback"),
+    ] = None
+    kafka_username: Annotated[str | None, Field(description="elsewhere: a super user of Kafka")] = None
     kafka_password: Annotated[SecretStr | None, Field(description="its password")] = None
     kafka_sasl_mechanism: Annotated[
         Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"], Field(description="how it logs in")
@@ -54,15 +58,20 @@ class AdminSettings(Settings):
 
     @property
     def kafka(self) -> Login | None:
-        """The administrator of Kafka."""
+        """The administrator of Kafka, where it logs in."""
         return self._login("KAFKA_USERNAME", self.kafka_username, "KAFKA_PASSWORD", self.kafka_password)
+
+    @property
+    def makes_kafka_users(self) -> bool:
+        """Whether there is an administrator of Kafka, with a login or without."""
+        return bool(self.kafka_bootstrap_servers or self.kafka)
 
     def folder(self) -> Path | None:
         """Return the folder of the users' logins; None where no administrator is named.
 
         Raises `InvalidInput` where one of the two is missing.
         """
-        if not (self.minio or self.mongo or self.kafka):
+        if not (self.minio or self.mongo or self.makes_kafka_users):
             if self.users_dir:
                 msg = "FACESTREAM_ADMIN_USERS_DIR: expected the login of an administrator beside it, found none"
                 raise InvalidInput(msg)

@@ -27,9 +27,13 @@ _METRICS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action":
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """How `init` reaches the servers: by the administrators' logins where there are some, else by its own."""
+    """How `init` reaches the servers: by the administrators' logins where there are some, else by its own.
+
+    `users_of_kafka` is how users reach Kafka, who log in.
+    """
 
     kafka: KafkaSettings
+    users_of_kafka: KafkaSettings
     minio: MinioSettings
     mongo: MongoSettings
 
@@ -46,24 +50,34 @@ class Users:
 def servers(admin: AdminSettings) -> Servers:
     """Return the settings of the three servers; raises `InvalidInput`."""
     kafka, minio, mongo = KafkaSettings(), admin.minio, admin.mongo
+    if admin.makes_kafka_users and not kafka.security.startswith("SASL"):
+        msg = (
+            "FACESTREAM_KAFKA_SECURITY: expected SASL_SSL or SASL_PLAINTEXT with FACESTREAM_ADMIN_KAFKA_*,"
+            f" found {kafka.security}"
+        )
+        raise InvalidInput(msg)
+    of_minio: dict[str, Any] = (
+        {"access_key": SecretStr(minio.user), "secret_key": SecretStr(minio.password)} if minio else {}
+    )
+    of_mongo: dict[str, Any] = {"uri": SecretStr(mongo)} if mongo else {}
+    return Servers(_administered(kafka, admin), kafka, MinioSettings(**of_minio), MongoSettings(**of_mongo))
+
+
+def _administered(kafka: KafkaSettings, admin: AdminSettings) -> KafkaSettings:
+    """Return how Kafka's administrator reaches it; as it is where there is none."""
+    if admin.kafka_bootstrap_servers:
+        # Not of the environment, which says how to log in.
+        return KafkaSettings.model_construct(
+            bootstrap_servers=admin.kafka_bootstrap_servers, replication_factor=kafka.replication_factor
+        )
     if login := admin.kafka:
-        if not kafka.security.startswith("SASL"):
-            msg = (
-                "FACESTREAM_KAFKA_SECURITY: expected SASL_SSL or SASL_PLAINTEXT with FACESTREAM_ADMIN_KAFKA_*,"
-                f" found {kafka.security}"
-            )
-            raise InvalidInput(msg)
         of_admin = {
             "username": login.user,
             "password": SecretStr(login.password),
             "sasl_mechanism": admin.kafka_sasl_mechanism,
         }
-        kafka = kafka.model_copy(update=of_admin)
-    of_minio: dict[str, Any] = (
-        {"access_key": SecretStr(minio.user), "secret_key": SecretStr(minio.password)} if minio else {}
-    )
-    of_mongo: dict[str, Any] = {"uri": SecretStr(mongo)} if mongo else {}
-    return Servers(kafka, MinioSettings(**of_minio), MongoSettings(**of_mongo))
+        return kafka.model_copy(update=of_admin)
+    return kafka
 
 
 def make_users(admin: AdminSettings, reached: Servers, buckets: BucketSettings) -> Lines:
@@ -76,7 +90,7 @@ def make_users(admin: AdminSettings, reached: Servers, buckets: BucketSettings) 
         return
     names = list(names_in(folder))
     users = Users(
-        _of_kafka(folder, names) if admin.kafka else {},
+        _of_kafka(folder, names) if admin.makes_kafka_users else {},
         _of_minio(folder, names) if admin.minio else {},
         _of_mongo(folder, names) if admin.mongo else {},
     )
@@ -84,7 +98,7 @@ def make_users(admin: AdminSettings, reached: Servers, buckets: BucketSettings) 
         if name not in {*RIGHTS, _MONITORING}:
             yield f"user {name}: left out: there is no right that it could have", False
     if users.kafka:
-        yield from _bring_kafka(users.kafka, reached.kafka)
+        yield from _bring_kafka(users.kafka, KafkaUsers(reached.kafka, reached.users_of_kafka))
     if users.minio:
         yield from _bring_minio(users.minio, reached.minio, buckets)
     if admin.mongo:
@@ -116,8 +130,7 @@ def _of_mongo(folder: Path, names: list[str]) -> dict[str, tuple[Login, str]]:
     return found
 
 
-def _bring_kafka(logins: Mapping[str, Login], settings: KafkaSettings) -> Lines:
-    users = KafkaUsers(settings)
+def _bring_kafka(logins: Mapping[str, Login], users: KafkaUsers) -> Lines:
     for name, login in logins.items():
         yield from users.bring(login, RIGHTS[name].kafka)
 

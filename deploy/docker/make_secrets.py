@@ -17,11 +17,11 @@ from pathlib import Path
 from shared.rights import PREFIX, RIGHTS
 
 SECRETS = Path("/secrets")
-FACESTREAM, KAFKA, MONGO, GRAFANA, PROMETHEUS, ANYBODY = 10001, 1000, 999, 472, 65534, 0
+FACESTREAM, MONGO, GRAFANA, PROMETHEUS, ANYBODY = 10001, 999, 472, 65534, 0
 """Numbers of the users that the images run as; that of MinIO's image may be any."""
 
 USERS = tuple(name for name in RIGHTS if name not in {"init", "keda"})
-"""`init` has the administrators' logins here, and nobody scales."""
+"""`init` has the administrators' logins here, and in Kafka none: it works within Kafka's own network. Nobody scales."""
 
 _KEY_BYTES = 72  # makes 96 characters; MongoDB takes 6 to 1024
 _YEAR_2100 = 4102444800  # seconds; until then Prometheus' token holds
@@ -74,15 +74,6 @@ def make_user(name: str) -> None:
         keep(f"users/{name}/FACESTREAM_MONGO_URI", uri, FACESTREAM)
 
 
-def make_kafka() -> None:
-    """Make Kafka's administrator: the one user that it knows before `init` has made the others."""
-    keep("admin/FACESTREAM_ADMIN_KAFKA_USERNAME", "admin", FACESTREAM)
-    keep("admin/FACESTREAM_ADMIN_KAFKA_PASSWORD", password(), FACESTREAM)
-    secret = (SECRETS / "admin" / "FACESTREAM_ADMIN_KAFKA_PASSWORD").read_text()
-    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-    follow("kafka/jaas.conf", f'internal.KafkaServer {{\n  {module} required\n  user_admin="{secret}";\n}};\n', KAFKA)
-
-
 def make_minio() -> None:
     """Make MinIO's administrator, and tell MinIO its own login to Kafka."""
     user = keep("minio/user", "facestream", ANYBODY)
@@ -124,7 +115,6 @@ def main() -> None:
     """Make what each container needs."""
     for name in USERS:
         make_user(name)
-    make_kafka()
     make_minio()
     make_mongo()
     make_monitoring()

@@ -33,9 +33,9 @@ _OPERATIONS = {operation.name.replace("_", "").lower(): operation for operation 
 class KafkaUsers:
     """Makes users and brings them up to date. Raises `Transient`, and `Fatal` where Kafka refuses."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        """Take the settings of a super user."""
-        self._settings = settings
+    def __init__(self, settings: KafkaSettings, of_users: KafkaSettings) -> None:
+        """Take the settings of a super user, and those by which users reach Kafka."""
+        self._of_users = of_users
         self._listener = Listener()
         configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
         self._client = AdminClient(configuration)
@@ -72,7 +72,7 @@ class KafkaUsers:
             "sasl_mechanism": "SCRAM-SHA-512",
         }
         listener = Listener()
-        settings = self._settings.model_copy(update=changed)
+        settings = self._of_users.model_copy(update=changed)
         configuration: dict[str, Any] = {**settings.client(), "error_cb": listener, "log_level": 0}
         client = AdminClient(configuration)
         try:

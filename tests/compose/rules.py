@@ -17,6 +17,13 @@ SERVICES = ("detector", "quality", "embedder", "embedder-gpu", "assigner", "recl
 ONCE = ("secrets", "init", "cli")
 OURS = (*SERVICES, *ONCE)
 USERS = tuple(sorted(RIGHTS.keys() - {"init", "keda"}))  # `init` is the administrator here
+_NETWORKS = {
+    "kafka": {"stream", "state", "published"},
+    "minio": {"stream", "published"},
+    "mongo": {"state"},
+    "prometheus": {"stream", "monitoring"},
+    "grafana": {"monitoring"},
+}
 PROFILES = {"embedder-gpu": "gpu", "cli": "cli", "prometheus": "monitoring", "grafana": "monitoring"}
 PUBLISHED = {"kafka": {9092}, "minio": {9000, 9001}, "prometheus": {9090}, "grafana": {3000}}
 # What docker_compose's own services need and no default can be right for; the rest is in files that `secrets` makes.
@@ -86,7 +93,7 @@ def _secrets_of(name: str) -> dict[str, str]:
         return {"admin-secrets": "/secrets/facestream", **users}
     if name in OURS:
         return {f"user-{name.removesuffix('-gpu')}": "/secrets/facestream"}
-    return {f"{name}-secrets": f"/secrets/{name}"}
+    return {} if name == "kafka" else {f"{name}-secrets": f"/secrets/{name}"}
 
 
 def keeps_decoders_apart(file: File) -> Iterator[str]:
@@ -101,18 +108,17 @@ def keeps_decoders_apart(file: File) -> Iterator[str]:
             if service.get("network_mode") != "none":
                 yield f"{name}: needs no network"
             continue
-        if name in OURS and has != {"stream", *({"state"} & _with_mongo(name))}:
-            yield f"{name}: in the networks {sorted(has)}"
-        if name == "mongo" and has != {"state"}:
-            yield f"{name}: in the networks {sorted(has)}"
-        if name not in OURS and (not has or "state" in has) and name != "mongo":
-            yield f"{name}: in the networks {sorted(has)}"
+        if name == "init" and (has or service.get("network_mode") != "service:kafka"):
+            yield f"{name}: expected to be where Kafka's own listener is, and nowhere else"
+        wanted = _NETWORKS.get(name) or {"stream", *_with_mongo(name)}
+        if name != "init" and has != wanted:
+            yield f"{name}: expected the networks {sorted(wanted)}, found {sorted(has)}"
         if service.get("ports") and has <= internal:
             yield f"{name}: the engine publishes no port of an internal network"
 
 
 def _with_mongo(name: str) -> set[str]:
-    return {"state"} if name == "init" or RIGHTS[name.removesuffix("-gpu")].mongo != "none" else set()
+    return {"state"} if RIGHTS[name.removesuffix("-gpu")].mongo != "none" else set()
 
 
 def asks_for_a_login(file: File) -> Iterator[str]:
@@ -127,8 +133,10 @@ def asks_for_a_login(file: File) -> Iterator[str]:
         yield "kafka: whoever has logged in may do everything"
     if kafka.get("KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND", "false") != "false":
         yield "kafka: what is not forbidden is allowed"
-    if "PLAIN" in kafka.get("KAFKA_LISTENER_NAME_EXTERNAL_SASL_ENABLED_MECHANISMS", "PLAIN").split(","):
-        yield "kafka: its administrator may log in from outside"
+    if kafka.get("KAFKA_SASL_ENABLED_MECHANISMS") != "SCRAM-SHA-512":
+        yield "kafka: a mechanism that sends the password itself, over plain text"
+    if kafka.get("KAFKA_SUPER_USERS") != "User:ANONYMOUS":
+        yield "kafka: expected nobody to be a super user but who speaks from its own loopback"
     if file["services"]["minio"]["environment"].get("MINIO_PROMETHEUS_AUTH_TYPE", "jwt") != "jwt":
         yield "minio: tells everybody the names and sizes of buckets"
 

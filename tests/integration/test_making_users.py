@@ -9,6 +9,8 @@ import pytest
 import urllib3
 import yaml
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import S3Error
@@ -31,6 +33,7 @@ from tests.stack.mongo_login import Login, guarded
 pytestmark = pytest.mark.slow
 
 _DATABASE = "facestream"
+_ALLOW = AclPermissionType.ALLOW
 _OPTIONS = "directConnection=true&authMechanism=SCRAM-SHA-256"
 
 
@@ -43,9 +46,9 @@ def secrets(servers: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kafka(servers: Path, secrets: Path) -> ComposeKafka:
+def kafka(servers: Path) -> ComposeKafka:
     with needed():
-        server = ComposeKafka(servers / "making-users" / "kafka", secrets=secrets)
+        server = ComposeKafka(servers / "making-users" / "kafka")
         server.start()
     return server
 
@@ -96,7 +99,7 @@ def environment(
         "FACESTREAM_KAFKA_REPLICATION_FACTOR": "1",
         "FACESTREAM_MINIO_ENDPOINT": minio.endpoint,
         "FACESTREAM_ADMIN_USERS_DIR": str(secrets / "users"),
-        "FACESTREAM_ADMIN_KAFKA_SASL_MECHANISM": "PLAIN",
+        "FACESTREAM_ADMIN_KAFKA_BOOTSTRAP_SERVERS": kafka.itself,
         "FACESTREAM_ADMIN_MONGO_URI": uri,
         "FACESTREAM_ADMIN_MONGO_REPLICA_SET": "rs0",
     }.items():
@@ -200,15 +203,42 @@ def test_a_consumer_reads_the_events_outside_and_not_the_vectors(environment: Pa
     consumer.close()
 
 
-def test_the_administrator_does_not_log_in_from_outside(kafka: ComposeKafka) -> None:
-    settings = {**kafka.client_settings, "bootstrap.servers": kafka.external, "log_level": 0}
-    heard: list[str] = []
-    consumer = Consumer({**settings, "group.id": "any", "error_cb": lambda error: heard.append(error.name())})
-    with pytest.raises(KafkaException):
-        consumer.list_topics(timeout=3)
-    consumer.poll(0)
-    consumer.close()
-    assert "_AUTHENTICATION" in heard
+def test_an_administrator_that_logs_in_makes_users_too(
+    environment: Path, kafka: ComposeKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Kafka has no listener without a login: here a user is made a super user's equal for a while."""
+    init()
+    login = of_kafka(kafka, environment, "cli")
+    assert login.username
+    assert login.password
+    monkeypatch.delenv("FACESTREAM_ADMIN_KAFKA_BOOTSTRAP_SERVERS")
+    monkeypatch.setenv("FACESTREAM_ADMIN_KAFKA_USERNAME", login.username)
+    monkeypatch.setenv("FACESTREAM_ADMIN_KAFKA_PASSWORD", login.password.get_secret_value())
+    with pytest.raises(Fatal, match=r"does not allow this user.*CLUSTER_AUTHORIZATION_FAILED"):
+        init()
+    admin = kafka.admin()
+    everything = [
+        AclBinding(kind, name, ResourcePatternType.LITERAL, "User:facestream-cli", "*", operation, _ALLOW)
+        for kind, name, operation in (
+            (ResourceType.BROKER, "kafka-cluster", AclOperation.ALL),
+            (ResourceType.TOPIC, "*", AclOperation.ALL),
+        )
+    ]
+    for done in admin.create_acls(everything).values():
+        done.result(30)
+    try:
+        lines = init()
+        assert "Kafka, user facestream-cli: left as it is: it has 2 rights more than it needs" in lines
+        assert lines[-1] == "nothing to change"
+    finally:
+        filters = [
+            AclBindingFilter(
+                kind, name, ResourcePatternType.LITERAL, "User:facestream-cli", "*", AclOperation.ALL, _ALLOW
+            )
+            for kind, name in ((ResourceType.BROKER, "kafka-cluster"), (ResourceType.TOPIC, "*"))
+        ]
+        for gone in admin.delete_acls(filters).values():
+            gone.result(30)
 
 
 def test_a_password_that_changed_in_its_file_is_changed_in_the_servers(

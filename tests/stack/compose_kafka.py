@@ -13,7 +13,7 @@ from tests.stack.kafka import KafkaServer
 from tests.stack.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
-_NOT_OF_THE_SERVER = {"KAFKA_HEAP_OPTS", "KAFKA_OPTS"}
+_NOT_OF_THE_SERVER = {"KAFKA_HEAP_OPTS"}
 
 
 def compose_settings() -> dict[str, str]:
@@ -51,9 +51,8 @@ class _NoOwners:
 
 @dataclass
 class ComposeKafka(KafkaServer):
-    """Compose's Kafka. `secrets` is the folder of `make_secrets`, `port` that of the listener INTERNAL."""
+    """Compose's Kafka. `port` is that of the listener INTERNAL, `internal_port` the one for itself, without login."""
 
-    secrets: Path = field(default_factory=Path)
     external_port: int = field(default_factory=free_port)
 
     @property
@@ -61,26 +60,17 @@ class ComposeKafka(KafkaServer):
         return f"127.0.0.1:{self.external_port}"
 
     @property
+    def itself(self) -> str:
+        return f"127.0.0.1:{self.internal_port}"
+
+    @property
     def client_settings(self) -> dict[str, str]:
-        """Those of the administrator."""
-        folder = self.secrets / "admin"
-        user, password = ((folder / f"FACESTREAM_ADMIN_KAFKA_{name}").read_text() for name in ("USERNAME", "PASSWORD"))
-        return {
-            "bootstrap.servers": self.bootstrap_servers,
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": "PLAIN",
-            "sasl.username": user,
-            "sasl.password": password,
-        }
+        """Those of whoever is in its container."""
+        return {"bootstrap.servers": self.itself}
 
     def reached(self) -> KafkaSettings:
         """Return how the services reach it, without a login."""
         return KafkaSettings(bootstrap_servers=self.bootstrap_servers, security="SASL_PLAINTEXT", replication_factor=1)
-
-    def command(self) -> list[str]:
-        login = f"-Djava.security.auth.login.config={self.secrets / 'kafka' / 'jaas.conf'}"
-        program, *rest = super().command()
-        return [program, login, *rest]
 
     def settings(self) -> dict[str, object]:
         """Return compose's settings, with ports of this machine, and what else every Kafka of the tests has."""

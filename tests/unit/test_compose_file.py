@@ -53,6 +53,8 @@ MISTAKES: list[tuple[Rule, str, str, Any]] = [
     (rules.keeps_decoders_apart, "services.mongo.networks", "", ["stream", "state"]),
     (rules.keeps_decoders_apart, "services.prometheus.networks", "", ["stream", "state", "monitoring"]),
     (rules.keeps_decoders_apart, "services.minio.networks", "", ["stream"]),
+    (rules.keeps_decoders_apart, "services.init.network_mode", "", "bridge"),
+    (rules.asks_for_a_login, "services.kafka.environment.KAFKA_SUPER_USERS", "", "User:ANONYMOUS;User:facestream-cli"),
     (rules.keeps_decoders_apart, "services.secrets.network_mode", "", "bridge"),
     (
         rules.asks_for_a_login,
@@ -69,7 +71,7 @@ MISTAKES: list[tuple[Rule, str, str, Any]] = [
     (rules.asks_for_a_login, "services.kafka.environment", "KAFKA_AUTHORIZER_CLASS_NAME", None),
     (
         rules.asks_for_a_login,
-        "services.kafka.environment.KAFKA_LISTENER_NAME_EXTERNAL_SASL_ENABLED_MECHANISMS",
+        "services.kafka.environment.KAFKA_SASL_ENABLED_MECHANISMS",
         "",
         "SCRAM-SHA-512,PLAIN",
     ),
