@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 _PREFIX = "FACESTREAM_"
 MODULES = {
+    "ADMIN": "shared.admin_settings",
     "ASSIGNER": "shared.matching",
     "BUCKET": "shared.settings",
     "DETECTOR": "services.detector.settings",

@@ -5,6 +5,7 @@ Imports are inside, as in `photo_commands.py`. Where the servers are is said by 
 
 import time
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -26,20 +27,27 @@ def init(
 ) -> None:
     """Make what the stream needs, or bring it up to date: topics, buckets, the bucket's notification, indexes.
 
-    Prints a line for each change. Nothing is ever taken away, no partition and no time that records are kept; where
-    something is more than wanted, a line says that it is left.
+    With the login of a server's administrator (FACESTREAM_ADMIN_*), users too: one for each service, with its rights
+    alone; a password that was changed in its file is changed in the server. Prints a line for each change. Nothing is
+    ever taken away, no partition and no time that records are kept; where something is more than wanted, a line says
+    that it is left.
     """
+    from cli.jobs.making_users import make_users, servers  # noqa: PLC0415  see above
     from cli.jobs.setting_up import set_up  # noqa: PLC0415  see above
-    from shared.adapters.kafka import KafkaSettings  # noqa: PLC0415  see above
     from shared.adapters.kafka_admin import KafkaAdmin  # noqa: PLC0415  see above
-    from shared.adapters.minio import MinioSettings, MinioStore  # noqa: PLC0415  see above
-    from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415  see above
+    from shared.adapters.minio import MinioStore  # noqa: PLC0415  see above
+    from shared.adapters.mongo import MongoRepository  # noqa: PLC0415  see above
+    from shared.admin_settings import AdminSettings  # noqa: PLC0415  see above
     from shared.settings import BucketSettings  # noqa: PLC0415  see above
 
-    kafka, store, buckets = KafkaAdmin(KafkaSettings()), MinioStore(MinioSettings()), BucketSettings()
+    admin, buckets = AdminSettings(), BucketSettings()
+    reached = servers(admin)
+    admin.folder()  # is looked for before anything is changed
+    kafka, store = KafkaAdmin(reached.kafka), MinioStore(reached.minio)
     changes = 0
-    with MongoRepository(MongoSettings()) as repository:
-        for line, is_change in set_up(kafka, store, repository, buckets, partitions):
+    with MongoRepository(reached.mongo) as repository:
+        users = make_users(admin, reached, buckets)
+        for line, is_change in chain(users, set_up(kafka, store, repository, buckets, partitions)):
             say(line)
             changes += is_change
     if not changes:

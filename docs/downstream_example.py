@@ -1,7 +1,12 @@
 # ruff: noqa: INP001, S608  a script beside the documents, no package; the names of tables are constants
 """A program that keeps who is on which photograph, from the topic `faces.assigned`: plain confluent-kafka and SQLite.
 
-    python docs/downstream_example.py localhost:9092 people.db
+    python docs/downstream_example.py localhost:9092 people.db [login.json]
+
+Where Kafka asks for a login, as that of the compose file does, name a file with the rest of the client's settings:
+
+    {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "facestream-reader",
+     "sasl.password": "..."}
 
 The table is right after every commit, however often the program dies and whatever it reads twice:
 - a row for each face, since a record says where that face belongs *now*, and replaces what was said before;
@@ -19,6 +24,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -114,15 +120,21 @@ def topic_of(admin: AdminClient) -> tuple[str, list[int]]:
     return str(found.topic_id), [partition.id for partition in found.partitions]
 
 
-def follow(servers: str, path: str) -> None:
-    """Keep the table until Ctrl-C, or until the topic is another one."""
-    admin, table = AdminClient({"bootstrap.servers": servers}), opened(path)
+def follow(servers: str, path: str, login: str | None = None) -> None:
+    """Keep the table until Ctrl-C, or until the topic is another one; `login` is a file."""
+    client = {"bootstrap.servers": servers} | (json.loads(Path(login).read_text()) if login else {})
+    admin, table = AdminClient(client), opened(path)
     topic_id, parts = topic_of(admin)
     into = "" if is_current(table, topic_id, parts) else "new_"
     begin_anew(table)
-    settings = {"bootstrap.servers": servers, "group.id": "downstream.people", "enable.auto.commit": False}
-    reading = {"isolation.level": "read_committed", "auto.offset.reset": "error", "enable.partition.eof": True}
-    consumer = Consumer({**settings, **reading})
+    reading = {
+        "group.id": "downstream.people",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
+        "enable.partition.eof": True,
+    }
+    consumer = Consumer({**client, **reading})
     places = dict(table.execute(f"SELECT part, next FROM {into}places").fetchall())
     consumer.assign([TopicPartition(TOPIC, part, places.get(part, OFFSET_BEGINNING)) for part in parts])
     looked = 0.0

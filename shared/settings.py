@@ -19,7 +19,7 @@ from shared.errors import InvalidInput
 _PREFIX = "FACESTREAM_"
 
 SECTIONS = (
-    *("ASSIGNER", "BUCKET", "DETECTOR", "EMBEDDER", "KAFKA", "MINIO", "MODELS", "MONGO", "PHOTOS", "QUALITY"),
+    *("ADMIN", "ASSIGNER", "BUCKET", "DETECTOR", "EMBEDDER", "KAFKA", "MINIO", "MODELS", "MONGO", "PHOTOS", "QUALITY"),
     *("RECLUSTERER", "RECONCILER", "SECRETS", "SERVICE", "STANDALONE", "TRACING", "WORKER"),
 )
 """The first words of all variables; `TEST` is for the tests."""

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -18,9 +19,13 @@ _SHIPPED = ROOT / "deploy" / "prometheus"
 
 @dataclass
 class PrometheusServer(Server):
-    """Prometheus; `targets`: the addresses of each job. Looks and thinks once a second."""
+    """Prometheus; `targets`: the addresses of each job. Looks and thinks once a second.
+
+    `token` is that of the jobs that show one.
+    """
 
     targets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    token: str = field(default="", repr=False)
 
     def command(self) -> list[str]:
         program = shutil.which("prometheus")
@@ -38,12 +43,19 @@ class PrometheusServer(Server):
         jobs = []
         for job in shipped["scrape_configs"]:
             asked = {key: value for key, value in job.items() if not key.endswith("_configs")}
+            if "authorization" in asked:
+                asked["authorization"] = {"credentials_file": str(self._token_file())}
             jobs.append({**asked, "static_configs": [{"targets": list(self.targets[job["job_name"]])}]})
         return {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(_SHIPPED / pattern) for pattern in shipped["rule_files"]],
             "scrape_configs": jobs,
         }
+
+    def _token_file(self) -> Path:
+        file = self.folder / "token"
+        file.write_text(self.token)
+        return file
 
     def healthy(self) -> bool:
         try:

@@ -96,13 +96,6 @@ class MinioStore:
     """
 
     def __init__(self, settings: MinioSettings) -> None:
-        # The client's own pool waits 5 minutes and tries 5 times.
-        pool = urllib3.PoolManager(
-            maxsize=settings.connections,
-            timeout=urllib3.Timeout(connect=min(settings.timeout, 5), read=settings.timeout),
-            retries=urllib3.Retry(connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.1),
-            ca_certs=str(settings.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()),
-        )
         try:
             self._client = Minio(
                 settings.endpoint,
@@ -110,7 +103,7 @@ class MinioStore:
                 secret_key=settings.secret_key.get_secret_value(),
                 secure=settings.secure,
                 region=settings.region,
-                http_client=pool,
+                http_client=pool_of(settings),
             )
         except ValueError as error:
             msg = f"FACESTREAM_MINIO_ENDPOINT: expected host:port, found {settings.endpoint}: {error}"
@@ -281,6 +274,16 @@ def _body(response: BaseHTTPResponse, size: int | None, limit: int) -> bytes:
     if len(data) > limit:
         raise ObjectTooLarge(None, limit)
     return data
+
+
+def pool_of(settings: MinioSettings) -> urllib3.PoolManager:
+    """Return the connections of a client; its own would wait for 5 minutes and try 5 times."""
+    return urllib3.PoolManager(
+        maxsize=settings.connections,
+        timeout=urllib3.Timeout(connect=min(settings.timeout, 5), read=settings.timeout),
+        retries=urllib3.Retry(connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.1),
+        ca_certs=str(settings.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()),
+    )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """How to reach MongoDB: address, password, TLS, and how long to wait."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,12 +28,14 @@ class MongoSettings(Settings):
         float, Field(gt=0, le=300, description="seconds that one request may take, retries included")
     ] = 30
 
-    def client(self) -> MongoClient[Document]:
+    def client(self, login: Mapping[str, str] | None = None) -> MongoClient[Document]:
         """Return a client that writes to a majority of the servers and reads what a majority has; connects later.
 
-        Raises `InvalidInput` where the settings cannot be used.
+        `login` has `username`, `password` and `authSource` of another user than the URI's. Raises `InvalidInput` where
+        the settings cannot be used.
         """
-        tls: dict[str, Any] = {"tls": True, "tlsCAFile": str(self.ca_file)} if self.ca_file else {}
+        more: dict[str, Any] = {"tls": True, "tlsCAFile": str(self.ca_file)} if self.ca_file else {}
+        more |= login or {}
         # The driver's defaults are the longest waits: 30 s to find a server, and no limit on an answer.
         try:
             return MongoClient(
@@ -44,7 +47,7 @@ class MongoSettings(Settings):
                 readConcernLevel="majority",
                 retryReads=True,
                 retryWrites=True,
-                **tls,
+                **more,
             )
         except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
             msg = (

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from shared.events import FaceAssigned, ImageProcessed
 from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, FACES_DETECTED, FACES_SCREENED, IMAGES_PROCESSED
@@ -22,45 +23,76 @@ from tests.samples import SAMPLES
 
 _PATIENCE = 300.0  # seconds
 _SAID = (FACES_DETECTED.name, FACES_SCREENED.name, FACES_ASSIGNED.name, IMAGES_PROCESSED.name)
+_KAFKA = "localhost:9092"
+_DECODERS = ("detector", "quality", "embedder")
+_LOGINS = ("KAFKA_PASSWORD", "KAFKA_USERNAME", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
+_NOBODY = {"sasl.username": "nobody", "sasl.password": "nothing"}
+_REACHED = """
+import socket
+def reached(place):
+    try:
+        socket.create_connection(place, 3).close()
+    except ConnectionRefusedError:  # there is a way, and nobody listens
+        return True
+    except OSError:
+        return False
+    return True
+print([reached(place) for place in {places}])
+"""
+_FILES = """
+import pathlib
+root = pathlib.Path("/secrets")
+print(*sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()), sep="\\n")
+"""
 _SERVICES = ("detector", "quality", "embedder", "assigner", "reclusterer")
 
 
-def records(topic: str) -> list[Message]:
-    """Return all committed records of a topic, read from outside of the containers."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": "localhost:9092",
-            "group.id": uuid4().hex,
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a program on this machine sees of Kafka, with the login of a user."""
+
+    user: str
+    password: str = field(repr=False)
+
+    def consumer(self) -> Consumer:
+        login = {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": f"facestream-{self.user}",
+            "sasl.password": self.password,
+            "group.id": "downstream.test" if self.user == "reader" else "facestream.reader",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
         }
-    )
-    try:
-        partitions = consumer.list_topics(topic, 20).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-        found: list[Message] = []
-        ended = 0
-        while ended < len(partitions):
-            for message in consumer.consume(500, 1):
-                if message.error():
-                    ended += 1
-                else:
-                    found.append(message)
-        return found
-    finally:
-        consumer.close()
+        return Consumer({"bootstrap.servers": _KAFKA, **login})
 
+    def records(self, topic: str) -> list[Message]:
+        """Return all committed records of a topic."""
+        consumer = self.consumer()
+        try:
+            partitions = consumer.list_topics(topic, 20).topics[topic].partitions
+            consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+            found: list[Message] = []
+            ended = 0
+            while ended < len(partitions):
+                for message in consumer.consume(500, 1):
+                    if message.error():
+                        ended += 1
+                    else:
+                        found.append(message)
+            return found
+        finally:
+            consumer.close()
 
-def committed(topic: str) -> dict[str, bytes | None]:
-    """Return the last committed value of each key."""
-    return {(message.key() or b"").decode(): message.value() for message in records(topic)}
+    def committed(self, topic: str) -> dict[str, bytes | None]:
+        """Return the last committed value of each key."""
+        return {(message.key() or b"").decode(): message.value() for message in self.records(topic)}
 
-
-def events(topic: str) -> list[str]:
-    """Return the identifier of every committed event."""
-    headers = [dict(message.headers() or ()) for message in records(topic)]
-    return [str(of_record["ce_id"]) for of_record in headers]
+    def events(self, topic: str) -> list[str]:
+        """Return the identifier of every committed event."""
+        headers = [dict(message.headers() or ()) for message in self.records(topic)]
+        return [str(of_record["ce_id"]) for of_record in headers]
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -80,6 +112,7 @@ class Drill:
         self.folder = folder
         self.photographs = photographs
         self.dropped = 0
+        self.kafka = Outside("cli", compose.password("cli"))
 
     def drop(self, count: int, name: str) -> str:
         """Put photographs into the bucket and wait until each has its outcome."""
@@ -93,12 +126,16 @@ class Drill:
         return self.outcomes()
 
     def outcomes(self) -> str:
-        until(lambda: len(committed(IMAGES_PROCESSED.name)) >= self.dropped, f"{self.dropped} photographs with outcome")
+        until(
+            lambda: len(self.kafka.committed(IMAGES_PROCESSED.name)) >= self.dropped,
+            f"{self.dropped} photographs with outcome",
+        )
         processed = [
-            ImageProcessed.model_validate_json(value or b"") for value in committed("images.processed").values()
+            ImageProcessed.model_validate_json(value or b"")
+            for value in self.kafka.committed("images.processed").values()
         ]
         assert len(processed) == self.dropped
-        faces = committed(FACES_ASSIGNED.name)
+        faces = self.kafka.committed(FACES_ASSIGNED.name)
         accepted = sum(event.assigned + event.unknown for event in processed)
         assert len(faces) == accepted, f"expected an event for each of {accepted} faces, found {len(faces)}"
         return f"{self.dropped} photographs with one outcome each, {len(faces)} faces with one event each"
@@ -124,7 +161,7 @@ class Drill:
             for count in (3, 1):
                 self.compose("up", "--detach", "--no-recreate", "--scale", f"detector={count}")
             outcome = dropping.result()
-        said = {name: events(name) for name in _SAID}
+        said = {name: self.kafka.events(name) for name in _SAID}
         for name, of_topic in said.items():
             assert len(of_topic) == len(set(of_topic)), f"{name}: an event was said twice"
         return f"{outcome}; {sum(map(len, said.values()))} events in four topics, none twice"
@@ -133,18 +170,22 @@ class Drill:
         self.compose.in_cli(
             ["-m", "services.reclusterer", "--once"], None, "python", FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE="5"
         )
-        faces = [FaceAssigned.model_validate_json(value) for value in committed(FACES_ASSIGNED.name).values() if value]
+        faces = [
+            FaceAssigned.model_validate_json(value)
+            for value in self.kafka.committed(FACES_ASSIGNED.name).values()
+            if value
+        ]
         people = {face.cluster_id for face in faces if face.cluster_id}
-        changed = committed(CLUSTERS_CHANGED.name)
+        changed = self.kafka.committed(CLUSTERS_CHANGED.name)
         assert people, "expected people"
         assert people <= set(changed)
         return f"{len(people)} people, {len(changed)} in clusters.changed"
 
     def restarted(self) -> str:
-        before = {name: committed(name) for name in (IMAGES_PROCESSED.name, FACES_ASSIGNED.name)}
+        before = {name: self.kafka.committed(name) for name in (IMAGES_PROCESSED.name, FACES_ASSIGNED.name)}
         self.compose("down")
         self.compose("up", "--detach", "--wait")
-        after = {name: committed(name) for name in before}
+        after = {name: self.kafka.committed(name) for name in before}
         assert after == before
         return "containers removed and made again: nothing said again, nothing lost"
 
@@ -168,6 +209,49 @@ def users_of(compose: Compose) -> str:
     return "five services healthy, as user 10001, on a read-only root"
 
 
+def apart(compose: Compose) -> str:
+    """Try from where files are decoded what must not be possible, and what must be."""
+    mongo, minio = compose.containers("mongo") + compose.containers("minio")
+    forbidden = [("mongo", 27017), *((address, 27017) for address in compose.addresses(mongo))]
+    assert not compose.is_inside(minio), "expected a network of MinIO whose ports are published"
+    for service in _DECODERS:
+        (container,) = compose.containers(service)
+        assert compose.is_inside(container), f"{service}: has a way out"
+        seen = compose.inside(container, _REACHED.format(places=[("kafka", 19092), ("minio", 9000), *forbidden]))
+        assert seen == "[True, True" + ", False" * len(forbidden) + "]", f"{service}: {seen} of {forbidden}"
+        files = compose.inside(container, _FILES).split()
+        assert files == [f"facestream/FACESTREAM_{name}" for name in _LOGINS], f"{service}: {files}"
+    (assigner,) = compose.containers("assigner")
+    assert compose.inside(assigner, _REACHED.format(places=[("mongo", 27017)])) == "[True]"
+    return "no way from a decoder to MongoDB or out, and no secret but its own"
+
+
+def closed() -> str:
+    """Try Kafka's published port without a login, and with one that is none."""
+    for login in ({}, {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512", **_NOBODY}):
+        consumer = Consumer({"bootstrap.servers": _KAFKA, "group.id": "any", "log_level": 0, **login})
+        try:
+            consumer.list_topics(timeout=5)
+        except KafkaException:
+            continue
+        finally:
+            consumer.close()
+        msg = "Kafka's published port answers who has not logged in"
+        raise AssertionError(msg)
+    return "Kafka is closed to who does not log in"
+
+
+def readable(compose: Compose) -> str:
+    """Read as a consumer of the events may, and no more than that."""
+    consumer = Outside("reader", compose.password("reader")).consumer()
+    try:
+        topics = consumer.list_topics(timeout=20).topics
+    finally:
+        consumer.close()
+    assert set(topics) == {FACES_ASSIGNED.name, IMAGES_PROCESSED.name, CLUSTERS_CHANGED.name}, sorted(topics)
+    return "a reader sees the three topics of events"
+
+
 def main() -> None:
     if lacking := missing():
         sys.exit(lacking)
@@ -177,7 +261,6 @@ def main() -> None:
     # Below the checkout: an engine in a virtual machine sees that, and not every folder for scratch.
     (ROOT / ".cache").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as scratch:
-        drill = Drill(compose, Path(scratch), photographs)
         try:
             with step("build") as see:
                 compose("build", "detector")
@@ -185,6 +268,11 @@ def main() -> None:
             with step("up --detach --wait") as see:
                 compose("up", "--detach", "--wait")
                 see(users_of(compose))
+            with step("who may what") as see:
+                see(apart(compose))
+                see(closed())
+                see(readable(compose))
+            drill = Drill(compose, Path(scratch), photographs)
             with step("40 photographs") as see:
                 see(drill.drop(40, "first"))
             with step("kill -9 of the quality service") as see:

@@ -43,6 +43,25 @@ class Compose:
         settings = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
         return self("run", "--rm", "--no-deps", "--entrypoint", entrypoint, *settings, *mount, "cli", *arguments)
 
+    def inside(self, container: str, program: str) -> str:
+        """Run a Python program in a container that runs, as its user."""
+        return ran(["docker", "exec", container, "python", "-c", program]).strip()
+
+    def addresses(self, container: str) -> list[str]:
+        """Return its addresses, one for each of its networks."""
+        return self.state(container, "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}").split()
+
+    def is_inside(self, container: str) -> bool:
+        """Say whether the engine lets nothing out of any network of this container."""
+        networks = self.state(container, "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}").split()
+        inside = [ran(["docker", "network", "inspect", "--format", "{{.Internal}}", name]).strip() for name in networks]
+        return bool(networks) and set(inside) == {"true"}
+
+    def password(self, user: str) -> str:
+        """Return the password that a user has in Kafka, as the documentation tells a person to ask for it."""
+        file = f"/secrets/users/{user}/FACESTREAM_KAFKA_PASSWORD"
+        return self("run", "--rm", "--no-deps", "secrets", "cat", file).strip()
+
     def kill_process(self, container: str) -> None:
         """Kill what a container runs as the machine does when memory is short; the engine would count it as stopped."""
         os.kill(int(self.state(container, "{{.State.Pid}}")), 9)

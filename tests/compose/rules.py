@@ -8,6 +8,7 @@ from typing import Any
 
 import shared
 from shared.errors import InvalidInput
+from shared.rights import RIGHTS
 from shared.settings import check_environment
 from shared.topics import IMAGES_UPLOADED
 
@@ -15,12 +16,26 @@ File = Mapping[str, Any]
 SERVICES = ("detector", "quality", "embedder", "embedder-gpu", "assigner", "reclusterer", "reconciler")
 ONCE = ("secrets", "init", "cli")
 OURS = (*SERVICES, *ONCE)
+USERS = tuple(sorted(RIGHTS.keys() - {"init", "keda"}))  # `init` is the administrator here
+_NETWORKS = {
+    "kafka": {"stream", "state", "published"},
+    "minio": {"stream", "published"},
+    "mongo": {"state"},
+    "prometheus": {"stream", "monitoring"},
+    "grafana": {"monitoring"},
+}
 PROFILES = {"embedder-gpu": "gpu", "cli": "cli", "prometheus": "monitoring", "grafana": "monitoring"}
 PUBLISHED = {"kafka": {9092}, "minio": {9000, 9001}, "prometheus": {9090}, "grafana": {3000}}
 # What docker_compose's own services need and no default can be right for; the rest is in files that `secrets` makes.
 _NEEDED = {"FACESTREAM_SECRETS_DIR", "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS", "FACESTREAM_MINIO_ENDPOINT"}
 _GRACE = 30  # seconds
 _SECONDS = {"s": 1, "m": 60}
+ON_A_COMMAND_LINE = re.compile(
+    r"\$\$?\([^)]*(secret|password)[^)]*\)|--password\b|(?<!\S)-p(?=[ \"'])"
+    r"|--user(name)? \S*:|--add-scram|://[^ /@:]+:[^ @]+@",
+    re.IGNORECASE,
+)
+"""A password, or what a shell would put in the place of one; a file's name alone is none."""
 _CONFIDENTIAL = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|MONGO_URI")
 
 
@@ -57,16 +72,84 @@ def has_no_secret_in_sight(file: File) -> Iterator[str]:
 
 
 def mounts_only_its_own_secrets(file: File) -> Iterator[str]:
-    """Nobody but who makes them sees the passwords of another; nobody but who makes them can write."""
-    owners = {"facestream-secrets": set(OURS), **{f"{name}-secrets": {name} for name in ("minio", "mongo", "grafana")}}
+    """Each has one folder of its own; nobody but who makes passwords sees those of another, or can write."""
     for name, service in file["services"].items():
-        for volume in service.get("volumes", ()):
-            source = str(volume).split(":")[0]
-            if source in owners and name != "secrets":
-                if name not in owners[source]:
-                    yield f"{name}: {source} is not its own"
-                if not str(volume).endswith(":ro"):
-                    yield f"{name}: {source} can be written"
+        if name == "secrets":
+            continue
+        mounted = [str(volume) for volume in service.get("volumes", ()) if "/secrets/" in str(volume)]
+        yield from (f"{name}: {volume} can be written" for volume in mounted if not volume.endswith(":ro"))
+        sources = {volume.partition(":")[0]: volume.split(":")[1] for volume in mounted}
+        wanted = _secrets_of(name)
+        yield from (f"{name}: {source} is not its own" for source in sources.keys() - wanted.keys())
+        for source, folder in wanted.items():
+            if sources.get(source) != folder:
+                yield f"{name}: expected {source} at {folder}"
+
+
+def _secrets_of(name: str) -> dict[str, str]:
+    """Return the volumes of passwords that a container needs, with the folder of each."""
+    if name == "init":
+        users = {f"user-{user}": f"/secrets/users/{user}" for user in (*USERS, "prometheus")}
+        return {"admin-secrets": "/secrets/facestream", **users}
+    if name in OURS:
+        return {f"user-{name.removesuffix('-gpu')}": "/secrets/facestream"}
+    return {} if name == "kafka" else {f"{name}-secrets": f"/secrets/{name}"}
+
+
+def keeps_decoders_apart(file: File) -> Iterator[str]:
+    """What decodes strangers' files reaches Kafka and MinIO, and neither MongoDB nor the internet."""
+    networks: Mapping[str, Mapping[str, Any] | None] = file["networks"]
+    internal = {name for name, network in networks.items() if (network or {}).get("internal") is True}
+    if not {"stream", "state"} <= internal:
+        yield "stream, state: expected internal: true"
+    for name, service in file["services"].items():
+        has = set(service.get("networks", ()))
+        if name == "secrets":
+            if service.get("network_mode") != "none":
+                yield f"{name}: needs no network"
+            continue
+        if name == "init" and (has or service.get("network_mode") != "service:kafka"):
+            yield f"{name}: expected to be where Kafka's own listener is, and nowhere else"
+        wanted = _NETWORKS.get(name) or {"stream", *_with_mongo(name)}
+        if name != "init" and has != wanted:
+            yield f"{name}: expected the networks {sorted(wanted)}, found {sorted(has)}"
+        if service.get("ports") and has <= internal:
+            yield f"{name}: the engine publishes no port of an internal network"
+
+
+def _with_mongo(name: str) -> set[str]:
+    return {"state"} if RIGHTS[name.removesuffix("-gpu")].mongo != "none" else set()
+
+
+def asks_for_a_login(file: File) -> Iterator[str]:
+    """Kafka on all addresses but its own loopback, and MinIO for its metrics as well."""
+    kafka = {name: str(value) for name, value in file["services"]["kafka"]["environment"].items()}
+    protocols = dict(entry.split(":") for entry in kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    for listener in kafka["KAFKA_LISTENERS"].split(","):
+        name, _, address = listener.partition("://")
+        if not address.startswith("localhost:") and not protocols.get(name, "").startswith("SASL"):
+            yield f"kafka: {listener} asks for no login"
+    if "KAFKA_AUTHORIZER_CLASS_NAME" not in kafka:
+        yield "kafka: whoever has logged in may do everything"
+    if kafka.get("KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND", "false") != "false":
+        yield "kafka: what is not forbidden is allowed"
+    if kafka.get("KAFKA_SASL_ENABLED_MECHANISMS") != "SCRAM-SHA-512":
+        yield "kafka: a mechanism that sends the password itself, over plain text"
+    if kafka.get("KAFKA_SUPER_USERS") != "User:ANONYMOUS":
+        yield "kafka: expected nobody to be a super user but who speaks from its own loopback"
+    if file["services"]["minio"]["environment"].get("MINIO_PROMETHEUS_AUTH_TYPE", "jwt") != "jwt":
+        yield "minio: tells everybody the names and sizes of buckets"
+
+
+def has_no_password_on_a_command_line(file: File) -> Iterator[str]:
+    """Arguments of a process are seen by every account of the machine."""
+    for name, service in file["services"].items():
+        words = (service.get("command"), service.get("entrypoint"), service.get("healthcheck", {}).get("test"))
+        yield from (f"{name}: {found[0]}" for said in words if (found := ON_A_COMMAND_LINE.search(_joined(said))))
+
+
+def _joined(words: object) -> str:
+    return " ".join(map(str, words)) if isinstance(words, list) else str(words or "")
 
 
 def bounds_memory_and_logs(file: File) -> Iterator[str]:
@@ -202,6 +285,9 @@ RULES = (
     publishes_on_loopback_alone,
     has_no_secret_in_sight,
     mounts_only_its_own_secrets,
+    keeps_decoders_apart,
+    asks_for_a_login,
+    has_no_password_on_a_command_line,
     bounds_memory_and_logs,
     comes_back,
     takes_no_rights,

@@ -3,20 +3,30 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from kubernetes_validate import ValidationError, utils, validate  # type: ignore[import-untyped]  # it has no types
 
 from shared import rights
 from shared.topics import TOPICS
 from tests.deploy.kustomize import Document
-from tests.deploy.workloads import USES, of_kind, our_workloads, settings, title, workloads
+from tests.deploy.workloads import ALSO_USED, USES, of_kind, our_workloads, settings, title, workloads
 
 utils.schema_contents = cache(utils.schema_contents)  # it reads megabytes anew for each document: 80 ms
 
 OLDEST, NEWEST = "1.31", "1.37"
 """Of Kubernetes; the oldest has all that the manifests use."""
 READ_BY = {service: topic.name for service, topic in rights.READ_BY.items()}
+_ADDRESSES = {
+    "kafka": "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS",
+    "minio": "FACESTREAM_MINIO_ENDPOINT",
+    "tokens": "FACESTREAM_KAFKA_OAUTH_TOKEN_URL",
+    "tracing": "FACESTREAM_TRACING_ENDPOINT",
+}
+_PORTS = {"https": 443, "http": 80}
+_WIDEST = 8  # bits of a network's number
 BUILT_IN = {"v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1", "autoscaling/v2"}
 
 
@@ -64,6 +74,7 @@ def speaks_to_whom_it_must(documents: Sequence[Document]) -> Iterator[str]:
         yield from _openness(name, policy)
     ports = {name: {str(port) for port in _ports(policy)} for name, policy in policies.items()}
     yield from _blocked(documents, ports)
+    yield from _lost(documents, policies)
     if "53" not in ports.get("allow-names", ()):
         yield "expected NetworkPolicy/allow-names, for DNS"
 
@@ -76,19 +87,44 @@ def _blocked(documents: Sequence[Document], ports: Mapping[str, set[str]]) -> It
                 yield f"{workload}: {label}, and no policy lets it"
     for workload in our_workloads(documents):
         given = settings(workload, documents)
-        for server, setting in (("kafka", "KAFKA_BOOTSTRAP_SERVERS"), ("minio", "MINIO_ENDPOINT")):
-            port = given.get(f"FACESTREAM_{setting}", "").rpartition(":")[2]
-            if server in USES[workload.name] and port not in ports.get(f"allow-to-{server}", ()):
+        for server, setting in _ADDRESSES.items():
+            address = urlsplit(given[setting] if "://" in given.get(setting, "") else f"//{given.get(setting, '')}")
+            port = str(address.port or _PORTS.get(address.scheme) or "")
+            is_used = server in USES[workload.name] or (server in ALSO_USED and setting in given)
+            if is_used and port not in ports.get(f"allow-to-{server}", ()):
                 yield f"{workload}: {setting} has port {port}, which no policy lets through"
+
+
+def _lost(documents: Sequence[Document], policies: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Servers that stand in the namespace are known by their labels."""
+    pods = {workload.name: workload.labels for workload in workloads(documents, "StatefulSet")}
+    brokers = [document["metadata"]["name"] for document in of_kind(documents, "Kafka")]
+    pods |= {f"kafka of {name}": {"strimzi.io/cluster": name} for name in brokers}
+    for name, labels in pods.items():
+        policy = f"allow-to-{name.split()[0]}"
+        peers = [
+            peer.get("podSelector", {}).get("matchLabels", {"no": "selector"}).items()
+            for rule in policies.get(policy, {}).get("egress", [])
+            for peer in rule.get("to", [])
+        ]
+        if not any(peer <= labels.items() for peer in peers):
+            yield f"NetworkPolicy/{policy}: expected the pods {dict(labels)} among those that it lets to"
 
 
 def _openness(name: str, policy: Mapping[str, Any]) -> Iterator[str]:
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for rule in policy.get(direction, []):
-            if direction == "ingress" and not rule.get(peers):
-                yield f"NetworkPolicy/{name}: expected {direction} from somebody, not from all"
+            # Strimzi's operators ask Kubernetes, whose address nobody knows here; they decode nothing of strangers.
+            if not rule.get(peers) and not (direction == "egress" and name == "allow-strimzi"):
+                yield f"NetworkPolicy/{name}: expected {direction} of somebody, not of all"
             if not rule.get("ports") and not rule.get(peers):
                 yield f"NetworkPolicy/{name}: expected {direction} of ports, not of all"
+            for peer in rule.get(peers, []):
+                block = peer.get("ipBlock", {}).get("cidr")
+                if block and ip_network(block).prefixlen < _WIDEST:
+                    yield f"NetworkPolicy/{name}: {block} is far more than servers"
+                if peer.get("namespaceSelector") == {} or peer == {"podSelector": {}}:
+                    yield f"NetworkPolicy/{name}: expected {direction} of somebody, not of all pods"
 
 
 def _ports(policy: Mapping[str, Any]) -> Iterator[Any]:

@@ -37,7 +37,7 @@ VARIANTS: Mapping[str, Variant] = {
     "gpu": Variant("gpu"),
     "single-node+keda": Variant("single-node", ("keda", "monitoring", "network-policies")),
     "production+keda": Variant("production", ("keda", "keda-sasl", "monitoring", "network-policies")),
-    "production+hpa": Variant("production", ("hpa", "external-secrets")),
+    "production+hpa": Variant("production", ("hpa", "external-secrets", "users")),
     "production+strimzi": Variant("production", ("strimzi", "network-policies")),
     "gpu+everything": Variant("gpu", ("keda", "keda-sasl", "strimzi", "monitoring", "network-policies")),
 }

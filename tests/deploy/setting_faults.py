@@ -1,7 +1,7 @@
 """Mistakes in settings and secrets."""
 
 from tests.deploy import setting_rules
-from tests.deploy.faults import NEW, ONE, SECRETS, Fault, detector
+from tests.deploy.faults import NEW, ONE, POD, SECRETS, Fault, detector
 
 SETTING_FAULTS = (
     Fault(
@@ -64,7 +64,12 @@ SETTING_FAULTS = (
         "ConfigMap/facestream-settings",
         ("data", "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS"),
     ),
-    Fault(setting_rules.knows_where_the_servers_are, "no database", "Deployment/assigner", (*SECRETS, 2)),
+    Fault(
+        setting_rules.knows_where_the_servers_are,
+        "no database",
+        "Deployment/assigner",
+        (*SECRETS, 1, "secret", "items", 2),
+    ),
     detector(
         setting_rules.knows_where_the_servers_are,
         "a login that is not its business",
@@ -76,6 +81,77 @@ SETTING_FAULTS = (
                 "items": [{"key": "FACESTREAM_MONGO_URI", "path": "FACESTREAM_MONGO_URI"}],
             }
         },
+    ),
+    Fault(
+        setting_rules.knows_where_the_servers_are,
+        "no way to where tokens come from",
+        "CronJob/reclusterer",
+        ("spec", "jobTemplate", "spec", "template", "metadata", "labels", "uses-tokens"),
+    ),
+    detector(
+        setting_rules.has_secrets_of_its_own,
+        "the login of another service",
+        *SECRETS,
+        1,
+        "secret",
+        "name",
+        value="facestream-quality-stores",
+    ),
+    detector(
+        setting_rules.has_secrets_of_its_own,
+        "one login for all",
+        *SECRETS,
+        1,
+        "secret",
+        "name",
+        value="facestream-minio",
+    ),
+    detector(
+        setting_rules.has_secrets_of_its_own,
+        "an administrator's password",
+        *ONE,
+        "env",
+        0,
+        value={
+            "name": "FACESTREAM_MINIO_SECRET_KEY",
+            "valueFrom": {"secretKeyRef": {"name": "facestream-admin", "key": "FACESTREAM_ADMIN_MINIO_SECRET_KEY"}},
+        },
+    ),
+    Fault(
+        setting_rules.has_secrets_of_its_own,
+        "the users, and no use for them",
+        "Job/init",
+        (*SECRETS, 2, "secret", "name"),
+        "facestream-detector-stores",
+    ),
+    Fault(
+        setting_rules.has_secrets_of_its_own,
+        "a user that is not made",
+        "Job/init",
+        (*POD, "volumes", "users", "projected", "sources", 1),
+        variant="single-node",
+    ),
+    Fault(
+        setting_rules.has_secrets_of_its_own,
+        "users, and nobody who may make them",
+        "Job/init",
+        (*SECRETS, 2),
+        variant="single-node",
+    ),
+    Fault(
+        setting_rules.has_no_password_on_a_command_line,
+        "a password in a probe",
+        "StatefulSet/mongo",
+        (*POD, "containers", "mongo", "startupProbe", "exec", "command"),
+        ["bash", "-c", 'mongosh -u facestream -p "$(cat /run/secrets/mongo/password)" --eval 1'],
+        "single-node",
+    ),
+    detector(
+        setting_rules.has_no_password_on_a_command_line,
+        "a password before the end",
+        *ONE,
+        "lifecycle",
+        value={"preStop": {"exec": {"command": ["curl", "--user", "me:mine", "http://minio:9000"]}}},
     ),
     detector(setting_rules.knows_where_the_servers_are, "no password", *SECRETS, 0),
     detector(

@@ -11,14 +11,17 @@ from unittest.mock import patch
 
 from shared.errors import InvalidInput
 from shared.settings import Settings, check_environment
+from tests.compose.rules import ON_A_COMMAND_LINE
 from tests.deploy.kustomize import ROOT, Document
 from tests.deploy.workloads import (
+    ALSO_USED,
     SECRETS_FOLDER,
     USES,
     Workload,
     of_kind,
     our_workloads,
     secret_files,
+    secrets_of,
     settings,
     workloads,
 )
@@ -29,6 +32,8 @@ _LOGINS = {
     "minio": {"FACESTREAM_MINIO_ACCESS_KEY", "FACESTREAM_MINIO_SECRET_KEY"},
     "mongo": {"FACESTREAM_MONGO_URI"},
 }
+_ADMINS = {f"FACESTREAM_ADMIN_{name}" for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MONGO_URI")}
+_AUTHORITIES = {"facestream-cluster-ca-cert"}  # of Strimzi: a certificate, no password
 _NO_FIELDS = {"FACESTREAM_SECRETS_DIR", "FACESTREAM_MODELS_DIR"}  # read where they are needed, by no settings class
 _CONFIDENTIAL = re.compile(r"PASSWORD|SECRET_KEY|ACCESS_KEY|MONGO_URI|TOKEN$")
 
@@ -86,7 +91,7 @@ def knows_where_the_servers_are(documents: Sequence[Document]) -> Iterator[str]:
         for server, login in _LOGINS.items():
             if files & login != (login if server in USES[workload.name] else set()):
                 yield f"{workload}: expected {sorted(login)} where, and only where, {server} is used"
-        labels = {f"uses-{server}" for server in USES[workload.name]}
+        labels = {f"uses-{server}" for server in (*USES[workload.name], *ALSO_USED)}
         if {label for label in workload.labels if label.startswith("uses-")} != labels:
             yield f"{workload}: expected the labels {sorted(labels)}"
         if given.get("FACESTREAM_KAFKA_SECURITY", "PLAINTEXT").startswith("SASL"):
@@ -104,6 +109,50 @@ def _login(workload: Workload, given: dict[str, str], files: set[str]) -> Iterat
     ]
     if len(secrets) != 1 or secrets[0].get("optional"):
         yield f"{workload}: expected its password from a Secret named as its ServiceAccount, not an optional one"
+
+
+def has_secrets_of_its_own(documents: Sequence[Document]) -> Iterator[str]:
+    """No password is shared: of each Secret there is one reader, beside `init` where that makes the users."""
+    for workload in workloads(documents):
+        own = {f"facestream-{workload.name}", f"facestream-{workload.name}-stores", *_AUTHORITIES}
+        for name in secrets_of(workload) - own:
+            if workload.name != "init":
+                yield f"{workload}: the Secret {name} is not its own"
+    (init,) = (workload for workload in workloads(documents) if workload.name == "init")
+    if "FACESTREAM_ADMIN_USERS_DIR" in settings(init, documents):
+        yield from _cannot_make_users(init, documents)
+    elif more := secrets_of(init) - {"facestream-init", "facestream-init-stores", "facestream-admin", *_AUTHORITIES}:
+        yield f"{init}: {sorted(more)}, and it makes no users"
+
+
+def _cannot_make_users(init: Workload, documents: Sequence[Document]) -> Iterator[str]:
+    """Look whether it finds in its folder what each service has, under that service's name."""
+    folder = settings(init, documents)["FACESTREAM_ADMIN_USERS_DIR"]
+    found = set(secret_files(init, folder))
+    wanted = {
+        f"{workload.name}/{name}"
+        for workload in our_workloads(documents)
+        for name in secret_files(workload)
+        if name in set().union(*_LOGINS.values())
+    }
+    if found != wanted:
+        yield f"{init}: in {folder} {sorted(found ^ wanted)} is missing, or too much"
+    admins = {name for name in secret_files(init) if name.startswith("FACESTREAM_ADMIN_")}
+    if admins != _ADMINS:
+        yield f"{init}: expected the administrators {sorted(_ADMINS)}, found {sorted(admins)}"
+
+
+def has_no_password_on_a_command_line(documents: Sequence[Document]) -> Iterator[str]:
+    """Arguments of a process, a probe's among them, are seen by every account of the node."""
+    for workload in workloads(documents):
+        for container in workload.containers:
+            probes = [container.get(name, {}) for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+            probes += [container.get("lifecycle", {}).get(name, {}) for name in ("postStart", "preStop")]
+            said = [container.get("command", []), container.get("args", [])]
+            said += [probe.get("exec", {}).get("command", []) for probe in probes]
+            for words in said:
+                if found := ON_A_COMMAND_LINE.search(" ".join(words)):
+                    yield f"{workload}: {found[0]} stands on a command line"
 
 
 def reads_certificates_that_are_mounted(documents: Sequence[Document]) -> Iterator[str]:
@@ -159,6 +208,8 @@ SETTING_RULES = (
     has_settings_that_are_understood,
     has_settings_that_load,
     knows_where_the_servers_are,
+    has_secrets_of_its_own,
+    has_no_password_on_a_command_line,
     reads_certificates_that_are_mounted,
     holds_no_secret,
 )

@@ -15,6 +15,8 @@ USES = {
     "reclusterer": frozenset({"kafka", "mongo"}),
 }
 """The servers that each of them speaks to."""
+ALSO_USED = ("tokens", "tracing")
+"""What whoever speaks to Kafka may have to reach as well: where tokens come from, and a collector of traces."""
 
 SECRETS_FOLDER = "/run/secrets/facestream"
 
@@ -93,8 +95,8 @@ def settings(workload: Workload, documents: Sequence[Document]) -> dict[str, str
     return found
 
 
-def secret_files(workload: Workload) -> list[str]:
-    """Return the names of the files in the folder of secrets."""
+def secret_files(workload: Workload, folder: str = SECRETS_FOLDER) -> list[str]:
+    """Return the paths of the files in a folder of secrets."""
     mounts = {
         mount["name"]: mount["mountPath"]
         for container in workload.containers
@@ -103,10 +105,23 @@ def secret_files(workload: Workload) -> list[str]:
     return [
         item["path"]
         for name, volume in workload.volumes.items()
-        if mounts.get(name) == SECRETS_FOLDER
+        if mounts.get(name) == folder
         for source in volume.get("projected", {}).get("sources", [])
         for item in source.get("secret", {}).get("items", [])
     ]
+
+
+def secrets_of(workload: Workload) -> set[str]:
+    """Return the names of all Secrets that a pod gets something of, of optional ones too."""
+    found = set()
+    for volume in workload.volumes.values():
+        sources = [source.get("secret") for source in volume.get("projected", {}).get("sources", [])]
+        found |= {source.get("name") or source["secretName"] for source in (*sources, volume.get("secret")) if source}
+    for container in workload.containers:
+        found |= {source["secretRef"]["name"] for source in container.get("envFrom", []) if "secretRef" in source}
+        references = [variable.get("valueFrom", {}).get("secretKeyRef") for variable in container.get("env", [])]
+        found |= {reference["name"] for reference in references if reference}
+    return found
 
 
 def references(documents: Sequence[Document], kind: str) -> dict[str, set[str]]:

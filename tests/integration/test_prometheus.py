@@ -13,6 +13,7 @@ from deploy.grafana.make_dashboard import text
 from tests.pipeline import SERVICES, Pipeline, new_pipeline
 from tests.prometheus import PrometheusServer
 from tests.samples import FACESTREAM, PEOPLE, sample_photos
+from tests.stack.compose_kafka import make_secrets
 from tests.stack.fixtures import needed
 from tests.stack.ports import free_port
 from tests.stack.process import start
@@ -25,10 +26,8 @@ _EMPTY_AT_FIRST = {"Drift of the similarity"}  # compares with the week before
 
 @pytest.fixture(scope="module")
 def pipeline(servers: Path) -> Iterator[Pipeline]:
-    with pytest.MonkeyPatch.context() as patch, needed():
-        patch.setenv("MINIO_PROMETHEUS_AUTH_TYPE", "public")
-        with new_pipeline(servers / uuid4().hex[:8]) as pipeline:
-            yield pipeline
+    with needed(), new_pipeline(servers / uuid4().hex[:8]) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,9 @@ def prometheus(pipeline: Pipeline) -> Iterator[PrometheusServer]:
         pipeline.ports[f"{job}-0"] = free_port()
     targets = {service: [f"127.0.0.1:{pipeline.ports[f'{service}-0']}"] for service in (*SERVICES, *_JOBS)}
     targets["minio"] = [pipeline.stack.minio.endpoint]
-    server = PrometheusServer(pipeline.folder / "prometheus", targets=targets).start()
+    minio = pipeline.stack.minio
+    token = make_secrets(pipeline.folder).token(minio.access_key, minio.secret_key)
+    server = PrometheusServer(pipeline.folder / "prometheus", targets=targets, token=token).start()
     yield server
     server.stop()
 

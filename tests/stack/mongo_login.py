@@ -1,6 +1,7 @@
-"""A login in front of a server of MongoDB's protocol that has none: SCRAM-SHA-256 (RFC 7677), one user.
+"""A login in front of a server of MongoDB's protocol that has none: SCRAM-SHA-256 (RFC 7677).
 
-Who has not logged in is told so with the code that MongoDB uses; what comes after the login is passed on.
+Who has not logged in is told so with the code that MongoDB uses; what comes after the login is passed on, but for the
+commands that make users (`mongo_users.py`), which only the first user may give. Roles are kept, not enforced.
 """
 
 import base64
@@ -17,6 +18,8 @@ from typing import Any
 
 import bson
 
+from tests.stack.mongo_users import COMMANDS, Users
+
 _ROUNDS = 4096
 _HEADER = 16  # bytes: length, number, number that is answered, kind; each a little-endian int32
 _MESSAGE = 2013  # OP_MSG
@@ -25,13 +28,17 @@ _OPEN_TO_ALL = {"hello", "ismaster", "isMaster", "ping"}
 
 @dataclass
 class Login:
-    """The one user that there is."""
+    """The first user, who may make others."""
 
     user: str = "facestream"
     password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     port: int = 0
     logins: int = 0
+    users: Users = field(default_factory=Users)
+
+    def password_of(self, user: str) -> str | None:
+        return self.password if user == self.user else self.users.passwords.get(user)
 
 
 class _Conversation:
@@ -41,14 +48,18 @@ class _Conversation:
         self._login = login
         self._said: list[str] = []
         self._nonce = ""
+        self._password = ""
+        self.user = ""
         self.done = False
 
     def start(self, payload: bytes) -> bytes | None:
         """Answer `n,,n=user,r=nonce`; None for an unknown user."""
         bare = payload.decode().removeprefix("n,,")
         parts = _parts(bare)
-        if parts["n"] != self._login.user:
+        password = self._login.password_of(parts["n"])
+        if password is None:
             return None
+        self.user, self._password = parts["n"], password
         self._nonce = parts["r"] + secrets.token_hex(12)
         answer = f"r={self._nonce},s={base64.b64encode(self._login.salt).decode()},i={_ROUNDS}"
         self._said = [bare, answer]
@@ -58,7 +69,7 @@ class _Conversation:
         """Answer `c=biws,r=nonce,p=proof`; None where the password is another one."""
         parts = _parts(payload.decode())
         about = ",".join([*self._said, f"c={parts['c']},r={parts['r']}"]).encode()
-        salted = hashlib.pbkdf2_hmac("sha256", self._login.password.encode(), self._login.salt, _ROUNDS)
+        salted = hashlib.pbkdf2_hmac("sha256", self._password.encode(), self._login.salt, _ROUNDS)
         client, server = (_mac(salted, name) for name in (b"Client Key", b"Server Key"))
         signature = _mac(hashlib.sha256(client).digest(), about)
         proof = bytes(ours ^ theirs for ours, theirs in zip(client, signature, strict=True))
@@ -86,7 +97,7 @@ def guarded(port: int) -> Iterator[Login]:
             conversation = _Conversation(login)
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as inside:
                 while request := _received(self.request):
-                    answer = _answer(conversation, request)
+                    answer = _answer(login, conversation, request)
                     if answer is None:
                         inside.sendall(request)
                         self.request.sendall(_received(inside))
@@ -106,7 +117,7 @@ def guarded(port: int) -> Iterator[Login]:
             server.shutdown()
 
 
-def _answer(conversation: _Conversation, request: bytes) -> dict[str, Any] | None:
+def _answer(login: Login, conversation: _Conversation, request: bytes) -> dict[str, Any] | None:
     """Return what is said to a request here, None where it is to be passed on."""
     if int.from_bytes(request[12:16], "little") != _MESSAGE:
         return None  # an old greeting
@@ -118,8 +129,14 @@ def _answer(conversation: _Conversation, request: bytes) -> dict[str, Any] | Non
         if payload is None:
             return {"ok": 0.0, "code": 18, "codeName": "AuthenticationFailed", "errmsg": "Authentication failed."}
         return {"ok": 1.0, "conversationId": 1, "done": conversation.done, "payload": payload}
+    if conversation.done and name in COMMANDS:
+        return login.users.answer(command) if conversation.user == login.user else _unauthorized(name)
     if conversation.done or name in _OPEN_TO_ALL:
         return None
+    return _unauthorized(name)
+
+
+def _unauthorized(name: str) -> dict[str, Any]:
     return {"ok": 0.0, "code": 13, "codeName": "Unauthorized", "errmsg": f"{name} requires authentication"}
 
 

@@ -11,12 +11,14 @@ import pytest
 import yaml
 
 from cli.jobs.reconciling import Held
+from shared.adapters.mongo_users import user_in
 from shared.errors import InvalidInput
+from shared.rights import RIGHTS
 from tests.deploy.cluster_rules import BUILT_IN, OLDEST, invalid
 from tests.deploy.kustomize import MANIFESTS, ROOT, VARIANTS, Document, build, rendered
 from tests.deploy.made import MADE
 from tests.deploy.rules import RULES
-from tests.deploy.workloads import SERVICES, USES, of_kind, references, settings, workloads
+from tests.deploy.workloads import JOBS, SERVICES, USES, of_kind, references, settings, workloads
 
 SECRETS = MANIFESTS / "overlays" / "single-node" / "make-secrets.sh"
 
@@ -37,6 +39,12 @@ def test_the_oldest_kubernetes_takes_it_too(variant: str) -> None:
 @pytest.mark.parametrize("variant", [name for name, variant in VARIANTS.items() if not variant.components])
 def test_an_overlay_alone_needs_no_operator_in_the_cluster(variant: str) -> None:
     assert {document["apiVersion"] for document in rendered(variant)} <= BUILT_IN
+
+
+@pytest.mark.parametrize("service", [*SERVICES, *JOBS])
+def test_a_pod_gets_a_login_to_each_server_that_its_user_has_a_right_on(service: str) -> None:
+    wanted = {"minio": bool(RIGHTS[service].buckets), "mongo": RIGHTS[service].mongo != "none", "kafka": True}
+    assert USES[service] == {server for server, is_wanted in wanted.items() if is_wanted}
 
 
 def test_every_component_is_rendered_in_some_variant() -> None:
@@ -112,6 +120,22 @@ def test_passwords_are_made_anew_and_agree_with_each_other() -> None:
         assert one[secret][key] != other[secret][key]
         assert len(set(one[secret][key])) > 8
     assert f":{one['facestream-mongo']['password']}@" in one["facestream-mongo"]["FACESTREAM_MONGO_URI"]
+
+
+def test_the_secrets_hold_a_user_of_its_own_for_each_service_and_for_what_it_has_rights_on() -> None:
+    made = _secrets()
+    passwords = [value for values in made.values() for key, value in values.items() if key.endswith("SECRET_KEY")]
+    for name in (*SERVICES, *JOBS):
+        values, rights = made.pop(f"facestream-{name}-stores"), RIGHTS[name]
+        assert ("FACESTREAM_MINIO_SECRET_KEY" in values) == bool(rights.buckets)
+        assert values.get("FACESTREAM_MINIO_ACCESS_KEY", f"facestream-{name}") == f"facestream-{name}"
+        assert ("FACESTREAM_MONGO_URI" in values) == (rights.mongo != "none")
+        if "FACESTREAM_MONGO_URI" in values:
+            login, database = user_in(values["FACESTREAM_MONGO_URI"], name)
+            assert (login.user, database) == (f"facestream-{name}", "admin")
+            passwords.append(login.password)
+    assert made.keys() == {"facestream-minio", "facestream-mongo"}
+    assert len(set(passwords)) == len(passwords) == 11
 
 
 @pytest.mark.parametrize("variant", ["production+hpa"])

@@ -1,31 +1,50 @@
 #!/usr/bin/env bash
 # Print the Secrets of this overlay, with passwords made here and now, for `kubectl create -f -`. That refuses Secrets
-# which are there, and rightly: the servers took their passwords over when they made their data.
+# which are there, and rightly: the servers took their passwords over when they made their data. The others it makes, so
+# that an older installation gets what it lacks.
+#
+# `facestream-minio` and `facestream-mongo` are the servers' administrators: of `init`, which makes a user for each
+# service out of its Secret `facestream-SERVICE-stores`.
 set -euo pipefail
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-minio=$(random)
-mongo=$(random)
-keyfile=$(random)$(random)
-cat <<SECRETS
-apiVersion: v1
-kind: Secret
-metadata:
-  name: facestream-minio
-  namespace: facestream
-stringData:
-  FACESTREAM_MINIO_ACCESS_KEY: facestream
-  FACESTREAM_MINIO_SECRET_KEY: $minio
+secret() { # NAME
+  cat <<SECRET
 ---
 apiVersion: v1
 kind: Secret
 metadata:
-  name: facestream-mongo
+  name: $1
   namespace: facestream
 stringData:
-  FACESTREAM_MONGO_URI: mongodb://facestream:$mongo@mongo-0.mongo:27017/?authSource=admin&replicaSet=rs0
+SECRET
+}
+
+minio_user() { # SERVICE
+  echo "  FACESTREAM_MINIO_ACCESS_KEY: facestream-$1"
+  echo "  FACESTREAM_MINIO_SECRET_KEY: $(random)"
+}
+
+mongo_user() { # SERVICE
+  echo "  FACESTREAM_MONGO_URI: mongodb://facestream-$1:$(random)@mongo-0.mongo:27017/?authSource=admin&replicaSet=rs0"
+}
+
+secret facestream-minio
+echo "  FACESTREAM_MINIO_ACCESS_KEY: facestream"
+echo "  FACESTREAM_MINIO_SECRET_KEY: $(random)"
+
+mongo=$(random)
+secret facestream-mongo
+cat <<SECRET
+  FACESTREAM_MONGO_URI: mongodb://facestream:$mongo@mongo-0.mongo:27017/?authSource=admin&directConnection=true
   username: facestream
   password: $mongo
-  keyfile: $keyfile
-SECRETS
+  keyfile: $(random)$(random)
+SECRET
+
+for service in detector quality embedder assigner reclusterer reconciler init; do
+  secret "facestream-$service-stores"
+  case $service in reclusterer) ;; *) minio_user "$service" ;; esac
+  case $service in detector | quality | embedder) ;; *) mongo_user "$service" ;; esac
+done
