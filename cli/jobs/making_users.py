@@ -75,6 +75,8 @@ def _administered(kafka: KafkaSettings, admin: AdminSettings) -> KafkaSettings:
             "username": login.user,
             "password": SecretStr(login.password),
             "sasl_mechanism": admin.kafka_sasl_mechanism,
+            # Services may log in with tokens where the administrator does not.
+            **dict.fromkeys(("oauth_token_url", "oauth_scope", "oauth_ca_file")),
         }
         return kafka.model_copy(update=of_admin)
     return kafka

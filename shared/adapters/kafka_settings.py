@@ -1,13 +1,22 @@
 """How to reach Kafka: plainly, by TLS, with a password or with a token."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from shared.connections import check_authorities, host_of, is_loopback, warn_of_plain_text
 from shared.errors import InvalidInput
 from shared.settings import Settings
+
+_TLS, _LOGIN = ("SSL", "SASL_SSL"), ("SASL_PLAINTEXT", "SASL_SSL")
+_WORKS_WITH = {"ca_file": _TLS, "username": _LOGIN, "password": _LOGIN, "sasl_mechanism": _LOGIN}
+"""Settings that have an effect with some security protocols only."""
+
+_READABLE = {"PLAIN", "OAUTHBEARER"}  # mechanisms that send the secret itself; SCRAM proves that it is known
 
 
 class KafkaSettings(Settings):
@@ -48,7 +57,7 @@ class KafkaSettings(Settings):
     def client(self) -> dict[str, Any]:
         """Return the part of the configuration that every client shares, by librdkafka's names.
 
-        Raises `InvalidInput` where something of it is missing.
+        Raises `InvalidInput` where something is missing, has no effect, or would send a secret unencrypted.
         """
         self._check()
         configuration: dict[str, Any] = {
@@ -76,14 +85,72 @@ class KafkaSettings(Settings):
         return configuration
 
     def _check(self) -> None:
-        by_token = self.sasl_mechanism == "OAUTHBEARER"
-        needed = {"username": self.username, "password": self.password and self.password.get_secret_value()}
-        needed |= {"oauth_token_url": self.oauth_token_url} if by_token else {}
-        if self.security.startswith("SASL"):
-            for name in (name for name, value in needed.items() if not value):
-                msg = f"FACESTREAM_KAFKA_{name.upper()}: expected a value for {self.sasl_mechanism}, found none"
-                raise InvalidInput(msg)
+        if problem := next(self._problems(), None):
+            raise InvalidInput(problem)
         for name, file in {"ca_file": self.ca_file, "oauth_ca_file": self.oauth_ca_file}.items():
-            if file and not file.is_file():
-                msg = f"FACESTREAM_KAFKA_{name.upper()}: expected a file, found none: {file}"
-                raise InvalidInput(msg)
+            if file:
+                check_authorities(_variable(name), file)
+        if self.security == "SASL_PLAINTEXT" and not self._is_local:
+            warn_of_plain_text(
+                _variable("security"),
+                "SASL_PLAINTEXT, so records go unencrypted and a password can be guessed from what is overheard; "
+                "SASL_SSL where the network is not trusted",
+            )
+
+    def _problems(self) -> Iterator[str]:
+        """Yield what is missing, what has no effect, and what would tell a secret to a network."""
+        for name, protocols in _WORKS_WITH.items():
+            if self._given(name) and self.security not in protocols:
+                yield _without_effect(name, "security", " or ".join(protocols), self.security)
+        by_token = self.sasl_mechanism == "OAUTHBEARER"
+        for name in ("oauth_token_url", "oauth_scope", "oauth_ca_file"):
+            if self._given(name) and not (by_token and self.security in _LOGIN):
+                yield _without_effect(name, "sasl_mechanism", "OAUTHBEARER", self.sasl_mechanism)
+        if self.security not in _LOGIN:
+            return
+        for name in ("username", "password", *(["oauth_token_url"] if by_token else [])):
+            if not self._given(name):
+                yield f"{_variable(name)}: expected a value for {self.sasl_mechanism}, found none"
+        if self.sasl_mechanism in _READABLE and self.security == "SASL_PLAINTEXT" and not self._is_local:
+            yield (
+                f"{_variable('security')}: expected SASL_SSL for {self.sasl_mechanism}, whose secret would go "
+                "unencrypted to another machine, found SASL_PLAINTEXT; set SASL_SSL, or a mechanism of SCRAM"
+            )
+        if by_token:
+            yield from self._problems_of_endpoint()
+
+    def _problems_of_endpoint(self) -> Iterator[str]:
+        # The address is not quoted: it may hold a password.
+        name = _variable("oauth_token_url")
+        try:
+            url = urlsplit(self.oauth_token_url or "")
+            host = url.hostname
+        except ValueError:
+            url, host = urlsplit(""), None
+        if not host or url.scheme not in {"http", "https"}:
+            yield f"{name}: expected an address that begins with https:// and names a host, found another; correct it"
+        elif url.scheme == "http" and not is_loopback(host):
+            yield (
+                f"{name}: expected https://, since the client secret is sent there, found http:// and another "
+                "machine; ask for the token over TLS"
+            )
+        elif url.scheme == "http" and self.oauth_ca_file:
+            yield _without_effect("oauth_ca_file", "oauth_token_url", "https://", "http://")
+
+    def _given(self, name: str) -> bool:
+        return name in self.model_fields_set and bool(getattr(self, name))
+
+    @property
+    def _is_local(self) -> bool:
+        return all(is_loopback(host_of(server)) for server in self.bootstrap_servers.split(","))
+
+
+def _variable(name: str) -> str:
+    return f"FACESTREAM_KAFKA_{name.upper()}"
+
+
+def _without_effect(name: str, needed: str, values: str, found: str) -> str:
+    return (
+        f"{_variable(name)}: expected {_variable(needed)} to be {values}, without which it has no effect, "
+        f"found {found}; set that, or leave this out"
+    )

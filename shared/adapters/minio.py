@@ -22,6 +22,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from urllib3.response import BaseHTTPResponse
 
+from shared.connections import check_authorities, host_of, is_loopback, warn_of_plain_text
 from shared.errors import (
     FacestreamError,
     Fatal,
@@ -85,6 +86,29 @@ class MinioSettings(Settings):
     region: Annotated[str, Field(min_length=1, description="region of the buckets")] = "us-east-1"
     timeout: Annotated[float, Field(gt=0, le=300, description="seconds to wait for the next bytes of an answer")] = 30
     connections: Annotated[int, Field(gt=0, description="connections kept open; as many as threads call")] = 16
+
+    def authorities(self) -> str:
+        """Return the path of the file with the authorities whose certificates count.
+
+        Raises `InvalidInput` where that is no such file, or has no effect. Warns of a connection without TLS.
+        """
+        if not self.secure:
+            if self.ca_file:
+                msg = (
+                    "FACESTREAM_MINIO_CA_FILE: expected FACESTREAM_MINIO_SECURE to be true, without which it has no "
+                    "effect and there is no TLS, found false; set that, or leave this out"
+                )
+                raise InvalidInput(msg)
+            if not is_loopback(host_of(self.endpoint)):
+                what = "false, so photographs and crops go unencrypted; true where the network is not trusted"
+                warn_of_plain_text("FACESTREAM_MINIO_SECURE", what)
+            return certifi.where()
+        if self.ca_file:
+            check_authorities("FACESTREAM_MINIO_CA_FILE", self.ca_file)
+        elif systems := os.environ.get("SSL_CERT_FILE"):
+            check_authorities("SSL_CERT_FILE", Path(systems))
+            return systems
+        return str(self.ca_file or certifi.where())
 
 
 class MinioStore:
@@ -282,7 +306,7 @@ def pool_of(settings: MinioSettings) -> urllib3.PoolManager:
         maxsize=settings.connections,
         timeout=urllib3.Timeout(connect=min(settings.timeout, 5), read=settings.timeout),
         retries=urllib3.Retry(connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.1),
-        ca_certs=str(settings.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()),
+        ca_certs=settings.authorities(),
     )
 
 

@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, InvalidURI
 
 from shared.adapters.mongo_documents import Document
+from shared.adapters.mongo_uri import check_uri
 from shared.errors import InvalidInput
 from shared.settings import Settings
 
@@ -34,6 +35,7 @@ class MongoSettings(Settings):
         `login` has `username`, `password` and `authSource` of another user than the URI's. Raises `InvalidInput` where
         the settings cannot be used.
         """
+        check_uri(self.uri.get_secret_value(), self.ca_file)
         more: dict[str, Any] = {"tls": True, "tlsCAFile": str(self.ca_file)} if self.ca_file else {}
         more |= login or {}
         # The driver's defaults are the longest waits: 30 s to find a server, and no limit on an answer.
@@ -52,7 +54,6 @@ class MongoSettings(Settings):
         except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
             msg = (
                 "FACESTREAM_MONGO_URI: expected mongodb://user:password@host:27017/ with special characters "
-                "percent-encoded, and a CA file that can be read; found what the driver cannot use "
-                f"({type(error).__name__})"
+                f"percent-encoded, found what the driver cannot use ({type(error).__name__}); correct it"
             )
             raise InvalidInput(msg) from None  # the driver's message may quote the password

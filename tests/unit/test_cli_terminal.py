@@ -1,6 +1,7 @@
 """Names, records and files of strangers cannot steer the terminal that shows them."""
 
 import json
+import logging
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from cli.jobs.following import json_line
 from cli.main import app, main
+from cli.terminal import LogLine
 from shared.adapters.memory import MemoryRepository
 from shared.events import Cause
 from shared.ports import ConsumedRecord
@@ -41,6 +43,22 @@ def test_an_error_line_is_one_printable_line(
     assert printed.count("\n") == 1
     assert is_harmless(printed)
     assert "[red]c[]" in printed, "it is no markup"
+
+
+def test_what_is_logged_is_one_printable_line() -> None:
+    record = logging.LogRecord("kafka", logging.WARNING, "", 0, "the broker said %s", (EVIL,), None)
+    line = LogLine().format(record)
+    assert line.startswith("warning: the broker said a")
+    assert line.isprintable()
+
+
+def test_commands_print_warnings_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr("sys.argv", ["facestream", "get-medoids", "none.csv", "out.csv"])
+    with pytest.raises(SystemExit):
+        main()
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler.formatter, LogLine)
 
 
 def test_what_a_command_says_it_did_is_one_printable_line(tmp_path: Path) -> None:

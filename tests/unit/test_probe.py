@@ -21,6 +21,7 @@ def test_the_probe_says_whether_a_service_is_ready(ready: bool, status: int, wor
     health.ready = ready
     server = serve(health, "127.0.0.1", 0)
     probed = _probed(server.server_port)
+    server.close()
     assert probed.returncode == status
     assert words in probed.stderr
 
@@ -28,7 +29,6 @@ def test_the_probe_says_whether_a_service_is_ready(ready: bool, status: int, wor
 def test_the_probe_fails_where_nobody_answers() -> None:
     server = serve(Health(60), "127.0.0.1", 0)
     port = server.server_port
-    server.shutdown()
-    server.server_close()
+    server.close()
     assert "does not answer" in _probed(port).stderr
     assert "expected FACESTREAM_SERVICE_HEALTH_PORT" in _probed("").stderr

@@ -34,7 +34,7 @@ def test_a_uri_that_cannot_be_read_is_invalid_input_and_is_not_quoted(uri: str) 
 
 
 def test_a_ca_file_that_is_not_there_is_invalid_input(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="CA file"):
+    with pytest.raises(InvalidInput, match="FACESTREAM_MONGO_CA_FILE: expected a file"):
         MongoRepository(MongoSettings(ca_file=tmp_path / "none.pem"))
 
 

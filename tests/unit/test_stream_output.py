@@ -2,14 +2,18 @@
 
 import base64
 import json
+import re
+import struct
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from cli.jobs.dead_letters import open_letters, original
+from cli.jobs.dead_letters import open_letters, original, table
 from cli.jobs.following import human_line, json_line
 from cli.jobs.safe_text import beginning
 from shared.errors import InvalidInput, Poison
@@ -92,6 +96,78 @@ def test_no_vector_is_shown_whole_or_cut_off(cut: int | None) -> None:
 @pytest.mark.parametrize("value", ['{"vector": [0.25, 0.5]}', '[{"vector": [0.25, 0.5', '{"vector" : 0.25'])
 def test_a_vector_of_another_form_is_not_shown_either(value: str) -> None:
     assert "0.25" not in beginning(value.encode(), 1000)
+
+
+_FLOATS = [round(0.001 * number - 0.2, 3) for number in range(128)]
+_ROWS = [_FLOATS[start : start + 16] for start in range(0, 128, 16)]
+_ROW = " ".join(map(str, _FLOATS))
+_LINES = "\n".join(_VECTOR[start : start + 76] for start in range(0, len(_VECTOR), 76))
+_INNER = json.dumps({"Vector": _FLOATS, "key": "café"})
+
+
+@pytest.mark.parametrize("cut", [None, 600])
+@pytest.mark.parametrize(
+    "value",
+    [
+        json.dumps({"vectors": _FLOATS}),
+        json.dumps({"Vector": _FLOATS}),
+        json.dumps({"centre": _ROWS}),
+        json.dumps(_FLOATS),
+        json.dumps({"one": {"embedding": list(map(str, _FLOATS))}}),
+        json.dumps({str(number): value for number, value in enumerate(_FLOATS)}),
+        json.dumps({"text": _ROW}),
+        json.dumps({_ROW: 1}),
+        json.dumps({"payload": _INNER}),
+        json.dumps({"payload": json.dumps({"payload": _INNER})}),
+        json.dumps({"payload": json.dumps(_ROWS, indent=1)}),
+        json.dumps({"payload": _LINES}),
+        json.dumps([_LINES]),
+        repr(_FLOATS),
+        _ROW,
+        ",".join(map(str, _FLOATS)),
+        ";".join(map(str, _FLOATS)),
+        "\n".join(f"{value:e}" for value in _FLOATS),
+        "x = array([" + ", ".join(f"{value:.8f}" for value in _FLOATS) + "])",
+        _LINES,
+        _LINES.replace("\n", "\r\n"),
+    ],
+)
+def test_a_vector_is_known_by_its_form_whatever_its_name(value: str, cut: int | None) -> None:
+    shown = beginning(value.encode()[:cut], 100_000)
+    assert "left out" in shown
+    assert len(re.findall(r"\d\.\d", shown)) <= 32
+    assert not any(_VECTOR[start : start + 40] in shown for start in range(0, len(_VECTOR), 20))
+
+
+def test_json_in_a_string_keeps_what_is_no_vector() -> None:
+    shown = beginning(json.dumps({"payload": _INNER}).encode(), 1000)
+    assert "café" in shown
+    assert json.loads(json.loads(shown)["payload"]) == {"Vector": "<left out>", "key": "café"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"box": [1, 2, 3, 4], "landmarks": [[1, 2]] * 5, "sizes": list(range(32)), "flags": [True] * 40},
+        {"payload": '{"a": 1}', "quoted": '"', "open": "[1, 2", "vector": None},
+        {"when": "2026-11-24T10:11:12.123+01:00", "etag": "d41d8cd98f00b204e9800998ecf8427e", "n": 1.5},
+        [{"key": f"2026/11/{day}/photo.jpg", "size": day} for day in range(20)],
+    ],
+)
+def test_what_is_no_vector_is_shown_as_it_is(value: object) -> None:
+    assert json.loads(beginning(json.dumps(value).encode(), 10_000)) == value
+
+
+@pytest.mark.parametrize("value", [b"\xff" * 512, struct.pack("<128f", *_FLOATS), b'{"key": "caf\xe9"}', b"\x80"])
+def test_of_bytes_that_are_no_text_only_their_number_is_shown(value: bytes) -> None:
+    assert beginning(value, 1000) == f"<{len(value)} bytes that are not UTF-8>"
+
+
+def test_letters_in_a_list_show_no_vector_either() -> None:
+    about = {"dead_letter_message": _ROW.encode(), "dead_letter_error": b"Poison"}
+    console = Console(file=StringIO(), width=10_000)
+    console.print(table(open_letters([replace(_RECORD, topic="dead-letters", headers=about)])))
+    assert "Poison: <left out>" in console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
 
 
 @given(st.binary(max_size=300), st.integers(1, 100))

@@ -134,6 +134,5 @@ def test_the_port_tells_of_health_and_metrics(stream: MemoryStream, lines: Lines
         with pytest.raises(InvalidInput, match=f"FACESTREAM_SERVICE_HEALTH_PORT: expected a free port.*found {port}"):
             serve(health, "127.0.0.1", port)
     finally:
-        server.shutdown()
-        server.server_close()
+        server.close()
     assert lines() == []
