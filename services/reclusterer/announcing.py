@@ -104,7 +104,7 @@ def announce_publication(
         generation=generation.number,
         previous=generation.number if repeated else generation.previous,
         cause=cause,
-        published_at=_moment(generation),
+        published_at=moment_of(generation),
         faces=faces,
         clusters=clusters,
         photos=photos,
@@ -187,11 +187,12 @@ def _cluster_record(generation: Generation, fate: Fate, medoid: str | None, ther
     return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id))
 
 
-def _moment(generation: Generation) -> datetime:
+def moment_of(generation: Generation) -> datetime:
+    """Return the moment of a publication, which all of its records have."""
     return generation.published_at or datetime.fromtimestamp(0, UTC)
 
 
 def _about(generation: Generation, subject: str) -> About:
-    when = _moment(generation)
+    when = moment_of(generation)
     # A generation may be published several times: each has ids of its own, and keeps them when it is repeated.
     return About(SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()}", generation.number)

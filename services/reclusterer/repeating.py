@@ -9,7 +9,7 @@ it before hears it again.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from more_itertools import chunked
 
@@ -20,6 +20,7 @@ from services.reclusterer.announcing import (
     announce_faces,
     announce_publication,
     changes,
+    moment_of,
 )
 from shared.events import ImageProcessed, Outcome, Photo, Publication, Verdict
 from shared.ports import FaceRepository, ProducedRecord, RecordWriter
@@ -84,7 +85,7 @@ def _forget_objects(
 ) -> None:
     """Write tombstones of objects that are gone: earlier versions wrote none, and left their names in the topic."""
     while gone := _gone(repository, {image.object_id for image in block}):
-        when = _moment(generation)
+        when = moment_of(generation)
         records = [
             encoded(IMAGES_PROCESSED, name, None, About(SERVICE, name, when, f"forgotten {when.isoformat()}"))
             for name in gone
@@ -103,10 +104,6 @@ def _gone(repository: FaceRepository, object_ids: set[str]) -> Sequence[str]:
     return sorted(
         name for name, images in found.items() if images and all(it.outcome is Outcome.REMOVED for it in images)
     )
-
-
-def _moment(generation: Generation) -> datetime:
-    return generation.published_at or datetime.fromtimestamp(0, UTC)
 
 
 def _present(repository: FaceRepository, block: Sequence[ImageRecord]) -> Sequence[ImageRecord]:
