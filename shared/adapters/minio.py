@@ -1,30 +1,20 @@
 """Objects in MinIO, or in any other store that speaks S3."""
 
-import os
 import re
-import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from http import HTTPStatus
 from io import BytesIO
-from pathlib import Path
-from typing import Annotated
-from xml.etree.ElementTree import ParseError
 
-import certifi
-import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
-from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 from urllib3.response import BaseHTTPResponse
 
-from shared.connections import check_authorities, host_of, is_loopback, warn_of_plain_text
+from shared.adapters.minio_errors import FORBIDDEN, NO_SUCH_NAME, NOT_THERE, PASSING, translated
+from shared.adapters.minio_settings import MinioSettings, pool_of
 from shared.errors import (
-    FacestreamError,
     Fatal,
     InvalidInput,
     ObjectMissing,
@@ -33,82 +23,20 @@ from shared.errors import (
     Transient,
 )
 from shared.ports import ObjectInfo, StoredObject
-from shared.settings import Settings
+
+__all__ = ["MinioSettings", "MinioStore"]
 
 _ONE_PART = 5 * 2**20  # bytes; the least that the client takes as the size of a part
 _LONGEST_KEY = 1024  # bytes, of S3
 # The client writes these into its XML as they are: the server refuses the whole request, or reads "\r" as "\n".
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NOT_THERE = {"NoSuchKey", "NoSuchVersion"}
-_FORBIDDEN = {"AccessDenied", "AllAccessDisabled"}
 # The answer to HEAD has no words: that of a key that is wrong is the same.
 _LOOK = "s3:ListBucket, or check FACESTREAM_MINIO_ACCESS_KEY and FACESTREAM_MINIO_SECRET_KEY"
-_NO_SUCH_NAME = {
-    "KeyTooLongError",
-    "XMinioInvalidObjectName",
-    "XMinioInvalidResourceName",
-    "XMinioObjectExistsAsDirectory",
-    "XMinioParentIsObject",
-}
-_PASSING = {
-    *("IncompleteBody", "InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable"),
-    *("SlowDown", "SlowDownRead", "SlowDownWrite", "XMinioServerNotInitialized", "XMinioStorageFull"),
-    "XMinioAdminBucketQuotaExceeded",  # the bucket is full: somebody makes room, or the quota larger
-}
 _TOLD = {
     # Not ObjectCreated:*, which also covers changes of tags and of retention.
     *("s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy"),
     *("s3:ObjectCreated:CompleteMultipartUpload", "s3:ObjectRemoved:*"),
 }
-_MISCONFIGURED = {
-    "InvalidArgument": "check FACESTREAM_BUCKET_NOTIFICATION, and that the server knows that target",
-    "AuthorizationHeaderMalformed": "check the region",
-    "ExpiredToken": "the credentials are too old",
-    "InvalidAccessKeyId": "check FACESTREAM_MINIO_ACCESS_KEY",
-    "InvalidBucketName": "check the names of the buckets",
-    "NoSuchBucket": "create the buckets with `facestream init`",
-    "PermanentRedirect": "check the endpoint and the region",
-    "RequestTimeTooSkewed": "set this machine's clock",
-    "SignatureDoesNotMatch": "check FACESTREAM_MINIO_SECRET_KEY",
-}
-
-
-class MinioSettings(Settings):
-    """How to reach MinIO. The keys are never printed."""
-
-    model_config = SettingsConfigDict(env_prefix="FACESTREAM_MINIO_")
-
-    endpoint: Annotated[str, Field(pattern=r"^[^/@\s]+$", description="host:port, without a scheme")] = "localhost:9000"
-    access_key: Annotated[SecretStr, Field(min_length=1, description="user")]
-    secret_key: Annotated[SecretStr, Field(min_length=1, description="password")]
-    secure: Annotated[bool, Field(description="TLS")] = False
-    ca_file: Annotated[Path | None, Field(description="certificate authority, PEM; absent: the well-known ones")] = None
-    region: Annotated[str, Field(min_length=1, description="region of the buckets")] = "us-east-1"
-    timeout: Annotated[float, Field(gt=0, le=300, description="seconds to wait for the next bytes of an answer")] = 30
-    connections: Annotated[int, Field(gt=0, description="connections kept open; as many as threads call")] = 16
-
-    def authorities(self) -> str:
-        """Return the path of the file with the authorities whose certificates count.
-
-        Raises `InvalidInput` where that is no such file, or has no effect. Warns of a connection without TLS.
-        """
-        if not self.secure:
-            if self.ca_file:
-                msg = (
-                    "FACESTREAM_MINIO_CA_FILE: expected FACESTREAM_MINIO_SECURE to be true, without which it has no "
-                    "effect and there is no TLS, found false; set that, or leave this out"
-                )
-                raise InvalidInput(msg)
-            if not is_loopback(host_of(self.endpoint)):
-                what = "false, so photographs and crops go unencrypted; true where the network is not trusted"
-                warn_of_plain_text("FACESTREAM_MINIO_SECURE", what)
-            return certifi.where()
-        if self.ca_file:
-            check_authorities("FACESTREAM_MINIO_CA_FILE", self.ca_file)
-        elif systems := os.environ.get("SSL_CERT_FILE"):
-            check_authorities("SSL_CERT_FILE", Path(systems))
-            return systems
-        return str(self.ca_file or certifi.where())
 
 
 class MinioStore:
@@ -135,10 +63,10 @@ class MinioStore:
 
     def make_bucket(self, bucket: str) -> bool:
         """Make a bucket and say whether that was needed; one that is there is left as it is."""
-        with _errors(bucket, needed=_LOOK):
+        with translated(bucket, needed=_LOOK):
             missing = not self._client.bucket_exists(bucket)
         if missing:
-            with _errors(bucket, needed="s3:CreateBucket"):
+            with translated(bucket, needed="s3:CreateBucket"):
                 self._client.make_bucket(bucket)
         return missing
 
@@ -147,7 +75,7 @@ class MinioStore:
 
         Setting a notification replaces the bucket's whole configuration, so what others have set there is set again.
         """
-        with _errors(bucket, needed="s3:GetBucketNotification"):
+        with translated(bucket, needed="s3:GetBucketNotification"):
             configured = self._client.get_bucket_notification(bucket)
         queues = configured.queue_config_list
         ours = [queue for queue in queues if queue.queue == target and not _is_filtered(queue)]
@@ -159,13 +87,13 @@ class MinioStore:
             [*kept, QueueConfig(queue=target, events=sorted(_TOLD))],
             configured.topic_config_list,
         )
-        with _errors(bucket, needed="s3:PutBucketNotification"):
+        with translated(bucket, needed="s3:PutBucketNotification"):
             self._client.set_bucket_notification(bucket, wanted)
         return True
 
     def reach(self, bucket: str) -> None:
         """Look whether a bucket can be reached; raises `Transient`, and `Fatal` where there is none."""
-        with _errors(bucket, needed=_LOOK):
+        with translated(bucket, needed=_LOOK):
             if not self._client.bucket_exists(bucket):
                 msg = f"{bucket}: there is no such bucket; create it with `facestream init`"
                 raise Fatal(msg)
@@ -214,17 +142,17 @@ class MinioStore:
         """Turn errors of one object into ours, and tell the refusal of an object from that of its whole bucket."""
         where = f"{bucket}/{key}"
         try:
-            with _errors(where, no_such_name=ObjectMissing, refused=ObjectRefused, needed="s3:GetObject"):
+            with translated(where, no_such_name=ObjectMissing, refused=ObjectRefused, needed="s3:GetObject"):
                 yield
         except ObjectRefused as error:
-            if isinstance(error.__cause__, S3Error) and error.__cause__.code in _FORBIDDEN and self._is_closed(bucket):
+            if isinstance(error.__cause__, S3Error) and error.__cause__.code in FORBIDDEN and self._is_closed(bucket):
                 msg = f"{error}; nor may it list the bucket: allow it s3:ListBucket too"
                 raise Transient(msg) from error
             raise
 
     def _is_closed(self, bucket: str) -> bool:
         try:
-            with _errors(bucket, refused=ObjectRefused):
+            with translated(bucket, refused=ObjectRefused):
                 self._client.bucket_exists(bucket)
         except ObjectRefused:
             return True
@@ -247,7 +175,7 @@ class MinioStore:
         if not _possible(key):
             msg = f"{where}: no object can have this key"
             raise ObjectRefused(msg)
-        with _errors(where, no_such_name=ObjectRefused, needed="s3:PutObject"):
+        with translated(where, no_such_name=ObjectRefused, needed="s3:PutObject"):
             part_size = max(len(data), _ONE_PART)
             self._client.put_object(bucket, key, BytesIO(data), len(data), content_type, part_size=part_size)
 
@@ -265,20 +193,20 @@ class MinioStore:
                 elif _possible(key):
                     yield DeleteObject(key)
 
-        with _errors(bucket):
+        with translated(bucket):
             for failure in self._client.remove_objects(bucket, together()):
-                if failure.code not in _NOT_THERE | _NO_SUCH_NAME:
+                if failure.code not in NOT_THERE | NO_SUCH_NAME:
                     msg = f"{bucket}/{failure.name}: {failure.code}: {failure.message}"
-                    if failure.code in _FORBIDDEN:
+                    if failure.code in FORBIDDEN:
                         msg += "; allow this user s3:DeleteObject"
-                    raise Transient(msg) if failure.code in _PASSING else Fatal(msg)
+                    raise Transient(msg) if failure.code in PASSING else Fatal(msg)
         for key in filter(_possible, by_themselves):
-            with suppress(ObjectMissing), _errors(f"{bucket}/{key}", no_such_name=ObjectMissing):
+            with suppress(ObjectMissing), translated(f"{bucket}/{key}", no_such_name=ObjectMissing):
                 self._client.remove_object(bucket, key)
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield every object; holds a thousand at a time. S3 lists in the order of UTF-8 bytes itself."""
-        with _errors(bucket, needed="s3:ListBucket"):
+        with translated(bucket, needed="s3:ListBucket"):
             for found in self._client.list_objects(bucket, prefix, recursive=True):
                 modified = found.last_modified or datetime.fromtimestamp(0, UTC)
                 yield ObjectInfo(found.object_name or "", found.size or 0, modified.astimezone(UTC), found.etag)
@@ -300,61 +228,8 @@ def _body(response: BaseHTTPResponse, size: int | None, limit: int) -> bytes:
     return data
 
 
-def pool_of(settings: MinioSettings) -> urllib3.PoolManager:
-    """Return the connections of a client; its own would wait for 5 minutes and try 5 times."""
-    return urllib3.PoolManager(
-        maxsize=settings.connections,
-        timeout=urllib3.Timeout(connect=min(settings.timeout, 5), read=settings.timeout),
-        retries=urllib3.Retry(connect=1, read=1, redirect=0, status=0, other=0, backoff_factor=0.1),
-        ca_certs=settings.authorities(),
-    )
-
-
-@contextmanager
-def _errors(
-    where: str,
-    no_such_name: type[FacestreamError] = Fatal,
-    refused: type[FacestreamError] = Fatal,
-    needed: str = "",
-) -> Iterator[None]:
-    """Turn what the client raises into errors of facestream.
-
-    `no_such_name` is what it means to the caller that no object has that key, `refused` what any other refusal does.
-    `needed`: the action that S3 asks for, which is told where it is not allowed.
-    """
-    try:
-        yield
-    except S3Error as error:
-        code, text = error.code or "", f"{where}: {error.code}: {error.message}"
-        if code in _NOT_THERE | _NO_SUCH_NAME:
-            raise no_such_name(text) from error
-        if code in _MISCONFIGURED:
-            msg = f"{text}; {_MISCONFIGURED[code]}"
-            raise Fatal(msg) from error
-        if code in _PASSING or error.response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise Transient(text) from error
-        raise refused(f"{text}; allow this user {needed}" if needed and code in _FORBIDDEN else text) from error
-    except (MinioException, ParseError) as error:  # an answer that is not S3's: of a proxy, or cut off
-        msg = f"{where}: no answer of an object store: {type(error).__name__}: {str(error)[:200]}"
-        raise Transient(msg) from error
-    except urllib3.exceptions.HTTPError as error:
-        if _distrusts(error):
-            msg = f"{where}: the server's certificate is not trusted; check FACESTREAM_MINIO_CA_FILE ({error})"
-            raise Fatal(msg) from error
-        msg = f"{where}: {error}"
-        raise Transient(msg) from error
-    except ValueError as error:  # the client looks at the name of the bucket before it asks
-        msg = f"{where}: {error}"
-        raise InvalidInput(msg) from error
-
-
 def _is_filtered(queue: QueueConfig) -> bool:
     return bool(queue.prefix_filter_rule or queue.suffix_filter_rule)
-
-
-def _distrusts(error: BaseException | None) -> bool:
-    reason = getattr(error, "reason", error)
-    return any(isinstance(part, ssl.SSLCertVerificationError) for part in (reason, *getattr(reason, "args", ())))
 
 
 def _possible(key: str) -> bool:

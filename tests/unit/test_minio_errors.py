@@ -18,7 +18,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from shared.adapters.minio import MinioSettings, MinioStore, _errors
+from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.minio_errors import translated
 from shared.errors import FacestreamError, Fatal, InvalidInput, ObjectMissing, ObjectRefused, Transient
 from tests.limits import LIMIT
 
@@ -61,20 +62,20 @@ def _no_connection(reason: Exception) -> MaxRetryError:
     ids=lambda value: getattr(value, "code", type(value).__name__) if isinstance(value, Exception) else None,
 )
 def test_an_error_of_the_client_has_one_meaning_to_a_reader(error: Exception, meaning: type[FacestreamError]) -> None:
-    with pytest.raises(meaning, match="photos/a") as caught, _errors("photos/a", ObjectMissing, ObjectRefused):
+    with pytest.raises(meaning, match="photos/a") as caught, translated("photos/a", ObjectMissing, ObjectRefused):
         raise error
     assert type(caught.value) is meaning
 
 
 def test_what_may_not_be_written_stops_the_process() -> None:
     error = _s3("AccessDenied", 403)
-    with pytest.raises(Fatal, match="AccessDenied"), _errors("photos/a", no_such_name=ObjectRefused):
+    with pytest.raises(Fatal, match="AccessDenied"), translated("photos/a", no_such_name=ObjectRefused):
         raise error
 
 
 @pytest.mark.parametrize("code", ["NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"])
 def test_what_is_configured_wrongly_says_what_to_do(code: str) -> None:
-    with pytest.raises(Fatal, match=r"facestream init|FACESTREAM_MINIO_(ACCESS|SECRET)_KEY"), _errors("photos"):
+    with pytest.raises(Fatal, match=r"facestream init|FACESTREAM_MINIO_(ACCESS|SECRET)_KEY"), translated("photos"):
         raise _s3(code, 403)
 
 
