@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,7 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from services.detector.decoding import boxes, jpeg, jpeg_xl, needs, png, samples, tiff
+from services.detector.decoding import boxes, jpeg, jpeg_xl, needs, png, samples, tiff, webp
 from services.detector.decoding.orientation import exchanges_sides, orientation_of
 from services.detector.decoding.parts import Loaded, Pixels, Stored, reduced
 from services.detector.kinds import kind_of
@@ -217,7 +218,14 @@ def _png(data: bytes, settings: DetectorSettings) -> Decoded:
 
 
 def _picture(data: bytes, settings: DetectorSettings, orientation: int | None = None) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    if found := webp.header(data):
+        check_pixels(found.width, found.height, settings)
+        opening = needs.within(
+            needs.of_webp(found, len(data), settings), settings
+        )  # that takes memory for its pixels already
+    else:
+        opening = nullcontext()
+    with opening, Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         size, orientation, need = _prepared(image, data, settings, orientation)
         with needs.within(need, settings):
             image.load()

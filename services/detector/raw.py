@@ -16,6 +16,7 @@ from services.detector.limits import check_pixels
 from services.detector.scale import picture_size
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
+from shared.memory import not_enough
 
 _MARKS = (
     b"II\x1a\x00\x00\x00HEAPCCDR",  # Canon CRW
@@ -91,7 +92,7 @@ def develop(data: bytes, settings: DetectorSettings, found: Sequence[tiff.Direct
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             opened = _checked_size(raw, settings)
-            return _developed(raw, opened, settings)
+            return _developed(raw, opened, len(data), settings)
     except _CANNOT_UNPACK as error:
         if opened is None:
             msg = "camera raw of an unknown kind, or damaged"
@@ -101,7 +102,7 @@ def develop(data: bytes, settings: DetectorSettings, found: Sequence[tiff.Direct
         msg = "truncated camera raw"
         raise Unreadable(msg) from error
     except _NO_MEMORY as error:
-        raise Undecoded(needs.not_enough(settings)) from error
+        raise Undecoded(not_enough(settings.memory)) from error
     except rawpy.LibRawError as error:
         msg = "damaged camera raw"
         raise Unreadable(msg) from error
@@ -116,14 +117,15 @@ def _checked_size(raw: rawpy.RawPy, settings: DetectorSettings) -> _Size:
     return _Size(sizes.width, sizes.height)
 
 
-def _developed(raw: rawpy.RawPy, size: _Size, settings: DetectorSettings) -> Developed:
+def _developed(raw: rawpy.RawPy, size: _Size, file: int, settings: DetectorSettings) -> Developed:
     needed, _ = picture_size(*size, settings)
     sensor = raw.sizes.raw_width * raw.sizes.raw_height
     # Whether there is a colour filter array is known when it is unpacked.
-    with needs.within(needs.of_raw(sensor, *size, half=size.width // 2 >= needed), settings):
+    with needs.within(needs.of_raw(sensor, *size, file, half=size.width // 2 >= needed), settings):
         # Files without a colour filter array (linear raw) are always developed in full.
         half = raw.raw_pattern is not None and size.width // 2 >= needed
-    with needs.within(needs.of_raw(sensor, *size, half=half), settings):
+    # Of one colour there is nothing to halve, pattern or not.
+    with needs.within(needs.of_raw(sensor, *size, file, half=half and raw.num_colors > 1), settings):
         image = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=half)
     height, width, channels = image.shape
     # Monochrome sensors have a pattern, and half the size is not done with them.

@@ -17,7 +17,8 @@ def read(data: bytes, settings: DetectorSettings) -> Pixels:
     """Return an upright picture in grey or colour, with or without transparency; raises what the library does."""
     header = pylibjxl.probe(data)
     check_pixels(header["width"], header["height"], settings)
-    with needs.within(needs.of_jpeg_xl(header["width"], header["height"], header["channels"], settings), settings):
+    size = header["width"], header["height"]
+    with needs.within(needs.of_jpeg_xl(*size, header["channels"], len(data), settings), settings):
         return Pixels(_decoder().decode(data))
 
 

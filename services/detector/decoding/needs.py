@@ -15,34 +15,36 @@ from pathlib import Path
 import cv2
 from PIL import Image
 
-from services.detector.decoding import jpeg
+from services.detector.decoding import jpeg, webp
 from services.detector.decoding.parts import reduction
 from services.detector.limits import OverLimit
 from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
 from shared.errors import FacestreamError, Undecoded
+from shared.memory import MEMORY, not_enough, shown
 
-SETTING = "FACESTREAM_DETECTOR_MEMORY"
 _ALWAYS = 48_000_000  # bytes: parts of pictures, tables of decoders, stacks of their threads
 _PIXEL_OF_MODE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # bytes in Pillow
 _PIXEL = 4  # bytes in Pillow, of all other modes
 _RESULT = 3  # bytes of a pixel that is handed on
 
+_WEBP = 13  # two canvases, a copy of one, and what a frame needs
 # Bytes of a pixel that decoders need beside the picture that they fill, by Pillow's format and mode.
 _DECODERS: dict[tuple[str, str], float] = {
-    ("WEBP", "RGB"): 9,
-    ("WEBP", "RGBA"): 13,
-    ("AVIF", "RGB"): 8,
-    ("AVIF", "RGBA"): 10,
-    ("HEIF", "RGB"): 7,
+    ("WEBP", "RGB"): _WEBP,
+    ("WEBP", "RGBA"): _WEBP,
+    ("AVIF", "RGB"): 10,
+    ("AVIF", "RGBA"): 13,
+    ("HEIF", "RGB"): 6,
     ("HEIF", "RGBA"): 9,
 }
-_JPEG_2000 = 4  # bytes of a pixel and channel: numbers of 32 bits
-_JPEG_2000_ALWAYS = 2
+_JPEG_2000 = 5  # bytes of a pixel and channel: a number of 32 bits, and one of 8
 _JPEG_XL, _JPEG_XL_CHANNEL = 6, 4
+_BITS, _CHROMA, _HEIF_MORE = 8, 420, 6  # what phones write; more bytes of a pixel for what has more than that
 _GIF = 1
+_COPIES_OF_TIFF = 2  # of the file: one begins with the directory that is decoded
 _PLAIN_BMP, _BMP_PACKED = (0, 3), 2
-_RAW_UNPACKED, _RAW_DEVELOPED = 2, 15  # bytes of a pixel of the sensor; of one of the picture
+_RAW_UNPACKED, _RAW_DEVELOPED = 2, 13  # bytes of a pixel of the sensor; of one of the picture
 
 _SIZ = b"\xff\x4f\xff\x51"  # how a JPEG 2000 codestream begins
 _LARGEST_BUFFER = 8  # bytes of a pixel in the largest piece that a decoder asks for at once
@@ -51,23 +53,27 @@ _HIGH_WATER = ("/proc/self/clear_refs", "5")  # resets what `VmHWM` tells
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What decoding a picture takes. `size`: bytes; `what`: its kind; `megapixels` of it, `pixels` that are decoded."""
+    """What decoding a picture takes.
+
+    `size`: bytes, beside those of the `file`; `what`: its kind; `megapixels` of it, `pixels` that are decoded.
+    """
 
     size: float
+    file: int
     what: str
     megapixels: float
     pixels: int
 
     @property
+    def bound(self) -> float:
+        """Bytes that it may take, all in all."""
+        return self.size + self.file + _ALWAYS
+
+    @property
     def told(self) -> str:
         """Say it to a person."""
         megapixels = f"{self.megapixels:,.0f}" if self.megapixels >= 10 else f"{self.megapixels:.2g}"  # noqa: PLR2004
-        return f"needs about {shown(self.size + _ALWAYS)} to decode ({self.what}, {megapixels} megapixels)"
-
-
-def shown(size: float) -> str:
-    """Return bytes as text."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"  # noqa: PLR2004
+        return f"needs about {shown(self.bound)} to decode ({self.what}, {megapixels} megapixels)"
 
 
 def of_image(image: Image.Image, data: bytes, stored: tuple[int, int], what: str, settings: DetectorSettings) -> Need:
@@ -79,6 +85,8 @@ def of_image(image: Image.Image, data: bytes, stored: tuple[int, int], what: str
     filled = pixels * _PIXEL_OF_MODE.get(image.mode, _PIXEL)
     beside = pixels * _DECODERS.get((str(image.format), image.mode), 0)
     match image.format:
+        case "HEIF" if image.info.get("bit_depth", 8) > _BITS or image.info.get("chroma", _CHROMA) != _CHROMA:
+            beside += _HEIF_MORE * pixels
         case "JPEG" | "MPO":
             beside = jpeg.coefficients(data)
         case "JPEG2000":
@@ -90,7 +98,15 @@ def of_image(image: Image.Image, data: bytes, stored: tuple[int, int], what: str
         case "BMP" if image.info.get("compression", 0) not in _PLAIN_BMP:
             beside = _BMP_PACKED * pixels
     size = filled + beside + result(*image.size, stored, settings)
-    return Need(size, what, math.prod(stored) / 1e6, pixels)
+    file = len(data) * (_COPIES_OF_TIFF if image.format == "TIFF" else 1)
+    return Need(size, file, what, math.prod(stored) / 1e6, pixels)
+
+
+def of_webp(found: webp.Header, file: int, settings: DetectorSettings) -> Need:
+    """Return what decoding a WebP picture takes, of a file of so many bytes."""
+    size = found.width, found.height
+    pixels = found.width * found.height
+    return Need((_WEBP + _PIXEL) * pixels + result(*size, size, settings), file, "WebP", pixels / 1e6, pixels)
 
 
 def result(width: int, height: int, photograph: tuple[int, int], settings: DetectorSettings) -> float:
@@ -101,17 +117,22 @@ def result(width: int, height: int, photograph: tuple[int, int], settings: Detec
     return _RESULT * math.ceil(width / factor) * math.ceil(height / factor)
 
 
-def of_jpeg_xl(width: int, height: int, channels: int, settings: DetectorSettings) -> Need:
-    """Return what decoding a JPEG XL picture takes of so many channels."""
+def of_jpeg_xl(width: int, height: int, channels: int, file: int, settings: DetectorSettings) -> Need:
+    """Return what decoding a JPEG XL picture takes of so many channels, of a file of so many bytes."""
     bytes_ = _JPEG_XL + _JPEG_XL_CHANNEL * channels
     pixels = width * height
-    return Need(bytes_ * pixels + result(width, height, (width, height), settings), "JPEG XL", pixels / 1e6, pixels)
+    return Need(
+        bytes_ * pixels + result(width, height, (width, height), settings), file, "JPEG XL", pixels / 1e6, pixels
+    )
 
 
-def of_raw(sensor: int, width: int, height: int, *, half: bool) -> Need:
-    """Return what developing takes: of so many pixels of the sensor, a picture so wide and high at full size."""
+def of_raw(sensor: int, width: int, height: int, file: int, *, half: bool) -> Need:
+    """Return what developing takes: of so many pixels of the sensor, a picture so wide and high.
+
+    `file`: bytes; `half`: it is developed at half of its size.
+    """
     pixels = width * height // (4 if half else 1)
-    return Need(_RAW_UNPACKED * sensor + _RAW_DEVELOPED * pixels, "camera raw", width * height / 1e6, sensor)
+    return Need(_RAW_UNPACKED * sensor + _RAW_DEVELOPED * pixels, file, "camera raw", width * height / 1e6, sensor)
 
 
 def _of_tile(data: bytes, pixels: int) -> float:
@@ -123,7 +144,7 @@ def _of_tile(data: bytes, pixels: int) -> float:
         return math.inf if place < 0 else 0  # it is cut off, which the decoder says
     across, down, left, top, tile_across, tile_down, _, _, channels = size
     tile = min(tile_across, across - left) * min(tile_down, down - top)
-    return max(0, min(tile, pixels)) * (_JPEG_2000 * channels + _JPEG_2000_ALWAYS)
+    return max(0, min(tile, pixels)) * _JPEG_2000 * channels
 
 
 def _of_tiff(image: Image.Image, size: float) -> float:
@@ -148,8 +169,8 @@ def within(need: Need, settings: DetectorSettings) -> Iterator[None]:
         with lacking(settings):
             yield
         return
-    if need.size + _ALWAYS > settings.memory:
-        msg = f"{need.told}, {shown(settings.memory)} allowed ({SETTING})"
+    if need.bound > settings.memory:
+        msg = f"{need.told}, {shown(settings.memory)} allowed ({MEMORY})"
         raise OverLimit(msg)
     with suppress(OSError):
         Path(_HIGH_WATER[0]).write_text(_HIGH_WATER[1], encoding="ascii")
@@ -163,8 +184,8 @@ def within(need: Need, settings: DetectorSettings) -> Iterator[None]:
         # Decoders call a file damaged where memory is short, and do not tell how much they asked for last. Where the
         # largest piece that they may have wanted had no room, it is taken for want of memory.
         taken = max(0, _resident("VmHWM") - before)
-        if taken + max(need.size, _LARGEST_BUFFER * need.pixels) > settings.memory:
-            raise Undecoded(not_enough(settings)) from error
+        if need.file + taken + max(need.size, _LARGEST_BUFFER * need.pixels) > settings.memory:
+            raise Undecoded(not_enough(settings.memory)) from error
         raise
 
 
@@ -177,7 +198,7 @@ def lacking(settings: DetectorSettings) -> Iterator[None]:
         raise
     except Exception as error:
         if lacks_memory(error):
-            raise Undecoded(not_enough(settings)) from error
+            raise Undecoded(not_enough(settings.memory)) from error
         raise
 
 
@@ -190,13 +211,6 @@ def lacks_memory(error: Exception) -> bool:
         or any(words in text for words in ("cannot allocate memory", "mempool overflowed"))
         or (("out of memory" in text or "memory allocation" in text) and "limit" not in text)
     )
-
-
-def not_enough(settings: DetectorSettings) -> str:
-    """Return the reason of a photograph for which memory was short."""
-    if settings.memory is None:
-        return "not enough memory to decode it"
-    return f"not enough memory to decode it: {shown(settings.memory)} allowed ({SETTING})"
 
 
 def _resident(name: str) -> int:

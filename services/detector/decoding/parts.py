@@ -1,6 +1,6 @@
 """A decoded picture, taken part by part: upright, in 8 bits, on white, and reduced to the size that is worked at.
 
-Nothing of the size of the whole picture is made beside the picture itself: a part holds a million pixels.
+Nothing of the size of the whole picture is made beside the picture itself: a part holds a quarter of a million pixels.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from PIL import Image
 
 from services.detector.decoding.orientation import Box, exchanges_sides, stored_box, upright
 
-PART = 1 << 20
+PART = 1 << 18
 """Pixels of a part, about."""
 _WITH_CHANNELS = 3  # dimensions
 _STRETCHED = ("I", "F")  # modes of 32 bits, which have no agreed white

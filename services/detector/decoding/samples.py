@@ -91,7 +91,7 @@ def read(data: bytes, directory: Directory, settings: DetectorSettings) -> Store
     if photometric == _LAB and (layout.kind == _FLOAT or layout.bits not in {8, 16}):
         raise _unsupported()
     check_values(layout.width, layout.height, layout.samples * _dtype(layout).itemsize, settings)
-    with needs.within(_need(layout, settings), settings):
+    with needs.within(_need(layout, len(data), settings), settings):
         return _Picture(_values(data, directory, layout), layout, photometric, directory.number(tiff.EXTRA_SAMPLES))
 
 
@@ -140,7 +140,7 @@ def _of_one(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     return spread(values, 0.0, whole)
 
 
-def _need(layout: _Layout, settings: DetectorSettings) -> Need:
+def _need(layout: _Layout, file: int, settings: DetectorSettings) -> Need:
     """Return what reading takes: the values that are kept, and copies of the largest part on the way to them."""
     size = layout.width, layout.height
     pixels = layout.width * layout.height
@@ -149,7 +149,7 @@ def _need(layout: _Layout, settings: DetectorSettings) -> Need:
     copies = _COPIES.get(layout.compression, _COPIES_BYTEWISE) + {_DIFFERENCES: 1, _FLOAT_DIFFERENCES: 3}.get(
         layout.predictor, 0 if layout.bits in _WHOLE else 1
     )
-    return Need(kept * pixels + copies * part + result(*size, size, settings), "TIFF", pixels / 1e6, pixels)
+    return Need(kept * pixels + copies * part + result(*size, size, settings), 2 * file, "TIFF", pixels / 1e6, pixels)
 
 
 def _unsupported() -> Unreadable:
