@@ -61,13 +61,13 @@ def _peak(task: tuple[bytes, int | None]) -> tuple[int, int]:
         bounds.append(need.bound)
         return within(need, settings)
 
-    needs.within = noting
+    vars(needs)["within"] = noting
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
     before = _of_status("VmRSS")
     try:
         decode(data, DetectorSettings(max_bytes=1 << 40, memory=memory))
     finally:
-        needs.within = within
+        vars(needs)["within"] = within
     return _of_status("VmHWM") - before + len(data), round(max(bounds))
 
 

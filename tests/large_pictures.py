@@ -80,9 +80,9 @@ def _jpeg_xl(mode: str = "RGB", **options: Any) -> Made:
     return lambda width, height: pylibjxl.encode(np.asarray(_image(width, height, mode)), effort=1, **options)
 
 
-_DEFLATE = {"compression": "tiff_adobe_deflate"}
-_LOSSLESS = {"lossless": True, "method": 0, "quality": 0}
-_RATES = {"quality_mode": "rates", "quality_layers": [40]}
+_DEFLATE: dict[str, Any] = {"compression": "tiff_adobe_deflate"}
+_LOSSLESS: dict[str, Any] = {"lossless": True, "method": 0, "quality": 0}
+_RATES: dict[str, Any] = {"quality_mode": "rates", "quality_layers": [40]}
 
 KINDS: Mapping[str, Made] = {
     "JPEG": _encoded("JPEG"),

@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -220,7 +220,7 @@ def _png(data: bytes, settings: DetectorSettings) -> Decoded:
 def _picture(data: bytes, settings: DetectorSettings, orientation: int | None = None) -> Decoded:
     if found := webp.header(data):
         check_pixels(found.width, found.height, settings)
-        opening = needs.within(
+        opening: AbstractContextManager[None] = needs.within(
             needs.of_webp(found, len(data), settings), settings
         )  # that takes memory for its pixels already
     else:

@@ -52,7 +52,7 @@ def test_the_reason_tells_kind_size_and_what_to_raise() -> None:
     data = KINDS["JPEG 2000"](*size_of(12))
     with pytest.raises(OverLimit) as refusal:
         decode(data, allowed(100))
-    expected = "needs about 325 MB to decode (JPEG 2000, 13 megapixels), 100 MB allowed (FACESTREAM_DETECTOR_MEMORY)"
+    expected = "needs about 332 MB to decode (JPEG 2000, 13 megapixels), 100 MB allowed (FACESTREAM_DETECTOR_MEMORY)"
     assert str(refusal.value) == expected
     limits = DetectorSettings().model_copy(update={"memory": 1_500_000_000})
     with (

@@ -99,7 +99,8 @@ def coefficients(data: bytes) -> int:
                     return 0
                 across, down = (max(1, *of) for of in zip((1, 1), *sampling, strict=True))
                 columns, rows = -(-width // (_BLOCK * across)), -(-height // (_BLOCK * down))
-                return columns * rows * sum(h * v for h, v in sampling) * _COEFFICIENTS * _BYTES_OF_COEFFICIENT
+                blocks: int = columns * rows * sum(h * v for h, v in sampling)
+                return blocks * _COEFFICIENTS * _BYTES_OF_COEFFICIENT
     return 0
 
 

@@ -38,7 +38,7 @@ _DECODERS: dict[tuple[str, str], float] = {
     ("HEIF", "RGB"): 6,
     ("HEIF", "RGBA"): 9,
 }
-_JPEG_2000 = 5  # bytes of a pixel and channel: a number of 32 bits, and one of 8
+_JPEG_2000 = 5.2  # bytes of a pixel and channel: a number of 32 bits, one of 8, and its share of the tables
 _JPEG_XL, _JPEG_XL_CHANNEL = 6, 4
 _BITS, _CHROMA, _HEIF_MORE = 8, 420, 6  # what phones write; more bytes of a pixel for what has more than that
 _GIF = 1
@@ -46,6 +46,7 @@ _COPIES_OF_TIFF = 2  # of the file: one begins with the directory that is decode
 _PLAIN_BMP, _BMP_PACKED = (0, 3), 2
 _RAW_UNPACKED, _RAW_DEVELOPED = 2, 13  # bytes of a pixel of the sensor; of one of the picture
 
+_SIZ_BYTES = 38  # of what follows, up to the number of channels
 _SIZ = b"\xff\x4f\xff\x51"  # how a JPEG 2000 codestream begins
 _LARGEST_BUFFER = 8  # bytes of a pixel in the largest piece that a decoder asks for at once
 _HIGH_WATER = ("/proc/self/clear_refs", "5")  # resets what `VmHWM` tells
@@ -136,15 +137,15 @@ def of_raw(sensor: int, width: int, height: int, file: int, *, half: bool) -> Ne
 
 
 def _of_tile(data: bytes, pixels: int) -> float:
-    """Return what a JPEG 2000 decoder needs for its largest tile."""
+    """Return what a JPEG 2000 decoder needs for its largest tile; for the whole picture where that is not told."""
     place = data.find(_SIZ)
-    try:
-        size = struct.unpack_from(">8LH", data, place + len(_SIZ) + 4)
-    except struct.error:
-        return math.inf if place < 0 else 0  # it is cut off, which the decoder says
-    across, down, left, top, tile_across, tile_down, _, _, channels = size
-    tile = min(tile_across, across - left) * min(tile_down, down - top)
-    return max(0, min(tile, pixels)) * _JPEG_2000 * channels
+    tile, channels = pixels, _PIXEL
+    if 0 <= place <= len(data) - len(_SIZ) - _SIZ_BYTES:
+        across, down, left, top, tile_across, tile_down, _, _, channels = struct.unpack_from(
+            ">8LH", data, place + len(_SIZ) + 4
+        )
+        tile = min(tile_across, across - left) * min(tile_down, down - top)
+    return max(0, min(tile, pixels)) * _JPEG_2000 * float(channels)
 
 
 def _of_tiff(image: Image.Image, size: float) -> float:
@@ -155,7 +156,8 @@ def _of_tiff(image: Image.Image, size: float) -> float:
     across = min(tags.get(322, image.width), image.width + 1024)
     # Of YCbCr and of planes, strips are decoded to four bytes a pixel.
     strip = across * down * max(_PIXEL, math.ceil(samples * bits / 8)) if tags.get(259, 1) != 1 else 0
-    return strip + (size if tags.get(274, 1) != 1 else 0)
+    turned = size if tags.get(274, 1) != 1 else 0
+    return float(strip + turned)
 
 
 @contextmanager

@@ -25,9 +25,8 @@ def header(data: bytes) -> Header | None:
     try:
         match data[_NAME : _NAME + 4]:
             case b"VP8X":
-                flags, width, height = content[0], content[4:7], content[7:10]
-                sides = (1 + int.from_bytes(side, "little") for side in (width, height))
-                return Header(*sides, alpha=bool(flags & _ALPHA))
+                width, height = (1 + int.from_bytes(side, "little") for side in (content[4:7], content[7:10]))
+                return Header(width, height, alpha=bool(content[0] & _ALPHA))
             case b"VP8L":
                 (bits,) = struct.unpack_from("<L", content, 1)
                 return Header(1 + (bits & _SIDE), 1 + (bits >> 14 & _SIDE), alpha=bool(bits & _ALPHA_LOSSLESS))
