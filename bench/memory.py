@@ -1,5 +1,6 @@
 """What decoding takes in memory, by kind of file: measured, beside the bound that is told from a file's header."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -68,7 +69,7 @@ def _peak(task: tuple[bytes, int | None]) -> tuple[int, int]:
         decode(data, DetectorSettings(max_bytes=1 << 40, memory=memory))
     finally:
         vars(needs)["within"] = within
-    return _of_status("VmHWM") - before + len(data), round(max(bounds))
+    return _of_status("VmHWM") - before + len(data), math.ceil(max(bounds))
 
 
 def _of_status(name: str) -> int:
