@@ -24,6 +24,7 @@ BENCHMARKS = (
     "assignment",
     "run",
     "unchanged",
+    "memory",
     "assigner",
     "latency",
     "lag",

@@ -4,9 +4,11 @@ A photograph that kills its process (a decoder written in C meets a hostile file
 like any other, and a new process takes the place of the one that is gone.
 """
 
+import ctypes
 import faulthandler
 import multiprocessing
 import os
+import platform
 import signal
 import sys
 import threading
@@ -16,29 +18,35 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import cv2
 
 from shared.errors import Fatal, Undecoded, Unreadable
+from shared.memory import limited, not_enough, taken
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 # Spawned, never forked: a fork of a process in which TensorFlow has threads can hang.
 _SPAWNED = multiprocessing.get_context("spawn")
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGE = -1, -3, 8 << 20  # of glibc's malloc.h; bytes
+_TO_REFUSE = 16 << 20  # bytes that remain where a task leaves nothing, to say so
 _GRACE = 5.0  # seconds beyond the time of a photograph, after which a process ends itself
 
 
 class Processes:
     """A fixed number of processes, for any number of threads; a context manager, which leaves no process behind."""
 
-    def __init__(self, count: int, timeout: float, prepare: Callable[[], object] = int) -> None:
+    def __init__(
+        self, count: int, timeout: float, prepare: Callable[[], object] = int, memory: int | None = None
+    ) -> None:
         """Start the processes. `timeout`: seconds that one photograph may take.
 
-        Each process calls `prepare` first, which may load models, while the caller goes on.
+        Each process calls `prepare` first, which may load models, while the caller goes on. `memory`: bytes that a
+        photograph may take there beside what the process has then; None: as many as there are.
         """
-        self._places = [_Place(timeout, prepare) for _ in range(count)]
+        self._places = [_Place(_Bounds(timeout, memory), prepare) for _ in range(count)]
         self._idle: SimpleQueue[_Place] = SimpleQueue()
         for place in self._places:
             self._idle.put(place)
@@ -63,7 +71,7 @@ class Processes:
         """Return what `work` returns for a task in one of the processes; waits for one that is idle.
 
         Both travel there, and the result back. Raises what `work` or `prepare` raises, `Undecoded` where the task
-        kills its process, twice, or takes too long, and `Fatal` where no process can be started.
+        kills its process, twice, takes too long or lacks memory, and `Fatal` where no process can be started.
         """
         place = self._idle.get()
         try:
@@ -105,14 +113,21 @@ class _Died(Exception):
         self.status, self.begun = status, begun
 
 
+class _Bounds(NamedTuple):
+    """Of one photograph: seconds, and bytes."""
+
+    timeout: float
+    memory: int | None
+
+
 class _Place:
     """A process, and its successors, for one caller at a time.
 
     Each has a pipe that nobody shares, so that one that is killed, at whatever moment, holds up no other.
     """
 
-    def __init__(self, timeout: float, prepare: Callable[[], object]) -> None:
-        self._timeout = timeout
+    def __init__(self, bounds: _Bounds, prepare: Callable[[], object]) -> None:
+        self._bounds = bounds
         self._prepare = prepare
         self._lock = threading.Lock()
         self._closed = False
@@ -147,7 +162,7 @@ class _Place:
                 msg = "the processes were ended while a photograph was decoded"
                 raise Fatal(msg)
             self._pipe, theirs = _SPAWNED.Pipe()
-            self._process = _SPAWNED.Process(target=_serve, args=(theirs, self._timeout, self._prepare), daemon=True)
+            self._process = _SPAWNED.Process(target=_serve, args=(theirs, self._bounds, self._prepare), daemon=True)
             self._process.start()
             theirs.close()  # with the only other end in the process, its death is the end of the file here
 
@@ -158,7 +173,7 @@ class _Place:
             answer = self._pipe.recv()
             begun = answer is None
             if begun:  # only from here on time counts: modules are imported and models loaded
-                answer = self._pipe.recv() if self._pipe.poll(self._timeout) else None
+                answer = self._pipe.recv() if self._pipe.poll(self._bounds.timeout) else None
         except (EOFError, ConnectionError):
             self._process.join()
             raise _Died(self._process.exitcode, begun=begun) from None
@@ -166,7 +181,7 @@ class _Place:
             self._process.kill()
             self._process.join()
             self._start()
-            msg = f"it took longer than {self._timeout:g} s"
+            msg = f"it took longer than {self._bounds.timeout:g} s"
             raise Undecoded(msg)
         returned, outcome = answer
         if returned:
@@ -174,7 +189,7 @@ class _Place:
         raise outcome
 
 
-def _serve(pipe: Connection, timeout: float, prepare: Callable[[], object]) -> None:
+def _serve(pipe: Connection, bounds: _Bounds, prepare: Callable[[], object]) -> None:
     """Work until the other end is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # sent to all of a group, they are for the parent: it ends us
@@ -182,7 +197,9 @@ def _serve(pipe: Connection, timeout: float, prepare: Callable[[], object]) -> N
     # LibRaw writes its own words about damaged files there; the reason comes back with the result.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    prepared = _worked(lambda _: prepare(), None)
+    _give_back_large_blocks()
+    prepared = _worked(lambda _: prepare(), None, bounds)
+    most = None if bounds.memory is None else taken() + bounds.memory
     while True:
         try:
             work, task = pipe.recv()
@@ -194,16 +211,32 @@ def _serve(pipe: Connection, timeout: float, prepare: Callable[[], object]) -> N
         pipe.send(None)
         # A parent that was killed ends nobody, and a decoder that hangs may hold the interpreter's lock, so that
         # no thread of Python runs either; this watch is none.
-        faulthandler.dump_traceback_later(timeout + _GRACE, exit=True)
-        pipe.send(_worked(work, task))
+        faulthandler.dump_traceback_later(bounds.timeout + _GRACE, exit=True)
+        # Tasks and results travel without the limit: a pipe that ran out of memory within a message is of no use.
+        with limited(most and max(most, taken() + _TO_REFUSE)):
+            outcome = _worked(work, task, bounds)
+        pipe.send(outcome)
         faulthandler.cancel_dump_traceback_later()
 
 
-def _worked(work: Callable[[Any], Any], task: object) -> tuple[bool, Any]:
+def _worked(work: Callable[[Any], Any], task: object, bounds: _Bounds) -> tuple[bool, Any]:
     try:
         return True, work(task)
+    except MemoryError:
+        return False, Undecoded(not_enough(bounds.memory))
     except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the caller
         return False, error
+
+
+def _give_back_large_blocks() -> None:
+    """Have the C library give back what is freed of 8 MB or more.
+
+    By itself it keeps freed blocks of up to 32 MB: they would count against the next photograph.
+    """
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        library.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE)  # else a fixed threshold would have each small block given back
 
 
 def _end_with_parent() -> None:

@@ -25,6 +25,11 @@ def without_memory(_: object) -> None:
     raise Undecoded(msg)
 
 
+def fill_memory(size: int) -> int:
+    """Take so many bytes."""
+    return len(bytearray(size))
+
+
 def hold_the_interpreter(_: object) -> None:
     """Hang in C with the interpreter's lock held, so that no thread of Python runs."""
     ctypes.PyDLL(None).sleep(600)

@@ -1,7 +1,7 @@
 """`facestream detect`: aligned crops of every face on every photograph of a folder."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,7 @@ from cli.jobs.watching import Watch
 from services.detector.decode import decode
 from services.detector.faces import FaceFinder
 from services.detector.settings import DetectorSettings
-from services.standalone.settings import StandaloneSettings
+from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
 from shared.models import LANDMARKS, located
 from shared.processes import Processes
@@ -36,8 +36,10 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
     if landmarks is None or landmarks.name == LANDMARKS.name:  # a model of one's own has another name
         landmarks = located(LANDMARKS, landmarks and landmarks.parent)
     photos = files_in(source, watch)
-    settings = StandaloneSettings.with_processes(processes)
-    with new_folder(out, source) as folder, Processes(settings.processes, settings.photo_timeout) as pool:
+    settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
+    load = partial(_finder, landmarks, detector)
+    bounds = settings.photo_timeout, load, detector.memory
+    with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
         done = watch.over(pool.each(_crops, tasks), len(photos), "photographs")
         read = faces = 0

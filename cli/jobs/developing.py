@@ -11,7 +11,7 @@ from cli.jobs.pictures import content, files_in, stems, text_of
 from cli.jobs.watching import Watch
 from services.detector.raw import develop
 from services.detector.settings import DetectorSettings
-from services.standalone.settings import StandaloneSettings
+from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
 from shared.photo_names import is_raw_name
 from shared.processes import Processes
@@ -35,8 +35,9 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
     watch = Watch()
     detector = DetectorSettings(photo_width=_FULL_SIZE)
     photos = files_in(source, watch, is_raw_name)
-    settings = StandaloneSettings.with_processes(processes)
-    with new_folder(out, source) as folder, Processes(settings.processes, settings.photo_timeout) as pool:
+    settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
+    bounds = settings.photo_timeout, _ready, detector.memory
+    with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)
         done = watch.over(pool.each(_jpeg, tasks), len(photos), "raw files")
         read = 0
@@ -54,6 +55,10 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
             read += 1
         watch.check_some(read, source)
     return f"{watch.count(read, 'raw files')}: developed into {out}"
+
+
+def _ready() -> None:
+    """Do nothing: that a process is asked for it has it import what it needs."""
 
 
 def _jpeg(task: _Task) -> tuple[bytes, int, int]:

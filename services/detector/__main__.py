@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from services.detector import memory
 from services.detector.finding import Finder
 from services.detector.giving_up import given_up
 from services.detector.settings import DetectorProcesses, DetectorSettings
@@ -32,10 +33,11 @@ def main() -> None:
         rule = PhotoRule.of(PhotoSettings())
         worker = WorkerSettings.preferring(batch=_BATCH * pool.processes)
         pool.check_silence(worker.batch, kafka.max_poll_interval)
+        settings = memory.of_service(settings, pool.processes, pool.processes + _IN_HAND)
         finder = Finder(located(LANDMARKS), settings)
         with (
             ThreadPoolExecutor(pool.processes + _IN_HAND) as threads,
-            Processes(pool.processes, pool.photo_timeout, finder.load) as processes,
+            Processes(pool.processes, pool.photo_timeout, finder.load, settings.memory) as processes,
         ):
             find = partial(processes.call, finder.find)
 

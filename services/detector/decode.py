@@ -3,17 +3,18 @@
 import io
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from services.detector.decoding import boxes, jpeg, jpeg_xl, png, samples, tiff
-from services.detector.decoding.orientation import exchanges_sides, orientation_of, upright
+from services.detector.decoding import boxes, jpeg, jpeg_xl, needs, png, samples, tiff, webp
+from services.detector.decoding.orientation import exchanges_sides, orientation_of
+from services.detector.decoding.parts import Loaded, Pixels, Stored, reduced
 from services.detector.kinds import kind_of
 from services.detector.limits import OverLimit, check_bytes, check_pixels
 from services.detector.raw import UnknownRaw, develop, is_raw
@@ -60,7 +61,7 @@ def decode(data: bytes, settings: DetectorSettings) -> Decoded:
         raise Unreadable(msg)
     check_bytes(len(data), settings)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), needs.lacking(settings):
             warnings.simplefilter("ignore")  # about oddities of the metadata, which do not concern the pixels
             return _decoded(data, settings)
     except FacestreamError:
@@ -72,21 +73,8 @@ def decode(data: bytes, settings: DetectorSettings) -> Decoded:
         raise Unreadable(msg) from error
     except Exception as error:
         # Decoders raise anything on hostile bytes: OSError, ValueError, struct.error, IndexError, SyntaxError...
-        if _lacks_memory(error):
-            msg = "not enough memory to decode it"
-            raise Undecoded(msg) from error
         msg = f"{_state(data, error)} {kind_of(data).name}"
         raise Unreadable(msg) from error
-
-
-def _lacks_memory(error: Exception) -> bool:
-    """Say whether it is for want of memory; not for what a decoder refuses to allocate, whatever there is."""
-    text = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem)
-        or (("out of memory" in text or "memory allocation" in text) and "limit" not in text)
-    )
 
 
 def _state(data: bytes, error: Exception) -> str:
@@ -112,7 +100,7 @@ def _decoded(data: bytes, settings: DetectorSettings) -> Decoded:
         msg = f"truncated {kind}"
         raise Unreadable(msg)
     if data.startswith(jpeg_xl.MARKS):
-        return _whole(jpeg_xl.read(data, settings), settings)
+        return _finished(jpeg_xl.read(data, settings), settings)
     if data.startswith(_JPEG):
         return _jpeg(data, settings)
     if data.startswith(_PNG):
@@ -122,8 +110,7 @@ def _decoded(data: bytes, settings: DetectorSettings) -> Decoded:
 
 def _raw(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded:
     developed = develop(data, settings, found)
-    image = Image.fromarray(developed.image)
-    return _finished(image, developed.width, developed.height, settings)
+    return _finished(Pixels(developed.image), settings, size=(developed.width, developed.height))
 
 
 def _tiff_or_raw(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded:
@@ -143,10 +130,8 @@ def _tiff_or_raw(data: bytes, found: Sequence[tiff.Directory], settings: Detecto
     if picture is None:
         try:
             return _picture(data, settings)
-        except OverLimit:
-            raise
         except Exception as error:
-            if not _lacks_memory(error) and (developed := _raw_or_none(data, found, settings)):
+            if not _is_final(error) and (developed := _raw_or_none(data, found, settings)):
                 return developed
             raise
     if tiff.holds_more_than(data, picture):
@@ -172,14 +157,12 @@ def _tiff(data: bytes, picture: tiff.Directory, settings: DetectorSettings, orie
     if not samples.is_read_wrongly(picture):
         try:
             return _picture(tiff.beginning_with(data, picture), settings, orientation)
-        except OverLimit:
-            raise
         except Exception as error:
-            if _lacks_memory(error):
+            if _is_final(error):
                 raise
             try:
                 image = samples.read(data, picture, settings)
-            except OverLimit:
+            except (OverLimit, Undecoded):
                 raise
             except Unreadable as refusal:
                 if isinstance(error, UnidentifiedImageError) or not tiff.is_known(picture):
@@ -188,7 +171,7 @@ def _tiff(data: bytes, picture: tiff.Directory, settings: DetectorSettings, orie
                 raise Unreadable(msg) from error
     else:
         image = samples.read(data, picture, settings)
-    return _whole(upright(image, orientation or picture.number(tiff.ORIENTATION, 1)), settings)
+    return _finished(image, settings, orientation or picture.number(tiff.ORIENTATION, 1))
 
 
 def _jpeg(data: bytes, settings: DetectorSettings) -> Decoded:
@@ -204,20 +187,21 @@ def _completed(data: bytes, settings: DetectorSettings) -> Decoded | None:
     """Decode a JPEG whose end is missing; None where that is too much."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
-            width, height, orientation = _prepared(header, settings)
+            size, orientation, _ = _prepared(header, data, settings)
         found = jpeg.completed(data, partial(_loaded, settings=settings))
     except OSError:
         return None
     if found is None:
         return None
     image, lacks_some = found
-    return _finished(_eight_bits(upright(image, orientation)), width, height, settings, partial=lacks_some)
+    return _finished(Loaded(image), settings, orientation, size, partial=lacks_some)
 
 
 def _loaded(data: bytes, settings: DetectorSettings) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=("JPEG",))
-    _prepared(image, settings)
-    image.load()
+    _, _, need = _prepared(image, data, settings)
+    with needs.within(need, settings):
+        image.load()
     return image
 
 
@@ -227,62 +211,60 @@ def _png(data: bytes, settings: DetectorSettings) -> Decoded:
         raise Unreadable(msg)
     try:
         return _picture(data, settings)
-    except OverLimit:
-        raise
     except Exception as error:
-        if _lacks_memory(error):
+        if _is_final(error):
             raise
         return _picture(png.without_extras(data), settings)
 
 
 def _picture(data: bytes, settings: DetectorSettings, orientation: int | None = None) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        width, height, orientation = _prepared(image, settings, orientation)
-        image.load()
-        return _finished(_eight_bits(upright(image, orientation)), width, height, settings)
+    if found := webp.header(data):
+        check_pixels(found.width, found.height, settings)
+        opening: AbstractContextManager[None] = needs.within(
+            needs.of_webp(found, len(data), settings), settings
+        )  # that takes memory for its pixels already
+    else:
+        opening = nullcontext()
+    with opening, Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        size, orientation, need = _prepared(image, data, settings, orientation)
+        with needs.within(need, settings):
+            image.load()
+            return _finished(Loaded(image), settings, orientation, size)
 
 
-def _prepared(image: Image.Image, settings: DetectorSettings, orientation: int | None = None) -> tuple[int, int, int]:
-    """Return width and height of the upright original, and its orientation; let it be decoded no larger than needed.
+def _prepared(
+    image: Image.Image, data: bytes, settings: DetectorSettings, orientation: int | None = None
+) -> tuple[tuple[int, int], int, needs.Need]:
+    """Return width and height of the upright original, its orientation, and what it needs to be decoded.
 
-    Raises `OverLimit`.
+    Let it be decoded no larger than needed. Raises `OverLimit`.
     """
     check_pixels(image.width, image.height, settings)
     orientation = orientation_of(image) if orientation is None else orientation
     turned = exchanges_sides(orientation)
-    width, height = (image.height, image.width) if turned else image.size
-    needed = detection_size(width, height, settings)
+    stored = image.size
+    size = (image.height, image.width) if turned else image.size
+    needed = detection_size(*size, settings)
     # A JPEG is decoded at a half, a quarter or an eighth of its size without computing the pixels between:
     # 11 MP at a quarter takes 26 ms instead of 110. For other formats this does nothing.
     image.draft(None, needed[::-1] if turned else needed)
-    return width, height, orientation
+    return size, orientation, needs.of_image(image, data, stored, kind_of(data).name, settings)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image of any mode as RGB or RGBA."""
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in {"I", "F"}:
-        # 32 bits have no agreed white: stretch what is there.
-        image = Image.fromarray(samples.stretched(np.asarray(image)))
-    if image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
-        return image.convert("RGB")  # the alpha of a program that did not fill it in; all others show it opaque
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _whole(image: Image.Image, settings: DetectorSettings) -> Decoded:
-    """Return what was decoded in full, upright."""
-    return _finished(_eight_bits(image), *image.size, settings)
+def _is_final(error: Exception) -> bool:
+    """Say whether it is about limits or memory, so that another way to decode the file is not to be tried."""
+    return isinstance(error, OverLimit | Undecoded) or needs.lacks_memory(error)
 
 
 def _finished(
-    image: Image.Image, width: int, height: int, settings: DetectorSettings, *, partial: bool = False
+    picture: Stored,
+    settings: DetectorSettings,
+    orientation: int = 1,
+    size: tuple[int, int] | None = None,
+    *,
+    partial: bool = False,
 ) -> Decoded:
-    needed_width, needed_height = detection_size(width, height, settings)
-    factor = min(image.width // needed_width, image.height // needed_height)
-    if factor > 1:
-        image = image.reduce(factor)
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    pixels: NDArray[np.uint8] = np.asarray(image)
-    return Decoded(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False), width, height, partial)
+    """Return a picture upright; `size`: width and height of the original where it was decoded smaller."""
+    if size is None:
+        size = picture.size[::-1] if exchanges_sides(orientation) else picture.size
+    return Decoded(reduced(picture, orientation, detection_size(*size, settings)), *size, partial)

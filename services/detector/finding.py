@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.detector.decode import decode
+from services.detector.decoding.needs import lacking
 from services.detector.faces import FaceFinder
 from services.detector.settings import DetectorSettings
 from shared.events import Box, Point
@@ -51,9 +52,10 @@ class Finder:
 
     def find(self, data: bytes) -> Finding:
         """Return what is on a photograph; raises `Unreadable` with a reason, and `ModelError`."""
-        decoded = decode(data, self.settings)
         finder = _models(self.landmarks, self.settings)
-        faces = tuple(Face(face.box, face.score, face.landmarks, _png(face.crop)) for face in finder.find(decoded))
+        decoded = decode(data, self.settings)
+        with lacking(self.settings):
+            faces = tuple(Face(face.box, face.score, face.landmarks, _png(face.crop)) for face in finder.find(decoded))
         return Finding(finder.version, decoded.width, decoded.height, faces)
 
 

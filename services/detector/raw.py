@@ -10,12 +10,13 @@ import rawpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.detector.decoding import boxes, tiff
+from services.detector.decoding import boxes, needs, tiff
 from services.detector.decoding.orientation import upright
 from services.detector.limits import check_pixels
 from services.detector.scale import picture_size
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
+from shared.memory import not_enough
 
 _MARKS = (
     b"II\x1a\x00\x00\x00HEAPCCDR",  # Canon CRW
@@ -32,6 +33,7 @@ _AFTER_TIFF_MARK = (b"CR", b"IIII", b"MMMM")  # Canon CR2; Phase One IIQ
 _EXIF_ORIENTATION = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}  # by LibRaw's flip
 _EXCHANGED = 4  # the bit of LibRaw's flip that exchanges width and height
 _HALVED = 2 / 3  # a side below this share of what it should be was developed at half size
+_NO_MEMORY = (rawpy.LibRawUnsufficientMemoryError, rawpy.LibRawMemPoolOverflowError)
 _CANNOT_UNPACK = (
     rawpy.LibRawFileUnsupportedError,
     rawpy.LibRawNotImplementedError,
@@ -90,7 +92,7 @@ def develop(data: bytes, settings: DetectorSettings, found: Sequence[tiff.Direct
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             opened = _checked_size(raw, settings)
-            return _developed(raw, opened, settings)
+            return _developed(raw, opened, len(data), settings)
     except _CANNOT_UNPACK as error:
         if opened is None:
             msg = "camera raw of an unknown kind, or damaged"
@@ -99,9 +101,8 @@ def develop(data: bytes, settings: DetectorSettings, found: Sequence[tiff.Direct
     except rawpy.LibRawIOError as error:
         msg = "truncated camera raw"
         raise Unreadable(msg) from error
-    except rawpy.LibRawUnsufficientMemoryError as error:
-        msg = "not enough memory to decode it"
-        raise Undecoded(msg) from error
+    except _NO_MEMORY as error:
+        raise Undecoded(not_enough(settings.memory)) from error
     except rawpy.LibRawError as error:
         msg = "damaged camera raw"
         raise Unreadable(msg) from error
@@ -116,11 +117,16 @@ def _checked_size(raw: rawpy.RawPy, settings: DetectorSettings) -> _Size:
     return _Size(sizes.width, sizes.height)
 
 
-def _developed(raw: rawpy.RawPy, size: _Size, settings: DetectorSettings) -> Developed:
+def _developed(raw: rawpy.RawPy, size: _Size, file: int, settings: DetectorSettings) -> Developed:
     needed, _ = picture_size(*size, settings)
-    # Files without a colour filter array (linear raw) are always developed in full.
-    half = raw.raw_pattern is not None and size.width // 2 >= needed
-    image = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=half)
+    sensor = raw.sizes.raw_width * raw.sizes.raw_height
+    # Whether there is a colour filter array is known when it is unpacked.
+    with needs.within(needs.of_raw(sensor, *size, file, half=size.width // 2 >= needed), settings):
+        # Files without a colour filter array (linear raw) are always developed in full.
+        half = raw.raw_pattern is not None and size.width // 2 >= needed
+    # Of one colour there is nothing to halve, pattern or not.
+    with needs.within(needs.of_raw(sensor, *size, file, half=half and raw.num_colors > 1), settings):
+        image = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=half)
     height, width, channels = image.shape
     # Monochrome sensors have a pattern, and half the size is not done with them.
     times = 2 if half and min(width / size.width, height / size.height) < _HALVED else 1

@@ -26,6 +26,13 @@ class DetectorSettings(Settings):
     max_bytes: Annotated[int, Field(gt=0, description="bytes; a larger file is not read")] = 256 * 1024 * 1024
     # Phones of "200 megapixels" make pictures of 16384 x 12288, which is 201.3.
     max_megapixels: Annotated[float, Field(gt=0, description="megapixels; a larger picture is not decoded")] = 256.0
+    memory: Annotated[
+        int | None,
+        Field(
+            ge=64 * 1024 * 1024,
+            description="bytes that decoding a photograph may take in each process; absent: shared out of all there is",
+        ),
+    ] = None
 
 
 class DetectorProcesses(Settings):

@@ -7,12 +7,19 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.detector import memory
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from shared.matching import AssignerSettings
 from shared.photo_rule import PhotoSettings
 from shared.settings import BucketSettings, Settings
+
+_MIB = 1024 * 1024
+OF_RUN = 2304 * _MIB
+"""Bytes that the process of a run takes beside those that decode; the largest one measured took 2.2 GiB."""
+OF_COMMAND = 256 * _MIB
+"""Bytes that the process of a command takes which decodes, and does nothing with faces."""
 
 
 class StandaloneSettings(Settings):
@@ -57,6 +64,17 @@ class StandaloneSettings(Settings):
         if forget_missing:
             said["forget_missing"] = True
         return cls(**said)
+
+    def sharing(self, detector: DetectorSettings, beside: int) -> tuple[Self, DetectorSettings]:
+        """Return these settings and the detector's with the memory of each process; `beside`: bytes that others take.
+
+        Of as many processes as the machine has cores, those are left out that would have too little; a number that
+        somebody has said stays.
+        """
+        fewer = self
+        if "processes" not in self.model_fields_set and detector.memory is None:
+            fewer = self.model_copy(update={"processes": memory.fitting(self.processes, beside)})
+        return fewer, memory.of_folder(detector, fewer.processes, beside)
 
 
 @dataclass(frozen=True, slots=True)

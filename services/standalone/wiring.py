@@ -21,7 +21,7 @@ from services.standalone.publishing import check_not_pinned
 from services.standalone.result_folder import DATABASE, check_folders, held
 from services.standalone.results import ResultFiles
 from services.standalone.runner import Run
-from services.standalone.settings import RunSettings, StandaloneSettings
+from services.standalone.settings import OF_RUN, RunSettings, StandaloneSettings
 from services.standalone.summary import Changes, Summary, summarise
 from shared.adapters.sqlite import SqliteRepository
 from shared.errors import Fatal
@@ -103,7 +103,8 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
             def add(pending: Sequence[ObjectInfo]) -> Added:
                 pool = settings.standalone
                 # They load their models in the time that loading the network takes.
-                with Processes(pool.processes, pool.photo_timeout, detection.finder().load) as processes:
+                bounds = pool.photo_timeout, detection.finder().load, settings.detector.memory
+                with Processes(pool.processes, *bounds) as processes:
                     return run.arrivals.add(pending, load_embedder(model, embedding), processes, progress)
 
             changes = run.take_in(comparison, found, add)
@@ -114,10 +115,12 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
 
 def _settings(options: Options) -> RunSettings:
     sizes: dict[str, Any] = {} if options.min_cluster_size is None else {"min_cluster_size": options.min_cluster_size}
+    standalone = StandaloneSettings.with_processes(options.processes, forget_missing=options.forget_missing)
+    standalone, detector = standalone.sharing(DetectorSettings(), OF_RUN)
     return RunSettings(
         BucketSettings(),
-        StandaloneSettings.with_processes(options.processes, forget_missing=options.forget_missing),
-        DetectorSettings(),
+        standalone,
+        detector,
         QualitySettings(),
         AssignerSettings(),
         ReclustererSettings(**sizes),

@@ -16,6 +16,7 @@ from tests.fuzz.seeds import seeds
 
 _TIMEOUT = 60.0  # seconds for a photograph
 _MEGAPIXELS = 20.0  # so that a number in a header does not make the run long
+_MEMORY = 768 << 20  # bytes; enough for so many megapixels of every kind
 _NUMBERS = re.compile(r"[\d.,]+(?= (megapixels|bytes))")
 
 
@@ -64,9 +65,9 @@ def cases(count: int, seed: int) -> Iterator[Case]:
 
 def fuzz(count: int, seed: int, processes: int) -> Report:
     """Give so many mutated photographs to the detector; raises whatever ends it."""
-    finder = Finder(located(LANDMARKS), DetectorSettings(max_megapixels=_MEGAPIXELS))
+    finder = Finder(located(LANDMARKS), DetectorSettings(max_megapixels=_MEGAPIXELS, memory=_MEMORY))
     report = Report()
-    with Processes(processes, _TIMEOUT, finder.load) as pool:
+    with Processes(processes, _TIMEOUT, finder.load, _MEMORY) as pool:
         work = _Work(finder)
         for case, outcome in pool.each(work, cases(count, seed)):
             report.add(case, outcome)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from services.detector.decode import decode
-from services.detector.decoding import boxes, jpeg, samples, tiff
+from services.detector.decoding import boxes, jpeg, parts, samples, tiff
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
 from tests.tiffs import CFA, SHORT, dng, page
@@ -23,6 +23,7 @@ from tests.tiffs import tiff as tiff_of
 
 SETTINGS = DetectorSettings()
 MB = 1_000_000
+FLOATS = {339: (SHORT, [3] * 3)}
 
 
 def peak(work: Callable[[], object]) -> int:
@@ -246,10 +247,18 @@ def test_strips_that_share_their_bytes_do_not_copy_them_all_each_time() -> None:
 @pytest.mark.parametrize("shape", [(2000, 1000, 3), (3, 1_000_000, 1)])
 def test_floats_are_stretched_without_wider_copies_of_them_all(shape: tuple[int, ...]) -> None:
     values = np.linspace(-1, 3, int(np.prod(shape)), dtype=np.float32).reshape(shape)
-    found = samples.stretched(values)
-    assert (int(found.flat[0]), int(found.flat[-1])) == (0, 255)
-    assert np.abs(found - (values + 1) / 4 * 255).max() <= 1
-    assert peak(lambda: samples.stretched(values)) < values.size + 30 * MB
+    height, width, samples_ = shape
+    photometric = 2 if samples_ > 1 else 1
+    file = page([values.tobytes()], width, height, bits=32, samples=samples_, photometric=photometric, more=FLOATS)
+    data = tiff_of(file)
+    (found,) = tiff.directories(data)
+    picture = samples.read(data, found, SETTINGS)
+    for box in parts.boxes(width, height):
+        left, top, right, bottom = box
+        expected = (values[top:bottom, left:right] + 1) / 4 * 255
+        assert np.abs(np.asarray(picture.part(box))[:, :, :samples_] - expected).max() <= 1
+    wanted = DetectorSettings(photo_width=64, min_face=80)
+    assert peak(lambda: decode(data, wanted)) < values.nbytes + 30 * MB
 
 
 def test_a_png_of_more_chunks_than_any_program_writes_is_damaged() -> None:

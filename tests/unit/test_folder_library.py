@@ -244,12 +244,15 @@ def test_what_the_system_refused_is_tried_again_in_each_run(world: World) -> Non
     assert world.people()["late.jpg"], "a passing failure is no outcome"
 
 
-def test_what_the_bytes_are_is_not_tried_again_until_decoders_or_limits_change(world: World) -> None:
+@pytest.mark.parametrize("raised", [{"max_megapixels": 300.0}, {"memory": 1 << 30}], ids=["pixels", "memory"])
+def test_what_the_bytes_are_is_not_tried_again_until_decoders_or_limits_change(
+    raised: dict[str, float], world: World
+) -> None:
     world.put("broken.jpg", b"half a photograph")
     for _ in range(2):
         world.run()
     assert world.decoded == [b"half a photograph"]
-    world.detector = world.detector.model_copy(update={"max_megapixels": 300.0})
+    world.detector = world.detector.model_copy(update=raised)
     world.run()
     assert world.decoded == [b"half a photograph"] * 2
 

@@ -7,7 +7,9 @@ end marker and once with noise before it: rows that come out equal do not depend
 import re
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from PIL import Image
@@ -25,6 +27,7 @@ _PROGRESSIVE = {0xC2, 0xCA}
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _LENGTH = 2  # bytes, which it counts
 _COEFFICIENTS = 64
+_BLOCK, _BYTES_OF_COEFFICIENT = 8, 2  # pixels of a side
 _UNWRITTEN = b"\0\xff"  # what stands where a copy wrote nothing: zeros, or erased flash memory
 _SURELY_UNWRITTEN = 16  # bytes; no compressed picture ends with so many of those
 _MOST_SEGMENTS = 10_000  # 256 MB have 4,096 of full length
@@ -79,6 +82,26 @@ def is_cut_off(data: bytes) -> bool:
     """Say whether a picture begins in these bytes and its end marker is missing."""
     found = _structure(data)
     return found is not None and bool(found.scans) and not found.ended
+
+
+def coefficients(data: bytes) -> int:
+    """Return the bytes of all coefficients where a decoder must keep them: in more than one scan; else 0."""
+    frame = None
+    with suppress(IndexError, struct.error, ValueError):
+        for code, start, _ in islice(_segments(data), _MOST_SEGMENTS):
+            if code in _FRAMES:
+                height, width, count = struct.unpack_from(">HHB", data, start + 1)
+                factors = [data[start + 7 + 3 * one] for one in range(count)]
+                frame = code, width, height, [(factor >> 4, factor & 15) for factor in factors]
+            elif code == _SCAN and frame is not None:
+                kind, width, height, sampling = frame
+                if kind not in _PROGRESSIVE and data[start] == len(sampling):
+                    return 0
+                across, down = (max(1, *of) for of in zip((1, 1), *sampling, strict=True))
+                columns, rows = -(-width // (_BLOCK * across)), -(-height // (_BLOCK * down))
+                blocks: int = columns * rows * sum(h * v for h, v in sampling)
+                return blocks * _COEFFICIENTS * _BYTES_OF_COEFFICIENT
+    return 0
 
 
 def _known_rows(image: Image.Image, other: Image.Image) -> int:

@@ -3,8 +3,9 @@
 from functools import cache
 
 import pylibjxl
-from PIL import Image
 
+from services.detector.decoding import needs
+from services.detector.decoding.parts import Pixels
 from services.detector.limits import check_pixels
 from services.detector.settings import DetectorSettings
 
@@ -12,14 +13,13 @@ MARKS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
 """How a file begins: the bare picture, and one in boxes."""
 
 
-def read(data: bytes, settings: DetectorSettings) -> Image.Image:
+def read(data: bytes, settings: DetectorSettings) -> Pixels:
     """Return an upright picture in grey or colour, with or without transparency; raises what the library does."""
     header = pylibjxl.probe(data)
     check_pixels(header["width"], header["height"], settings)
-    pixels = _decoder().decode(data)
-    if pixels.ndim == 3 and pixels.shape[2] == 1:  # noqa: PLR2004
-        pixels = pixels[:, :, 0]
-    return Image.fromarray(pixels)
+    size = header["width"], header["height"]
+    with needs.within(needs.of_jpeg_xl(*size, header["channels"], len(data), settings), settings):
+        return Pixels(_decoder().decode(data))
 
 
 @cache

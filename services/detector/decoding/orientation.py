@@ -2,6 +2,9 @@
 
 from PIL import Image
 
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, in pixels."""
+
 _ORIENTATION = 0x0112  # the EXIF tag; its values 2 to 8 ask for:
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -12,6 +15,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_FROM_THE_RIGHT, _FROM_BELOW = (2, 3, 7, 8), (3, 4, 6, 7)  # the stored picture's side that its upright axis begins at
 _ELSEWHERE = ("HEIF", "AVIF")  # the orientation of these is a property of the picture, and XMP is only told
 
 
@@ -35,3 +39,15 @@ def exchanges_sides(orientation: int) -> bool:
 def upright(image: Image.Image, orientation: int) -> Image.Image:
     """Return the picture as it is to be looked at; one without an orientation, or an unknown one, as it is."""
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def stored_box(box: Box, orientation: int, width: int, height: int) -> Box:
+    """Return where a part of the upright picture is in the stored one, which is so wide and high."""
+    left, top, right, bottom = box
+    if exchanges_sides(orientation):
+        left, top, right, bottom = top, left, bottom, right
+    if orientation in _FROM_THE_RIGHT:
+        left, right = width - right, width - left
+    if orientation in _FROM_BELOW:
+        top, bottom = height - bottom, height - top
+    return left, top, right, bottom

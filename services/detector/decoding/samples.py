@@ -6,7 +6,6 @@ decompressed here or by libtiff, byte by byte, and laid out by the words of the 
 
 import io
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from services.detector.decoding import tiff
+from services.detector.decoding import needs, tiff
+from services.detector.decoding.needs import Need, result
+from services.detector.decoding.orientation import Box
+from services.detector.decoding.parts import Stored, boxes, extremes, spread
 from services.detector.decoding.tiff import Directory
 from services.detector.limits import check_values
 from services.detector.settings import DetectorSettings
@@ -31,7 +33,9 @@ _ALPHA_MULTIPLIED, _ALPHA = 1, 2  # of the extra samples
 _SEPARATE = 2  # of the planar configuration
 _MOST_KEPT = 5  # samples: four inks, and one
 _MOST_BITS = 16  # of integers that have an agreed white
-_AT_ONCE = 1 << 18  # pixels that are converted, so that wider ones are never there for a whole picture
+_AT_ONCE = 1 << 18  # values of packed bits that are converted together
+_WHOLE = {8, 16, 32, 64}  # bits that need no unpacking
+_COPIES, _COPIES_BYTEWISE = {_NONE: 0, 8: 2, 32946: 2}, 4  # of a strip or tile while its compression is undone
 _LARGEST_TILE = 4  # times the pixels of the picture, beside those of a tile of common size
 _COMMON_TILE = 1 << 22  # pixels
 _LONGEST, _LONGEST_HEAD = 2, 4096  # of what compression makes longer: times, and bytes
@@ -74,8 +78,8 @@ def is_read_wrongly(directory: Directory) -> bool:
     )
 
 
-def read(data: bytes, directory: Directory, settings: DetectorSettings) -> Image.Image:
-    """Return the picture of a directory, upright; raises `Unreadable` where it is of a kind that is not known here.
+def read(data: bytes, directory: Directory, settings: DetectorSettings) -> Stored:
+    """Return the picture of a directory, as stored; raises `Unreadable` where it is of a kind that is not known here.
 
     Its pixels are to be checked before; raises `OverLimit` where the values of so many need too much memory. Values
     that have no agreed white are stretched: 32 bits, floats, signed ones.
@@ -87,20 +91,65 @@ def read(data: bytes, directory: Directory, settings: DetectorSettings) -> Image
     if photometric == _LAB and (layout.kind == _FLOAT or layout.bits not in {8, 16}):
         raise _unsupported()
     check_values(layout.width, layout.height, layout.samples * _dtype(layout).itemsize, settings)
-    values = _values(data, directory, layout)
-    colours, rest = values[:, :, : _COLOURS[photometric]], values[:, :, _COLOURS[photometric] :]
-    eight = _top_bits(colours, layout) if _has_white(layout) or photometric == _LAB else stretched(colours)
-    if photometric == _WHITE_IS_ZERO:
-        eight = 255 - eight
-    mode = _MODES[photometric]
-    image = Image.frombytes(mode, (layout.width, layout.height), np.ascontiguousarray(eight).tobytes()).convert("RGB")
-    extra = directory.number(tiff.EXTRA_SAMPLES)
-    if rest.shape[2] and extra in {_ALPHA, _ALPHA_MULTIPLIED} and photometric != _CMYK:
-        alpha = _top_bits(rest[:, :, :1], layout) if _has_white(layout) else stretched(rest[:, :, :1], whole=True)
-        image.putalpha(Image.fromarray(alpha[:, :, 0]))
-        if extra == _ALPHA_MULTIPLIED:
-            image = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
-    return image
+    with needs.within(_need(layout, len(data), settings), settings):
+        return _Picture(_values(data, directory, layout), layout, photometric, directory.number(tiff.EXTRA_SAMPLES))
+
+
+class _Picture:
+    """A picture as the values of its file, (height, width, samples); a part is made 8 bits when it is taken."""
+
+    def __init__(self, values: NDArray[np.generic], layout: _Layout, photometric: int, extra: int) -> None:
+        self._values, self._layout = values, layout
+        self._photometric = photometric
+        count = _COLOURS[photometric]
+        has_alpha = values.shape[2] > count and extra in {_ALPHA, _ALPHA_MULTIPLIED} and photometric != _CMYK
+        self._alpha, self._multiplied = has_alpha, extra == _ALPHA_MULTIPLIED
+        self._is_white_known = _has_white(layout) or photometric == _LAB
+        self._range = (0.0, 0.0) if self._is_white_known else extremes(self._colours(box) for box in boxes(*self.size))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self._layout.width, self._layout.height
+
+    def part(self, box: Box) -> Image.Image:
+        """Return the pixels within left, top, right and bottom."""
+        colours = self._colours(box)
+        eight = _top_bits(colours, self._layout) if self._is_white_known else spread(colours, *self._range)
+        if self._photometric == _WHITE_IS_ZERO:
+            eight = 255 - eight
+        size = eight.shape[1], eight.shape[0]
+        image = Image.frombytes(_MODES[self._photometric], size, np.ascontiguousarray(eight).tobytes()).convert("RGB")
+        if self._alpha:
+            left, top, right, bottom = box
+            values = self._values[top:bottom, left:right, _COLOURS[self._photometric]]
+            alpha = _top_bits(values, self._layout) if _has_white(self._layout) else _of_one(values)
+            image.putalpha(Image.fromarray(alpha))
+            if self._multiplied:
+                image = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
+        return image
+
+    def _colours(self, box: Box) -> NDArray[np.generic]:
+        left, top, right, bottom = box
+        return self._values[top:bottom, left:right, : _COLOURS[self._photometric]]
+
+
+def _of_one(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Return transparency of the type's own range, or from 0 to 1, as 8 bits."""
+    whole = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)  # type: ignore[type-var]
+    return spread(values, 0.0, whole)
+
+
+def _need(layout: _Layout, file: int, settings: DetectorSettings) -> Need:
+    """Return what reading takes: the values that are kept, and copies of the largest part on the way to them."""
+    size = layout.width, layout.height
+    pixels = layout.width * layout.height
+    kept = min(layout.samples, _MOST_KEPT) * _dtype(layout).itemsize
+    part = layout.across * layout.down * layout.together * _dtype(layout).itemsize
+    copies = _COPIES.get(layout.compression, _COPIES_BYTEWISE) + {_DIFFERENCES: 1, _FLOAT_DIFFERENCES: 3}.get(
+        layout.predictor, 0 if layout.bits in _WHOLE else 1
+    )
+    return Need(kept * pixels + copies * part + result(*size, size, settings), 2 * file, "TIFF", pixels / 1e6, pixels)
 
 
 def _unsupported() -> Unreadable:
@@ -166,6 +215,7 @@ def _values(data: bytes, directory: Directory, layout: _Layout) -> NDArray[np.ge
     kept = min(layout.samples, _MOST_KEPT)
     values = np.empty((layout.height, layout.width, kept), _dtype(layout).newbyteorder("="))
     tiled = tiff.TILES in directory.tags
+    view = memoryview(data)
     for at, (offset, size) in enumerate(parts[: columns * rows * layout.planes]):
         plane, place = divmod(at, columns * rows)
         if plane >= kept:
@@ -173,7 +223,7 @@ def _values(data: bytes, directory: Directory, layout: _Layout) -> NDArray[np.ge
         top, left = place // columns * layout.down, place % columns * layout.across
         height = layout.down if tiled else min(layout.down, layout.height - top)
         # Many parts may name the same place: no more is copied than so many pixels can need.
-        raw = _plain(data[offset : offset + min(size, _LONGEST * height * layout.row + _LONGEST_HEAD)], layout, height)
+        raw = _plain(view[offset : offset + min(size, _LONGEST * height * layout.row + _LONGEST_HEAD)], layout, height)
         if len(raw) < height * layout.row:
             if offset + size > len(data):
                 raise _cut_off()
@@ -186,7 +236,7 @@ def _values(data: bytes, directory: Directory, layout: _Layout) -> NDArray[np.ge
     return values
 
 
-def _plain(part: bytes, layout: _Layout, height: int) -> bytes:
+def _plain(part: memoryview, layout: _Layout, height: int) -> bytes | memoryview:
     """Return a strip or tile without its compression."""
     if layout.compression == _NONE:
         return part
@@ -218,7 +268,7 @@ def _dtype(layout: _Layout) -> np.dtype[np.generic]:
     return np.dtype(f"{layout.order}{letter}{size}")
 
 
-def _numbers(raw: bytes, layout: _Layout, height: int) -> NDArray[np.generic]:
+def _numbers(raw: bytes | memoryview, layout: _Layout, height: int) -> NDArray[np.generic]:
     """Return the numbers of a strip or tile, shape (height, across, together)."""
     shape = (height, layout.across, layout.together)
     if layout.predictor == _FLOAT_DIFFERENCES:
@@ -235,22 +285,13 @@ def _numbers(raw: bytes, layout: _Layout, height: int) -> NDArray[np.generic]:
     values = np.empty((height, layout.across * layout.together), _dtype(layout))
     packed = np.frombuffer(raw, np.uint8).reshape(height, layout.row)
     weights = (1 << np.arange(layout.bits)[::-1]).astype(values.dtype)
-    for rows, columns in _blocks(height, values.shape[1]):
-        block = values[rows, columns]
+    for left, top, right, bottom in boxes(values.shape[1], height, 8, _AT_ONCE):
+        block = values[top:bottom, left:right]
         # Blocks begin at multiples of eight values, so with a byte.
-        bytes_ = slice(columns.start * layout.bits // 8, (columns.stop * layout.bits + 7) // 8)
-        bits = np.unpackbits(packed[rows, bytes_], axis=1, count=block.shape[1] * layout.bits)
+        bytes_ = slice(left * layout.bits // 8, (right * layout.bits + 7) // 8)
+        bits = np.unpackbits(packed[top:bottom, bytes_], axis=1, count=block.shape[1] * layout.bits)
         block[...] = bits.reshape(*block.shape, layout.bits) @ weights
     return values.reshape(shape)
-
-
-def _blocks(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """Yield rows and columns of parts of at most `_AT_ONCE` pixels, whole rows where these are shorter."""
-    across = min(width, _AT_ONCE)
-    down = max(1, _AT_ONCE // across)
-    for top in range(0, height, down):
-        for left in range(0, width, across):
-            yield slice(top, min(top + down, height)), slice(left, min(left + across, width))
 
 
 def _has_white(layout: _Layout) -> bool:
@@ -259,33 +300,6 @@ def _has_white(layout: _Layout) -> bool:
 
 def _top_bits(values: NDArray[np.generic], layout: _Layout) -> NDArray[np.uint8]:
     unsigned: NDArray[Any] = values.view(f"u{values.dtype.itemsize}")
-    eight = np.empty(values.shape, np.uint8)
-    for block in _blocks(*values.shape[:2]):
-        if layout.bits >= 8:  # noqa: PLR2004
-            eight[block] = unsigned[block] >> (layout.bits - 8)
-        else:
-            eight[block] = unsigned[block].astype(np.uint16) * 255 // ((1 << layout.bits) - 1)
-    return eight
-
-
-def stretched(values: NDArray[np.generic], *, whole: bool = False) -> NDArray[np.uint8]:
-    """Spread values of any type, (height, width, ...), over 0 to 255; what is no number counts as 0.
-
-    `whole`: from 0 to 1 or the type's largest one, as transparency is. Needs little more memory than what it returns.
-    """
-    blocks = list(_blocks(*values.shape[:2]))
-    if whole:
-        low, high = 0.0, 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)  # type: ignore[type-var]
-    else:
-        low = min(float(_finite(values[block]).min()) for block in blocks)
-        high = max(float(_finite(values[block]).max()) for block in blocks)
-    span = high - low
-    factor = 255 / span if span else 0
-    eight = np.empty(values.shape, np.uint8)
-    for block in blocks:
-        eight[block] = np.clip((_finite(values[block]) - low) * factor, 0, 255)
-    return eight
-
-
-def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    return np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
+    if layout.bits >= 8:  # noqa: PLR2004
+        return (unsigned >> (layout.bits - 8)).astype(np.uint8)
+    return (unsigned.astype(np.uint16) * 255 // ((1 << layout.bits) - 1)).astype(np.uint8)

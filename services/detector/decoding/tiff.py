@@ -200,6 +200,9 @@ def _size(directory: Directory) -> int:
 
 def beginning_with(data: bytes, directory: Directory) -> bytes:
     """Return a file whose first directory is this one."""
+    words = _words(data)
+    if struct.unpack_from(words.place, data, struct.calcsize(words.place)) == (directory.place,):
+        return data
     order = "<" if data.startswith(b"II") else ">"
     if data.startswith(_LONG_MARKS):
         return data[:8] + struct.pack(f"{order}Q", directory.place) + data[16:]
