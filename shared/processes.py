@@ -224,6 +224,8 @@ def _worked(work: Callable[[Any], Any], task: object, bounds: _Bounds) -> tuple[
         return True, work(task)
     except MemoryError:
         return False, Undecoded(not_enough(bounds.memory))
+    except cv2.error as error:
+        return False, Undecoded(not_enough(bounds.memory)) if error.code == cv2.Error.StsNoMem else error
     except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the caller
         return False, error
 

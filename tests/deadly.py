@@ -7,6 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from shared.errors import Undecoded
 from shared.processes import Processes
 
@@ -28,6 +31,11 @@ def without_memory(_: object) -> None:
 def fill_memory(size: int) -> int:
     """Take so many bytes."""
     return len(bytearray(size))
+
+
+def fill_memory_with_a_picture(size: int) -> int:
+    """Take so many bytes in OpenCV."""
+    return cv2.resize(np.zeros((1, 1), np.uint8), (size, 1)).size
 
 
 def hold_the_interpreter(_: object) -> None:

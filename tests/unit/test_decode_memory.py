@@ -14,7 +14,7 @@ from services.detector.memory import of_service
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded
 from shared.processes import Processes
-from tests.deadly import fill_memory
+from tests.deadly import fill_memory, fill_memory_with_a_picture
 from tests.large_pictures import KINDS, size_of
 
 MB = 1_000_000
@@ -126,8 +126,9 @@ def test_a_decoder_that_has_no_memory_does_not_pass_for_a_damaged_file(kind: str
 def test_work_that_takes_more_than_its_process_may_is_undecoded_and_the_process_lives() -> None:
     with Processes(1, 300, memory=100 * MB) as pool:
         number = pool.call(_pid, None)
-        with pytest.raises(Undecoded, match="not enough memory to decode it"):
-            pool.call(fill_memory, 200 * MB)
+        for work in (fill_memory, fill_memory_with_a_picture):
+            with pytest.raises(Undecoded, match="not enough memory to decode it: 100 MB allowed"):
+                pool.call(work, 200 * MB)
         assert pool.call(fill_memory, 50 * MB) == 50 * MB
         # The task itself travels whatever its size.
         assert pool.call(len, bytes(300 * MB)) == 300 * MB

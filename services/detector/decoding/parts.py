@@ -133,5 +133,10 @@ def spread(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     return np.clip((_finite(values) - low) * factor, 0, 255).astype(np.uint8)
 
 
+def of_range(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return numbers from 0 to the largest one of their type, or to 1, as 8 bits of the same shape: transparency."""
+    return spread(values, 0.0, 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max))
+
+
 def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)

@@ -17,7 +17,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from services.detector.decoding import needs, tiff
 from services.detector.decoding.needs import Need, result
 from services.detector.decoding.orientation import Box
-from services.detector.decoding.parts import Stored, boxes, extremes, spread
+from services.detector.decoding.parts import Stored, boxes, extremes, of_range, spread
 from services.detector.decoding.tiff import Directory
 from services.detector.limits import check_values
 from services.detector.settings import DetectorSettings
@@ -123,7 +123,7 @@ class _Picture:
         if self._alpha:
             left, top, right, bottom = box
             values = self._values[top:bottom, left:right, _COLOURS[self._photometric]]
-            alpha = _top_bits(values, self._layout) if _has_white(self._layout) else _of_one(values)
+            alpha = _top_bits(values, self._layout) if _has_white(self._layout) else of_range(values)
             image.putalpha(Image.fromarray(alpha))
             if self._multiplied:
                 image = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
@@ -132,12 +132,6 @@ class _Picture:
     def _colours(self, box: Box) -> NDArray[np.generic]:
         left, top, right, bottom = box
         return self._values[top:bottom, left:right, : _COLOURS[self._photometric]]
-
-
-def _of_one(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Return transparency of the type's own range, or from 0 to 1, as 8 bits."""
-    whole = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)  # type: ignore[type-var]
-    return spread(values, 0.0, whole)
 
 
 def _need(layout: _Layout, file: int, settings: DetectorSettings) -> Need:
