@@ -6,7 +6,7 @@ lost its partition cannot commit for it); groups by KIP-848, where the broker as
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -107,7 +107,7 @@ class KafkaStream:
             self._producer.begin_transaction()
         self._producer_listener.forget_deliveries()
         try:
-            self._transact(list(zip(produced, partitions, strict=True)), offsets, until)
+            self._transact(zip(produced, partitions, strict=True), offsets, until)
         except Undecided:
             # A new producer ends it, if the broker has not, and then the group's offset says how.
             self._connect_producer()
@@ -115,7 +115,7 @@ class KafkaStream:
             raise
 
     def _transact(
-        self, produced: Sequence[tuple[ProducedRecord, int]], offsets: list[TopicPartition], until: float
+        self, produced: Iterable[tuple[ProducedRecord, int]], offsets: list[TopicPartition], until: float
     ) -> None:
         """`produced`: records with their partitions."""
         try:

@@ -11,12 +11,14 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 from pydantic import SecretStr
 
+from shared.adapters.kafka_denials import Attempt
 from shared.adapters.kafka_errors import Listener
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.admin_settings import Login
 from shared.errors import Fatal, Transient
 from shared.rights import KafkaRight
 
+_MAKE_USERS = Attempt("make users", "Alter and Describe")
 _PATIENCE = 30.0  # seconds that the brokers have for one request
 _ROUNDS = 4096  # of SCRAM; Kafka's own number
 _MECHANISM = ScramMechanism.SCRAM_SHA_512
@@ -76,7 +78,7 @@ class KafkaUsers:
         """Set it, and wait until a broker takes it: it hears of that from the controller a moment later."""
         info = ScramCredentialInfo(_MECHANISM, _ROUNDS)
         wanted = UserScramCredentialUpsertion(login.user, info, login.password.encode())
-        with self._listener.translated():
+        with self._listener.translated(_MAKE_USERS):
             self._client.alter_user_scram_credentials([wanted])[login.user].result(_PATIENCE)
         until = time.monotonic() + _PATIENCE
         while not self._accepts(login):
@@ -87,7 +89,7 @@ class KafkaUsers:
 
     def _allow(self, name: str, wanted: set[AclBinding], found: set[AclBinding]) -> Iterator[tuple[str, bool]]:
         if missing := wanted - found:
-            with self._listener.translated():
+            with self._listener.translated(_MAKE_USERS):
                 try:
                     for done in self._client.create_acls(list(missing), request_timeout=_PATIENCE).values():
                         done.result(_PATIENCE)
@@ -121,7 +123,7 @@ class KafkaUsers:
                     raise
                 return set()
 
-        return self._listener.insisting(self._client, ask, _PATIENCE)
+        return self._listener.insisting(self._client, ask, _PATIENCE, _MAKE_USERS)
 
 
 def _bindings(user: str, right: KafkaRight) -> Iterator[AclBinding]:

@@ -215,7 +215,9 @@ def test_an_administrator_that_logs_in_makes_users_too(
     monkeypatch.delenv("FACESTREAM_ADMIN_KAFKA_BOOTSTRAP_SERVERS")
     monkeypatch.setenv("FACESTREAM_ADMIN_KAFKA_USERNAME", login.username)
     monkeypatch.setenv("FACESTREAM_ADMIN_KAFKA_PASSWORD", login.password.get_secret_value())
-    with pytest.raises(Fatal, match=r"does not allow this user.*CLUSTER_AUTHORIZATION_FAILED"):
+    with pytest.raises(
+        Fatal, match=r"make users \(CLUSTER_AUTHORIZATION_FAILED\): give it Alter and Describe of the cluster"
+    ):
         init()
     admin = kafka.admin()
     everything = [

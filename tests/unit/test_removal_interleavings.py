@@ -142,7 +142,7 @@ class World:
 
     def _start(self, name: str, step: Step, ahead: Ahead, committed: Any = lambda _: None) -> None:
         stream = self._turned(MemoryStream(self.broker, name, "one", [_SERVICES[name].name]))
-        settings = WorkerSettings(batch=self.batch, wait=1e-9, dead_letters_a_minute=0)
+        settings = WorkerSettings(batch=self.batch, wait=1e-9, dead_letters_a_minute=0, tries=100)
         worker = Worker(name, stream, step, settings, Silent(), self.stop, committed=committed, ahead=ahead)
         self.turns.start(name, worker.run)
 
