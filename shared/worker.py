@@ -187,14 +187,14 @@ class Worker:
                     records = self.stream.held(records)
                     self._begin([*records, *caution.plain(following)])
             if records:
-                self._process(records, buried, deadly)
+                dead = self._process(records, deadly)
                 caution.done(records)
+                following = self._settled(records, following)
+                self._check_rate(buried, dead)
         except Exception as error:
             caution.failed()
             if isinstance(error, Transient):
-                # Consumed anew rather than kept: while this member waits, a partition may go to another one.
-                self.stream.rewind([*self.stream.held(records), *following])
-                self._begin(_NONE)
+                self._let_go([*self.stream.held(records), *following])
             raise
         return following
 
@@ -203,7 +203,8 @@ class Worker:
             with suppress(Exception):
                 self.ahead(records)
 
-    def _process(self, records: Sequence[ConsumedRecord], buried: deque[float], deadly: Deadly | None) -> None:
+    def _process(self, records: Sequence[ConsumedRecord], deadly: Deadly | None) -> int:
+        """Commit records with what becomes of them; return how many of them went to the dead letters."""
         started = time.monotonic()
         produced, dead = self._given_up(records[0], deadly) if deadly else self._results(records)
         letters = [_dead_letter(self.service, record, error) for record, error in dead]
@@ -214,11 +215,27 @@ class Worker:
             self.observer.given_up(records[0], deadly)
         for record, error in dead:
             self.observer.dead_lettered(record, error)
-        self._persist(lambda: self.committed(records))
-        self._check_rate(buried, len(dead))
+        return len(dead)
 
-    def _persist(self, work: Callable[[], None]) -> None:
-        attempt = 0
+    def _settled(
+        self, records: Sequence[ConsumedRecord], following: Sequence[ConsumedRecord]
+    ) -> Sequence[ConsumedRecord]:
+        """Do what is to be done of committed records; return what is kept of those that were consumed ahead."""
+        try:
+            self.committed(records)
+        except Transient as error:
+            self._let_go(following)
+            self._pause(error, 1)
+            self._persist(lambda: self.committed(records), 1)
+            return _NONE
+        return following
+
+    def _let_go(self, records: Sequence[ConsumedRecord]) -> None:
+        """Have records consumed anew rather than keep them: while this member waits, a partition may go elsewhere."""
+        self.stream.rewind(records)
+        self._begin(_NONE)
+
+    def _persist(self, work: Callable[[], None], attempt: int = 0) -> None:
         while not self.stop.is_set() or not attempt:
             try:
                 work()
