@@ -22,18 +22,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Event
 from typing import Annotated, Protocol, Self
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from shared.dead_letters import dead_letter
 from shared.errors import Deadly, Fatal, Transient, Undecided
 from shared.metrics import timed
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 from shared.settings import Settings
-from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
 from shared.tries import Caution, Tries
 
 Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
@@ -59,11 +58,6 @@ def refused(_record: ConsumedRecord, reason: Deadly) -> Sequence[ProducedRecord]
 
 
 _NONE: Sequence[ConsumedRecord] = ()
-LEFT_OUT = "dead_letter_left_out"
-"""The header of a dead letter without its bytes, which are where they came from as long as that topic keeps them."""
-
-_OVERHEAD = 1024  # bytes of a record that are neither key nor value nor header, and more
-_MESSAGE = 500  # characters of an error's first line that a dead letter keeps
 
 
 class WorkerSettings(Settings):
@@ -207,7 +201,7 @@ class Worker:
         """Commit records with what becomes of them; return how many of them went to the dead letters."""
         started = time.monotonic()
         produced, dead = self._given_up(records[0], deadly) if deadly else self._results(records)
-        letters = [_dead_letter(self.service, record, error) for record, error in dead]
+        letters = [dead_letter(self.service, record, error) for record, error in dead]
         with timed("commit"):
             self.stream.commit(records, [*produced, *letters])
         self.observer.batch_done(records, produced, time.monotonic() - started)
@@ -295,26 +289,3 @@ class Worker:
         while (left := until - time.monotonic()) > 0 and not self.stop.is_set():
             self.observer.looped()
             self.stream.idle(min(left, 1.0))
-
-
-def _dead_letter(service: str, record: ConsumedRecord, error: Exception) -> ProducedRecord:
-    """The original bytes, and headers that say where they came from and why they are here.
-
-    Without the bytes where they are too many for a letter, which could not be written and would come again for ever.
-    """
-    about = {
-        "topic": record.topic,
-        "partition": str(record.partition),
-        "offset": str(record.offset),
-        "service": service,
-        "error": type(error).__name__,
-        "message": (str(error).splitlines() or [""])[0][:_MESSAGE],
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-    }
-    said = {f"dead_letter_{name}": text.encode(errors="backslashreplace") for name, text in about.items()}
-    key, headers = record.key or b"", {**record.headers, **said}
-    size = len(key) + len(record.value or b"") + sum(len(name) + len(value) for name, value in headers.items())
-    if size > MAX_RECORD_BYTES - _OVERHEAD:  # the topic it comes from may take more, packed above all
-        left_out = f"{size:,} bytes: expected at most {MAX_RECORD_BYTES - _OVERHEAD:,} with these headers"
-        return ProducedRecord(DEAD_LETTERS.name, key[:_MESSAGE], None, {**said, LEFT_OUT: left_out.encode()})
-    return ProducedRecord(DEAD_LETTERS.name, key, record.value, headers)
