@@ -27,6 +27,10 @@ _CALL = 10.0  # seconds that one call of the client may take before it is called
 _DOUBT = 1.0  # seconds to wait for the group's offset of a partition that has just come
 
 
+class _Fenced(Fatal):
+    """This producer has ended, and a new one of its name would end another process that is at work."""
+
+
 class KafkaStream:
     """A `RecordStream` over Kafka. `instance` names this process among those of its service, for good."""
 
@@ -125,7 +129,12 @@ class KafkaStream:
             metadata = self._consumer.consumer_group_metadata()
             self._call(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _CALL), until)
             self._call(lambda: self._producer.commit_transaction(_CALL), until)
-        except (Fatal, Undecided):
+        except (_Fenced, Undecided):
+            raise
+        except Fatal:
+            # What is noted can be taken back, though not by this producer: it would have to abort a transaction of
+            # which the broker may know nothing, and ends by that.
+            self._connect_producer()
             raise
         except Exception:
             if self._initialised:  # else it is a new producer, and ends what the earlier one has open
@@ -303,7 +312,7 @@ class KafkaStream:
                 # what took too long.
                 is_late = time.monotonic() > until
                 if error.fatal() and not is_late:
-                    raise Fatal(line(error)) from failure
+                    raise _Fenced(line(error)) from failure
                 if is_late or not error.retriable():
                     msg = f"{line(error)}; whether the transaction was committed is asked of the broker"
                     raise Undecided(msg) from failure

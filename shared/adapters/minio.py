@@ -10,6 +10,7 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
+from urllib3.exceptions import DecodeError
 from urllib3.response import BaseHTTPResponse
 
 from shared.adapters.minio_errors import FORBIDDEN, NO_SUCH_NAME, NOT_THERE, PASSING, translated
@@ -111,7 +112,11 @@ class MinioStore:
             response = self._client.get_object(bucket, key)
             try:
                 size = response.length_remaining  # what the store tells of it, None where it does not
-                data = _body(response, size, limit)
+                try:
+                    data = _body(response, size, limit)
+                except DecodeError as error:  # whoever stored it said that it is packed, and it is not
+                    msg = f"{where}: its bytes are not packed as its Content-Encoding says"
+                    raise ObjectRefused(msg) from error
                 etag = response.headers.get("etag", "").strip('"')
                 return StoredObject(data, etag, len(data) if size is None else size)
             finally:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.dead_letters import LEFT_OUT, dead_letter
 from shared.errors import Deadly, Fatal, Poison, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
 from shared.tries import Tries
-from shared.worker import LEFT_OUT, Worker, WorkerSettings, _dead_letter
+from shared.worker import Worker, WorkerSettings
 
 
 @dataclass
@@ -303,7 +304,7 @@ def test_a_letter_that_no_topic_would_take_goes_without_its_bytes_and_says_so(
     key: bytes, value: bytes, header: bytes
 ) -> None:
     record = ConsumedRecord("in", 3, 7, key, value, {"x": header}, datetime.now(UTC))
-    letter = _dead_letter("copier", record, Poison("why"))
+    letter = dead_letter("copier", record, Poison("why"))
     size = len(letter.key) + sum(len(name) + len(text) for name, text in letter.headers.items())
     assert (letter.value, size < 2000) == (None, True)
     assert (letter.headers["dead_letter_topic"], letter.headers["dead_letter_offset"]) == (b"in", b"7")
@@ -312,4 +313,4 @@ def test_a_letter_that_no_topic_would_take_goes_without_its_bytes_and_says_so(
 
 def test_a_reason_that_utf8_cannot_hold_is_told_all_the_same() -> None:
     record = ConsumedRecord("in", 0, 0, b"k", b"v", {}, datetime.now(UTC))
-    assert _dead_letter("copier", record, Poison("a\ud800")).headers["dead_letter_message"] == rb"a\ud800"
+    assert dead_letter("copier", record, Poison("a\ud800")).headers["dead_letter_message"] == rb"a\ud800"
