@@ -116,8 +116,9 @@ class Assigner:
         if dropped:
             kept = self._repository.faces_of(sorted(dropped))
             judged = [
-                (record, event, completed(event, found, kept.get(event.photo.image_id, ())))
+                (record, event, completed(event, found, known.get(event.photo.object_id, ()), faces))
                 for record, event, found in judged
+                for faces in [kept.get(event.photo.image_id, ())]
             ]
             still = [event for _, event, found in judged if found.meaning is not Meaning.NEWS]
             self._objects.remove(self._crops, unkept(still, kept))
