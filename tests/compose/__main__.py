@@ -17,7 +17,14 @@ from uuid import uuid4
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from shared.events import FaceAssigned, ImageProcessed
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, FACES_DETECTED, FACES_SCREENED, IMAGES_PROCESSED
+from shared.topics import (
+    CLUSTERS_CHANGED,
+    FACES_ASSIGNED,
+    FACES_DETECTED,
+    FACES_SCREENED,
+    GENERATIONS_PUBLISHED,
+    IMAGES_PROCESSED,
+)
 from tests.compose.engine import ROOT, Compose, files, missing
 from tests.samples import SAMPLES
 
@@ -131,8 +138,9 @@ class Drill:
             f"{self.dropped} photographs with outcome",
         )
         processed = [
-            ImageProcessed.model_validate_json(value or b"")
-            for value in self.kafka.committed("images.processed").values()
+            ImageProcessed.model_validate_json(value)
+            for value in self.kafka.committed(IMAGES_PROCESSED.name).values()
+            if value is not None
         ]
         assert len(processed) == self.dropped
         faces = self.kafka.committed(FACES_ASSIGNED.name)
@@ -248,8 +256,9 @@ def readable(compose: Compose) -> str:
         topics = consumer.list_topics(timeout=20).topics
     finally:
         consumer.close()
-    assert set(topics) == {FACES_ASSIGNED.name, IMAGES_PROCESSED.name, CLUSTERS_CHANGED.name}, sorted(topics)
-    return "a reader sees the three topics of events"
+    events = (FACES_ASSIGNED, IMAGES_PROCESSED, CLUSTERS_CHANGED, GENERATIONS_PUBLISHED)
+    assert set(topics) == {topic.name for topic in events}, sorted(topics)
+    return f"a reader sees the {len(events)} topics of events"
 
 
 def main() -> None:
