@@ -146,8 +146,9 @@ class Worker:
             while not self.stop.is_set():
                 self.observer.looped()
                 try:
-                    coming = self._once(coming, buried, caution)
-                    attempt = 0
+                    coming, is_done = self._once(coming, buried, caution)
+                    # A round without a record ends no failure: after a rewind records take a moment to come again.
+                    attempt = 0 if is_done else attempt
                 except Transient as error:
                     coming = _NONE
                     attempt += 1
@@ -159,8 +160,11 @@ class Worker:
 
     def _once(
         self, coming: Sequence[ConsumedRecord], buried: deque[float], caution: Caution
-    ) -> Sequence[ConsumedRecord]:
-        """Process `coming`, and what else there is to consume by now; return what was left, or consumed ahead."""
+    ) -> tuple[Sequence[ConsumedRecord], bool]:
+        """Process `coming`, and what else there is to consume by now.
+
+        Return what was left, or consumed ahead, and whether there was anything to process.
+        """
         records, following = coming, _NONE
         try:
             # Few may have been there when `coming` was taken: what came while the last batch was done fills it up.
@@ -169,7 +173,7 @@ class Worker:
                 records = [*self.stream.held(coming), *more]
             if not records:
                 self.idle()
-                return _NONE
+                return _NONE, False
             records, following = caution.choose(records)
             deadly = caution.condemned(records)
             noted = deadly is None and caution.begin(records)
@@ -190,7 +194,7 @@ class Worker:
             if isinstance(error, Transient):
                 self._let_go([*self.stream.held(records), *following])
             raise
-        return following
+        return following, bool(records)
 
     def _begin(self, records: Sequence[ConsumedRecord]) -> None:
         if self.ahead:

@@ -18,7 +18,7 @@ class Server:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}  # by bucket/key
-        self.encodings: dict[str, str] = {}  # as whoever put an object has said, by bucket/key
+        self.headers: dict[str, dict[str, str]] = {}  # more than each object has, by the same
 
     def urlopen(
         self, method: str, url: str, *, body: object = None, **_options: object
@@ -38,9 +38,7 @@ class Server:
             bucket = place.partition("/")[0]
             return _refusal(404, "NoSuchKey" if bucket in {"photos", "faces"} else "NoSuchBucket")
         data = self.objects[place]
-        headers = {"content-length": f"{len(data)}", "etag": '"e"'}
-        if place in self.encodings:
-            headers["content-encoding"] = self.encodings[place]
+        headers = {"content-length": f"{len(data)}", "etag": '"e"', **self.headers.get(place, {})}
         return _answer(200, b"" if method == "HEAD" else data, headers)
 
     def clear(self) -> None:

@@ -1,6 +1,5 @@
 """What an error of the client of MinIO means to facestream."""
 
-import gzip
 import ssl
 from collections.abc import Callable
 from xml.etree.ElementTree import ParseError
@@ -27,11 +26,9 @@ from shared.errors import (
     InvalidInput,
     ObjectMissing,
     ObjectRefused,
-    ObjectTooLarge,
     Transient,
 )
 from tests.limits import LIMIT
-from tests.s3_stub import s3_stub
 
 _POOL = urllib3.HTTPConnectionPool("host")
 
@@ -142,21 +139,3 @@ def test_what_is_refused_for_another_reason_than_rights_does_not_ask_for_the_buc
 def test_a_store_that_fails_while_the_bucket_is_looked_at_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Transient):
         _refusing(monkeypatch, "AccessDenied", _s3("SlowDown", 503)).get("photos", "a.jpg", LIMIT)
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip", ", ".join(["gzip"] * 20)])
-def test_an_object_that_is_not_packed_as_it_says_is_refused_for_itself(encoding: str) -> None:
-    """Whoever puts an object says how it is packed, and nobody looks: nothing passes by itself."""
-    store, server = s3_stub()
-    server.objects["photos/a.jpg"] = b"\xff\xd8 a photograph as it is"
-    server.encodings["photos/a.jpg"] = encoding
-    with pytest.raises(ObjectRefused, match=r"^photos/a\.jpg: its bytes are not packed as its Content-Encoding says"):
-        store.get("photos", "a.jpg", LIMIT)
-
-
-def test_an_object_that_is_packed_is_unpacked_up_to_the_limit() -> None:
-    store, server = s3_stub()
-    server.objects["photos/a.jpg"], server.encodings["photos/a.jpg"] = gzip.compress(bytes(1000)), "gzip"
-    assert store.get("photos", "a.jpg", 1000).data == bytes(1000)
-    with pytest.raises(ObjectTooLarge, match="more than 999 bytes"):
-        store.get("photos", "a.jpg", 999)

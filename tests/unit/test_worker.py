@@ -206,6 +206,27 @@ def test_a_transient_error_is_retried_with_the_same_records_for_as_long_as_it_ta
     assert notes.batches == 1
 
 
+def test_the_pauses_grow_also_where_records_that_failed_take_a_moment_to_come_again() -> None:
+    failures = iter([True] * 6)
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        if next(failures, False):
+            msg = "the database is away"
+            raise Transient(msg)
+        return copied(records)
+
+    worker, stream, notes = working([b"one", b"two"], step, batch=2)
+    consume, rounds = stream.consume, iter(range(100))
+
+    def every_second_round(limit: int, wait: float) -> Sequence[ConsumedRecord]:
+        return () if wait and next(rounds) % 2 else consume(limit, wait)
+
+    stream.consume = every_second_round  # type: ignore[method-assign]
+    worker.run()
+    assert notes.retries == [1, 2, 3, 4, 5, 6]
+    assert [record.value for record in stream.written] == [b"one", b"two"]
+
+
 def test_a_defect_costs_one_record_and_not_the_stream() -> None:
     def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
         return [ProducedRecord("out", b"", b"%d" % (1 // (len(record.value or b"") - 1)), {}) for record in records]
