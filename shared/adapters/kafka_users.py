@@ -9,8 +9,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
-from pydantic import SecretStr
 
+from shared.adapters.kafka_denials import MAKE_USERS, Identity
 from shared.adapters.kafka_errors import Listener
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.admin_settings import Login
@@ -36,7 +36,7 @@ class KafkaUsers:
     def __init__(self, settings: KafkaSettings, of_users: KafkaSettings) -> None:
         """Take the settings of a super user, and those by which users reach Kafka."""
         self._of_users = of_users
-        self._listener = Listener()
+        self._listener = Listener(Identity(settings.username), MAKE_USERS)
         configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
         self._client = AdminClient(configuration)
 
@@ -55,13 +55,8 @@ class KafkaUsers:
 
     def _accepts(self, login: Login) -> bool:
         """Say whether a user that is there has this password."""
-        changed = {
-            "username": login.user,
-            "password": SecretStr(login.password),
-            "sasl_mechanism": "SCRAM-SHA-512",
-        }
         listener = Listener()
-        settings = self._of_users.model_copy(update=changed)
+        settings = self._of_users.as_user(login.user, login.password, "SCRAM-SHA-512")
         configuration: dict[str, Any] = {**settings.client(), "error_cb": listener, "log_level": 0}
         client = AdminClient(configuration)
         try:

@@ -17,6 +17,7 @@ from uuid import uuid4
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from shared.events import FaceAssigned, ImageProcessed
+from shared.rights import RIGHTS
 from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, FACES_DETECTED, FACES_SCREENED, IMAGES_PROCESSED
 from tests.compose.engine import ROOT, Compose, files, missing
 from tests.samples import SAMPLES
@@ -248,8 +249,9 @@ def readable(compose: Compose) -> str:
         topics = consumer.list_topics(timeout=20).topics
     finally:
         consumer.close()
-    assert set(topics) == {FACES_ASSIGNED.name, IMAGES_PROCESSED.name, CLUSTERS_CHANGED.name}, sorted(topics)
-    return "a reader sees the three topics of events"
+    allowed = {right.name for right in RIGHTS["reader"].kafka if right.resource == "topic"}
+    assert set(topics) == allowed, sorted(topics)
+    return f"a reader sees the topics of events, and no other: {', '.join(sorted(allowed))}"
 
 
 def main() -> None:
