@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.errors import InvalidInput
 from shared.rights import PREFIX
-from shared.settings import Settings
+from shared.settings import OptionalPath, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class AdminSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_ADMIN_")
 
     users_dir: Annotated[
-        Path | None,
+        OptionalPath,
         Field(description="folder with a folder for each user: detector, quality, ...; in it the files of its secrets"),
     ] = None
     minio_access_key: Annotated[SecretStr | None, Field(description="MinIO's root user, or who may make users")] = None
@@ -69,8 +69,14 @@ class AdminSettings(Settings):
     def folder(self) -> Path | None:
         """Return the folder of the users' logins; None where no administrator is named.
 
-        Raises `InvalidInput` where one of the two is missing.
+        Raises `InvalidInput` where one of the two is missing, or where Kafka's administrator is named twice.
         """
+        if self.kafka_bootstrap_servers and self.kafka:
+            msg = (
+                "FACESTREAM_ADMIN_KAFKA_USERNAME: expected none beside FACESTREAM_ADMIN_KAFKA_BOOTSTRAP_SERVERS, where "
+                "nobody logs in, found one; leave one of them out"
+            )
+            raise InvalidInput(msg)
         if not (self.minio or self.mongo or self.makes_kafka_users):
             if self.users_dir:
                 msg = "FACESTREAM_ADMIN_USERS_DIR: expected the login of an administrator beside it, found none"

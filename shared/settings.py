@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import InvalidInput
@@ -24,6 +24,9 @@ SECTIONS = (
     *("RECLUSTERER", "RECONCILER", "SECRETS", "SERVICE", "STANDALONE", "TRACING", "WORKER"),
 )
 """The first words of all variables; `TEST` is for the tests."""
+
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
+"""A path that may be absent. An empty variable is absent too: so a setting that comes from elsewhere is taken back."""
 
 _NO_FIELDS = {"FACESTREAM_MODELS_DIR", "FACESTREAM_SECRETS_DIR"}  # read where they are needed, by no settings object
 

@@ -71,14 +71,7 @@ def _administered(kafka: KafkaSettings, admin: AdminSettings) -> KafkaSettings:
             bootstrap_servers=admin.kafka_bootstrap_servers, replication_factor=kafka.replication_factor
         )
     if login := admin.kafka:
-        of_admin = {
-            "username": login.user,
-            "password": SecretStr(login.password),
-            "sasl_mechanism": admin.kafka_sasl_mechanism,
-            # Services may log in with tokens where the administrator does not.
-            **dict.fromkeys(("oauth_token_url", "oauth_scope", "oauth_ca_file")),
-        }
-        return kafka.model_copy(update=of_admin)
+        return kafka.as_user(login.user, login.password, admin.kafka_sasl_mechanism)
     return kafka
 
 

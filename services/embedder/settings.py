@@ -1,12 +1,11 @@
 """What can be configured about embedding."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import Settings
+from shared.settings import OptionalPath, Settings
 
 Precision = Literal["float32", "bfloat16"]
 """The numbers that the convolutions compute in."""
@@ -23,7 +22,7 @@ class EmbedderSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_EMBEDDER_")
 
     model: Annotated[
-        Path | None, Field(description="model file or folder; absent: what `facestream models fetch` gets")
+        OptionalPath, Field(description="model file or folder; absent: what `facestream models fetch` gets")
     ] = None
     batch_size: Annotated[
         int, Field(ge=1, le=1024, description="crops computed at once, at the most; on a GPU always as many")

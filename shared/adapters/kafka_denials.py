@@ -19,7 +19,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a client does with topics; `{}` in `words` is their names. `rights`: those of each topic that it takes."""
+    """What a client does with topics; `{}` in `words` is their names. `rights`: those of each topic that it takes.
+
+    What it does with none has no `{}`, and takes rights of the cluster.
+    """
 
     words: str
     rights: str
@@ -37,6 +40,7 @@ CREATE = Attempt("make {}", "Create")
 CONFIGURATION = Attempt("see the configuration of {}", "DescribeConfigs")
 CONFIGURE = Attempt("change the configuration of {}", "AlterConfigs")
 EXTEND = Attempt("add partitions to {}", "Alter")
+MAKE_USERS = Attempt("make users and give them rights", "Alter")
 REMOVE_RECORDS = Attempt("remove records of {}", "Delete and Describe")
 
 _TOPIC, _GROUP = KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED

@@ -1,8 +1,7 @@
 """How to reach Kafka: plainly, by TLS, with a password or with a token."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
@@ -10,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.connections import check_authorities, host_of, is_loopback, warn_of_plain_text
 from shared.errors import InvalidInput
-from shared.settings import Settings
+from shared.settings import OptionalPath, Settings
 
 _TLS, _LOGIN = ("SSL", "SASL_SSL"), ("SASL_PLAINTEXT", "SASL_SSL")
 _WORKS_WITH = {"ca_file": _TLS, "username": _LOGIN, "password": _LOGIN, "sasl_mechanism": _LOGIN}
@@ -30,9 +29,9 @@ class KafkaSettings(Settings):
     security: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], Field(description="security protocol")
     ] = "PLAINTEXT"
-    ca_file: Annotated[Path | None, Field(description="PEM of the authority that signed the brokers' certificates")] = (
-        None
-    )
+    ca_file: Annotated[
+        OptionalPath, Field(description="PEM of the authority that signed the brokers' certificates")
+    ] = None
     sasl_mechanism: Annotated[
         Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN", "OAUTHBEARER"], Field(description="how to log in")
     ] = "SCRAM-SHA-512"
@@ -41,7 +40,7 @@ class KafkaSettings(Settings):
     oauth_token_url: Annotated[str | None, Field(description="token endpoint of OAUTHBEARER")] = None
     oauth_scope: Annotated[str | None, Field(description="scope that is asked for there; absent: its default")] = None
     oauth_ca_file: Annotated[
-        Path | None, Field(description="PEM of the authority that signed its certificate; absent: the system's")
+        OptionalPath, Field(description="PEM of the authority that signed its certificate; absent: the system's")
     ] = None
     transaction_timeout: Annotated[
         float, Field(gt=0, description="seconds; an open transaction of a killed process holds readers up for so long")
@@ -53,6 +52,11 @@ class KafkaSettings(Settings):
     replication_factor: Annotated[
         int | None, Field(ge=1, description="copies of each record in new topics; absent: the brokers' default")
     ] = None
+
+    def as_user(self, username: str, password: str, sasl_mechanism: str) -> Self:
+        """Return the same way to Kafka with another login, by a password: also where these log in with tokens."""
+        login = {"username": username, "password": SecretStr(password), "sasl_mechanism": sasl_mechanism}
+        return self.model_copy(update=login | dict.fromkeys(("oauth_token_url", "oauth_scope", "oauth_ca_file")))
 
     def client(self) -> dict[str, Any]:
         """Return the part of the configuration that every client shares, by librdkafka's names.

@@ -9,16 +9,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
-from pydantic import SecretStr
 
-from shared.adapters.kafka_denials import Attempt
+from shared.adapters.kafka_denials import MAKE_USERS, Identity
 from shared.adapters.kafka_errors import Listener
 from shared.adapters.kafka_settings import KafkaSettings
 from shared.admin_settings import Login
 from shared.errors import Fatal, Transient
 from shared.rights import KafkaRight
 
-_MAKE_USERS = Attempt("make users", "Alter and Describe")
 _PATIENCE = 30.0  # seconds that the brokers have for one request
 _ROUNDS = 4096  # of SCRAM; Kafka's own number
 _MECHANISM = ScramMechanism.SCRAM_SHA_512
@@ -38,7 +36,7 @@ class KafkaUsers:
     def __init__(self, settings: KafkaSettings, of_users: KafkaSettings) -> None:
         """Take the settings of a super user, and those by which users reach Kafka."""
         self._of_users = of_users
-        self._listener = Listener()
+        self._listener = Listener(Identity(settings.username), MAKE_USERS)
         configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
         self._client = AdminClient(configuration)
 
@@ -57,13 +55,8 @@ class KafkaUsers:
 
     def _accepts(self, login: Login) -> bool:
         """Say whether a user that is there has this password."""
-        changed = {
-            "username": login.user,
-            "password": SecretStr(login.password),
-            "sasl_mechanism": "SCRAM-SHA-512",
-        }
         listener = Listener()
-        settings = self._of_users.model_copy(update=changed)
+        settings = self._of_users.as_user(login.user, login.password, "SCRAM-SHA-512")
         configuration: dict[str, Any] = {**settings.client(), "error_cb": listener, "log_level": 0}
         client = AdminClient(configuration)
         try:
@@ -78,7 +71,7 @@ class KafkaUsers:
         """Set it, and wait until a broker takes it: it hears of that from the controller a moment later."""
         info = ScramCredentialInfo(_MECHANISM, _ROUNDS)
         wanted = UserScramCredentialUpsertion(login.user, info, login.password.encode())
-        with self._listener.translated(_MAKE_USERS):
+        with self._listener.translated():
             self._client.alter_user_scram_credentials([wanted])[login.user].result(_PATIENCE)
         until = time.monotonic() + _PATIENCE
         while not self._accepts(login):
@@ -89,7 +82,7 @@ class KafkaUsers:
 
     def _allow(self, name: str, wanted: set[AclBinding], found: set[AclBinding]) -> Iterator[tuple[str, bool]]:
         if missing := wanted - found:
-            with self._listener.translated(_MAKE_USERS):
+            with self._listener.translated():
                 try:
                     for done in self._client.create_acls(list(missing), request_timeout=_PATIENCE).values():
                         done.result(_PATIENCE)
@@ -123,7 +116,7 @@ class KafkaUsers:
                     raise
                 return set()
 
-        return self._listener.insisting(self._client, ask, _PATIENCE, _MAKE_USERS)
+        return self._listener.insisting(self._client, ask, _PATIENCE)
 
 
 def _bindings(user: str, right: KafkaRight) -> Iterator[AclBinding]:

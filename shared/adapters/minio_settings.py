@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.connections import check_authorities, host_of, is_loopback, warn_of_plain_text
 from shared.errors import InvalidInput
-from shared.settings import Settings
+from shared.settings import OptionalPath, Settings
 
 
 class MinioSettings(Settings):
@@ -23,7 +23,9 @@ class MinioSettings(Settings):
     access_key: Annotated[SecretStr, Field(min_length=1, description="user")]
     secret_key: Annotated[SecretStr, Field(min_length=1, description="password")]
     secure: Annotated[bool, Field(description="TLS")] = False
-    ca_file: Annotated[Path | None, Field(description="certificate authority, PEM; absent: the well-known ones")] = None
+    ca_file: Annotated[OptionalPath, Field(description="certificate authority, PEM; absent: the well-known ones")] = (
+        None
+    )
     region: Annotated[str, Field(min_length=1, description="region of the buckets")] = "us-east-1"
     timeout: Annotated[float, Field(gt=0, le=300, description="seconds to wait for the next bytes of an answer")] = 30
     connections: Annotated[int, Field(gt=0, description="connections kept open; as many as threads call")] = 16

@@ -58,6 +58,8 @@ class MinioUsers:
             policies = {policy for policy in (known or {}).get("policyName", "").split(",") if policy}
             if login.user not in policies:
                 self._admin.attach_policy([login.user], user=login.user)
+                if known is not None:
+                    yield f"{name}: has its policy again", True
             if others := policies - {login.user}:
                 yield f"{name}: left as it is: it has other policies too: {', '.join(sorted(others))}", False
 

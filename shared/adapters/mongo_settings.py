@@ -1,7 +1,6 @@
 """How to reach MongoDB: address, password, TLS, and how long to wait."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr
@@ -12,7 +11,7 @@ from pymongo.errors import ConfigurationError, InvalidURI
 from shared.adapters.mongo_documents import Document
 from shared.adapters.mongo_uri import check_uri
 from shared.errors import InvalidInput
-from shared.settings import Settings
+from shared.settings import OptionalPath, Settings
 
 
 class MongoSettings(Settings):
@@ -24,7 +23,7 @@ class MongoSettings(Settings):
         SecretStr, Field(description="mongodb://user:password@host:27017/?authSource=admin and the like")
     ] = SecretStr("mongodb://localhost:27017")
     database: Annotated[str, Field(min_length=1, max_length=63, description="name of the database")] = "facestream"
-    ca_file: Annotated[Path | None, Field(description="certificate authority, PEM; with it, TLS is used")] = None
+    ca_file: Annotated[OptionalPath, Field(description="certificate authority, PEM; with it, TLS is used")] = None
     timeout: Annotated[
         float, Field(gt=0, le=300, description="seconds that one request may take, retries included")
     ] = 30

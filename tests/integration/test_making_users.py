@@ -216,7 +216,7 @@ def test_an_administrator_that_logs_in_makes_users_too(
     monkeypatch.setenv("FACESTREAM_ADMIN_KAFKA_USERNAME", login.username)
     monkeypatch.setenv("FACESTREAM_ADMIN_KAFKA_PASSWORD", login.password.get_secret_value())
     with pytest.raises(
-        Fatal, match=r"make users \(CLUSTER_AUTHORIZATION_FAILED\): give it Alter and Describe of the cluster"
+        Fatal, match=r"user facestream-cli make users and give them rights \(CLUSTER.*Alter of the cluster"
     ):
         init()
     admin = kafka.admin()
@@ -242,6 +242,26 @@ def test_an_administrator_that_logs_in_makes_users_too(
         ]
         for gone in admin.delete_acls(filters).values():
             gone.result(30)
+
+
+@pytest.mark.usefixtures("environment")
+def test_users_with_passwords_are_made_beside_services_that_log_in_with_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    init()
+    for name, value in {"SASL_MECHANISM": "OAUTHBEARER", "OAUTH_TOKEN_URL": "http://localhost:1/token"}.items():
+        monkeypatch.setenv(f"FACESTREAM_KAFKA_{name}", value)
+    monkeypatch.setenv("FACESTREAM_KAFKA_OAUTH_SCOPE", "records")
+    assert init() == ["nothing to change"]
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_policy_that_was_taken_from_its_user_is_given_again_and_told(minio: MinioServer) -> None:
+    init()
+    admin = MinioAdmin(
+        endpoint=minio.endpoint, credentials=StaticProvider(minio.access_key, minio.secret_key), secure=False
+    )
+    admin.detach_policy(["facestream-quality"], user="facestream-quality")
+    assert init() == ["MinIO, user facestream-quality: has its policy again"]
+    assert init() == ["nothing to change"]
 
 
 def test_a_password_that_changed_in_its_file_is_changed_in_the_servers(

@@ -55,6 +55,18 @@ def test_an_administrator_of_a_kafka_without_logins_is_refused(tmp_path: Path) -
     assert "n0t-printed" not in str(caught.value)
 
 
+def test_an_administrator_of_kafka_who_logs_in_where_nobody_does_is_refused(tmp_path: Path) -> None:
+    admin = AdminSettings(
+        users_dir=tmp_path,
+        kafka_bootstrap_servers="localhost:19093",
+        kafka_username="admin",
+        kafka_password=SecretStr("n0t-printed"),
+    )
+    with pytest.raises(InvalidInput, match="FACESTREAM_ADMIN_KAFKA_USERNAME: expected none") as caught:
+        admin.folder()
+    assert "n0t-printed" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("given", "missing"),
     [

@@ -127,6 +127,22 @@ _REFUSED: list[tuple[dict[str, str], str]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    "environment",
+    [
+        _kafka(ca_file="", oauth_ca_file=""),
+        {**_KEYS, "FACESTREAM_MINIO_CA_FILE": "", "FACESTREAM_MINIO_ENDPOINT": "localhost:9000"},
+        {**_KEYS, "FACESTREAM_MINIO_CA_FILE": "", "FACESTREAM_MINIO_SECURE": "true"},
+        _mongo("mongodb://localhost/", ca_file=""),
+    ],
+)
+def test_an_empty_variable_takes_back_the_file_of_an_authority(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, authority: Path
+) -> None:
+    """As where an authority is a public one, and the settings under one's own name another."""
+    _connect(environment, monkeypatch, authority)
+
+
 @pytest.mark.parametrize(("environment", "named"), _REFUSED)
 def test_half_set_security_is_refused_in_one_line(
     environment: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch, authority: Path
