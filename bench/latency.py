@@ -118,7 +118,10 @@ class _Ending:
             now = time.time()
             if message is None or message.error():
                 continue
-            event = json.loads(message.value() or b"")
+            value = message.value()
+            if value is None:  # a tombstone: of a face or an object that is gone
+                continue
+            event = json.loads(value)
             if message.topic() == FACES_ASSIGNED.name and event["key"] == key:
                 told = told or now
             elif message.topic() == IMAGES_PROCESSED.name and event["photo"]["key"] == key:
@@ -145,7 +148,9 @@ def _written(pipeline: Pipeline, topic: str) -> Mapping[str, float]:
     """Return when the record of each photograph was written to a topic, in seconds since 1970."""
     found: dict[str, float] = {}
     for record in pipeline.read(topic):
-        event = json.loads(record.value or b"")
+        if record.value is None:
+            continue
+        event = json.loads(record.value)
         if topic == IMAGES_UPLOADED.name:
             key = unquote_plus(event["Records"][0]["s3"]["object"]["key"])
         else:

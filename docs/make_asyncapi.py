@@ -29,8 +29,8 @@ Photographs in, people out. Downstream programs read `faces.assigned` (the perso
 2. The last record of a key is the truth. Never let the highest generation win: after a rollback it is a smaller one.
 3. A null value is a tombstone: there is nothing of that key any more. Test the value, not the headers.
 4. Read with `isolation.level=read_committed`: what was aborted was never said.
-5. A publication is complete when its record in `generations.published` is read, and all that stood in the other topics
-   at that moment.
+5. A publication is complete when you have read its record in `generations.published`, and in the other topics all
+   records that stood there at that moment.
 
 Headers follow CloudEvents 1.0 (binary mode) and W3C Trace Context. Fields are only ever added, and words to the
 enumerations `Cause`, `Change` and `Publication`: ignore fields that you do not know, and keep words as they are.
@@ -184,8 +184,8 @@ def headers_of(topic: Topic) -> Mapping[str, Mapping[str, str]]:
         "ce_specversion": {**_WORDS, "const": "1.0"},
         "ce_id": {
             **_WORDS,
-            "description": "derived from what is said: a record that is written twice has the same id; what `facestream"
-            " announce` says again has another one",
+            "description": "derived from what is said: a record that is written twice has the same id; what is told"
+            " again without a publication, by `facestream announce` above all, has another one",
         },
         "ce_type": {**_WORDS, "const": topic.event_type},
         "ce_source": {
@@ -196,8 +196,9 @@ def headers_of(topic: Topic) -> Mapping[str, Mapping[str, str]]:
         "ce_time": {
             **_WORDS,
             "format": "date-time",
-            "description": "when that happened which it tells of: an upload, a removal, a publication; not when it was"
-            " said, which is the record's own timestamp",
+            "description": "when what it tells of happened: an upload, a removal, a publication; of faces and people"
+            " that are told of again without a publication, when that began. The record's own timestamp is when it was"
+            " written",
         },
         "content-type": {**_WORDS, "const": "application/json"},
     }

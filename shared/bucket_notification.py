@@ -60,7 +60,7 @@ def _short(text: str | None) -> str | None:
 
 def _size(size: int) -> int:
     if not 0 <= size < _SIZES:
-        msg = "expected a size from 0 up, of 63 bits, found another number"
+        msg = f"expected a size in bytes, from 0 to {_SIZES - 1:,}, found {'less' if size < 0 else 'more'}"
         raise ValueError(msg)
     return size
 
@@ -103,7 +103,8 @@ class _Record(BaseModel):
 class Notification(BaseModel):
     """The value of a record in `images.uploaded`."""
 
-    records: Annotated[list[_Record], AfterValidator(_some), Field(alias="Records")]
+    # The errors of a million records that are none would be gigabytes: the first one ends the reading.
+    records: Annotated[list[_Record], AfterValidator(_some)] = Field(alias="Records", fail_fast=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import InvalidInput
 
 _PREFIX = "FACESTREAM_"
+_PYDANTICS = "Value error, "  # what pydantic puts before a sentence of ours
 
 SECTIONS = (
     *("ADMIN", "ASSIGNER", "BUCKET", "DETECTOR", "EMBEDDER", "KAFKA", "MINIO", "MODELS", "MONGO", "PHOTOS", "QUALITY"),
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
             first = error.errors(include_input=False, include_url=False)[0]
             name = (prefix + "_".join(str(part) for part in first["loc"]).upper()).rstrip("_")  # "" for several fields
             # Without the value: it may be a secret.
-            msg = f"{name}: {first['msg']}"
+            msg = f"{name}: {first['msg'].removeprefix(_PYDANTICS)}"
             raise InvalidInput(msg) from None
 
 

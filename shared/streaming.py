@@ -20,6 +20,7 @@ from shared.metrics import count_photos, timed
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, Topic
 
+_PYDANTICS = "Value error, "  # what pydantic puts before a sentence of ours
 _TRACE = ("traceparent", "tracestate")
 _MAX_BESIDE = (MAX_RECORD_BYTES - MAX_MESSAGE_BYTES) // 2  # bytes of key and trace; those of the other headers are few
 _Event = TypeVar("_Event", bound=BaseModel)
@@ -48,7 +49,7 @@ def decoded(record: ConsumedRecord, model: type[_Event]) -> _Event:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the value"
-        msg = f"expected {model.__name__} as JSON; {where}: {first['msg']}"
+        msg = f"expected {model.__name__} as JSON; {where}: {first['msg'].removeprefix(_PYDANTICS)}"
         raise Poison(msg) from None
 
 

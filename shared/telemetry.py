@@ -20,6 +20,7 @@ from shared.health import Health
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 from shared.tries import Tries
 
+_LONGEST_KEY = 1100  # bytes; the longest name of an object, by S3, is 63 of a bucket, a slash and 1,024 of a key
 _LAG_EVERY = 5.0  # seconds; asking takes a call into the client for each partition
 
 
@@ -127,7 +128,7 @@ class Telemetry:
 
 
 def _about(record: ConsumedRecord) -> dict[str, object]:
-    key = (record.key or b"").decode(errors="replace")
+    key = (record.key or b"")[:_LONGEST_KEY].decode(errors="replace")  # anybody's bytes, of up to 8 MiB
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset, "photo": key}
 
 

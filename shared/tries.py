@@ -41,7 +41,7 @@ class Tries:
     @classmethod
     def read(cls, text: str) -> Self:
         """Return what a note says; nothing where it is no note of ours."""
-        with suppress(ValueError, TypeError, AttributeError):
+        with suppress(ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             found = json.loads(text)
             numbers = {name: int(found[name]) for name in ("first", "last", "together", "alone") if name in found}
             return cls(**numbers, by=str(found.get("by", "")))
@@ -90,8 +90,9 @@ class Caution:
         suspect = next((record for record in records if _place(record) in self._found), None)
         if suspect is None:
             return records, ()
-        if now := [record for record in records if record.place in begun]:
-            return now, [record for record in records if record.place not in begun]
+        # What was begun, and is suspect by now, has been with others meanwhile.
+        if now := [record for record in records if record.place in begun and _place(record) not in self._found]:
+            return now, [record for record in records if record not in now]
         return [suspect], [record for record in records if record is not suspect]
 
     def condemned(self, records: Sequence[ConsumedRecord]) -> Deadly | None:

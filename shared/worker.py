@@ -22,18 +22,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Event
 from typing import Annotated, Protocol, Self
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from shared.dead_letters import dead_letter
 from shared.errors import Deadly, Fatal, Transient, Undecided
 from shared.metrics import timed
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 from shared.settings import Settings
-from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
 from shared.tries import Caution, Tries
 
 Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
@@ -59,11 +58,6 @@ def refused(_record: ConsumedRecord, reason: Deadly) -> Sequence[ProducedRecord]
 
 
 _NONE: Sequence[ConsumedRecord] = ()
-LEFT_OUT = "dead_letter_left_out"
-"""The header of a dead letter without its bytes, which are where they came from as long as that topic keeps them."""
-
-_OVERHEAD = 1024  # bytes of a record that are neither key nor value nor header, and more
-_MESSAGE = 500  # characters of an error's first line that a dead letter keeps
 
 
 class WorkerSettings(Settings):
@@ -152,8 +146,9 @@ class Worker:
             while not self.stop.is_set():
                 self.observer.looped()
                 try:
-                    coming = self._once(coming, buried, caution)
-                    attempt = 0
+                    coming, is_done = self._once(coming, buried, caution)
+                    # A round without a record ends no failure: after a rewind records take a moment to come again.
+                    attempt = 0 if is_done else attempt
                 except Transient as error:
                     coming = _NONE
                     attempt += 1
@@ -165,8 +160,11 @@ class Worker:
 
     def _once(
         self, coming: Sequence[ConsumedRecord], buried: deque[float], caution: Caution
-    ) -> Sequence[ConsumedRecord]:
-        """Process `coming`, and what else there is to consume by now; return what was left, or consumed ahead."""
+    ) -> tuple[Sequence[ConsumedRecord], bool]:
+        """Process `coming`, and what else there is to consume by now.
+
+        Return what was left, or consumed ahead, and whether there was anything to process.
+        """
         records, following = coming, _NONE
         try:
             # Few may have been there when `coming` was taken: what came while the last batch was done fills it up.
@@ -175,7 +173,7 @@ class Worker:
                 records = [*self.stream.held(coming), *more]
             if not records:
                 self.idle()
-                return _NONE
+                return _NONE, False
             records, following = caution.choose(records)
             deadly = caution.condemned(records)
             noted = deadly is None and caution.begin(records)
@@ -187,26 +185,27 @@ class Worker:
                     records = self.stream.held(records)
                     self._begin([*records, *caution.plain(following)])
             if records:
-                self._process(records, buried, deadly)
+                dead = self._process(records, deadly)
                 caution.done(records)
+                following = self._settled(records, following)
+                self._check_rate(buried, dead)
         except Exception as error:
             caution.failed()
             if isinstance(error, Transient):
-                # Consumed anew rather than kept: while this member waits, a partition may go to another one.
-                self.stream.rewind([*self.stream.held(records), *following])
-                self._begin(_NONE)
+                self._let_go([*self.stream.held(records), *following])
             raise
-        return following
+        return following, bool(records)
 
     def _begin(self, records: Sequence[ConsumedRecord]) -> None:
         if self.ahead:
             with suppress(Exception):
                 self.ahead(records)
 
-    def _process(self, records: Sequence[ConsumedRecord], buried: deque[float], deadly: Deadly | None) -> None:
+    def _process(self, records: Sequence[ConsumedRecord], deadly: Deadly | None) -> int:
+        """Commit records with what becomes of them; return how many of them went to the dead letters."""
         started = time.monotonic()
         produced, dead = self._given_up(records[0], deadly) if deadly else self._results(records)
-        letters = [_dead_letter(self.service, record, error) for record, error in dead]
+        letters = [dead_letter(self.service, record, error) for record, error in dead]
         with timed("commit"):
             self.stream.commit(records, [*produced, *letters])
         self.observer.batch_done(records, produced, time.monotonic() - started)
@@ -214,11 +213,27 @@ class Worker:
             self.observer.given_up(records[0], deadly)
         for record, error in dead:
             self.observer.dead_lettered(record, error)
-        self._persist(lambda: self.committed(records))
-        self._check_rate(buried, len(dead))
+        return len(dead)
 
-    def _persist(self, work: Callable[[], None]) -> None:
-        attempt = 0
+    def _settled(
+        self, records: Sequence[ConsumedRecord], following: Sequence[ConsumedRecord]
+    ) -> Sequence[ConsumedRecord]:
+        """Do what is to be done of committed records; return what is kept of those that were consumed ahead."""
+        try:
+            self.committed(records)
+        except Transient as error:
+            self._let_go(following)
+            self._pause(error, 1)
+            self._persist(lambda: self.committed(records), 1)
+            return _NONE
+        return following
+
+    def _let_go(self, records: Sequence[ConsumedRecord]) -> None:
+        """Have records consumed anew rather than keep them: while this member waits, a partition may go elsewhere."""
+        self.stream.rewind(records)
+        self._begin(_NONE)
+
+    def _persist(self, work: Callable[[], None], attempt: int = 0) -> None:
         while not self.stop.is_set() or not attempt:
             try:
                 work()
@@ -278,26 +293,3 @@ class Worker:
         while (left := until - time.monotonic()) > 0 and not self.stop.is_set():
             self.observer.looped()
             self.stream.idle(min(left, 1.0))
-
-
-def _dead_letter(service: str, record: ConsumedRecord, error: Exception) -> ProducedRecord:
-    """The original bytes, and headers that say where they came from and why they are here.
-
-    Without the bytes where they are too many for a letter, which could not be written and would come again for ever.
-    """
-    about = {
-        "topic": record.topic,
-        "partition": str(record.partition),
-        "offset": str(record.offset),
-        "service": service,
-        "error": type(error).__name__,
-        "message": (str(error).splitlines() or [""])[0][:_MESSAGE],
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-    }
-    said = {f"dead_letter_{name}": text.encode(errors="backslashreplace") for name, text in about.items()}
-    key, headers = record.key or b"", {**record.headers, **said}
-    size = len(key) + len(record.value or b"") + sum(len(name) + len(value) for name, value in headers.items())
-    if size > MAX_RECORD_BYTES - _OVERHEAD:  # the topic it comes from may take more, packed above all
-        left_out = f"{size:,} bytes: expected at most {MAX_RECORD_BYTES - _OVERHEAD:,} with these headers"
-        return ProducedRecord(DEAD_LETTERS.name, key[:_MESSAGE], None, {**said, LEFT_OUT: left_out.encode()})
-    return ProducedRecord(DEAD_LETTERS.name, key, record.value, headers)

@@ -18,6 +18,7 @@ class Server:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}  # by bucket/key
+        self.headers: dict[str, dict[str, str]] = {}  # more than each object has, by the same
 
     def urlopen(
         self, method: str, url: str, *, body: object = None, **_options: object
@@ -37,7 +38,8 @@ class Server:
             bucket = place.partition("/")[0]
             return _refusal(404, "NoSuchKey" if bucket in {"photos", "faces"} else "NoSuchBucket")
         data = self.objects[place]
-        return _answer(200, b"" if method == "HEAD" else data, {"content-length": f"{len(data)}", "etag": '"e"'})
+        headers = {"content-length": f"{len(data)}", "etag": '"e"', **self.headers.get(place, {})}
+        return _answer(200, b"" if method == "HEAD" else data, headers)
 
     def clear(self) -> None:
         """Close no connections, as there are none; the client asks for it when it goes."""

@@ -13,10 +13,10 @@ from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_admin import KafkaAdmin
 from shared.adapters.kafka_reader import KafkaReader
 from shared.adapters.kafka_writer import KafkaWriter
+from shared.dead_letters import LEFT_OUT
 from shared.errors import InvalidInput
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS
-from shared.worker import LEFT_OUT
 
 _ABOUT = "dead_letter_"
 _MARK = _ABOUT + "handled"

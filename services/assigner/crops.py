@@ -9,7 +9,7 @@ photograph is detected once more, and after that nothing is on its way that coul
 
 from collections.abc import Mapping, Sequence
 
-from services.assigner.history import Judgement, Meaning
+from services.assigner.history import Judgement, Meaning, is_gone
 from shared.errors import Fatal, ObjectRefused
 from shared.events import FacesEmbedded, Outcome, Verdict
 from shared.ports import ObjectStore
@@ -42,11 +42,19 @@ def _is_there(objects: ObjectStore, bucket: str, key: str) -> bool:
         raise Fatal(msg) from error
 
 
-def completed(event: FacesEmbedded, judgement: Judgement, recorded: Sequence[FaceRecord]) -> Judgement:
-    """Return the judgement of an event, which is news if it has crops that were missing when it first came."""
+def completed(
+    event: FacesEmbedded, judgement: Judgement, known: Sequence[ImageRecord], recorded: Sequence[FaceRecord]
+) -> Judgement:
+    """Return the judgement of an event, which is news if it has crops that are missing of an image that is there.
+
+    Also an event that is older than what is recorded: the same bytes may have been uploaded again while the detector
+    was asked for them. `known`: the images of its object; `recorded`: the faces of its own image.
+    """
+    is_there = any(image.image_id == event.photo.image_id and not is_gone(image) for image in known)
     lacking = any(face.verdict is Verdict.CROP_MISSING for face in recorded)
     whole = event.outcome is Outcome.DETECTED and not any(face.verdict is Verdict.CROP_MISSING for face in event.faces)
-    return Judgement(Meaning.NEWS) if judgement.meaning is Meaning.DUPLICATE and lacking and whole else judgement
+    is_dropped = judgement.meaning is not Meaning.NEWS
+    return Judgement(Meaning.NEWS) if is_dropped and is_there and lacking and whole else judgement
 
 
 def unkept(events: Sequence[FacesEmbedded], recorded: _FacesOf) -> list[str]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from shared.events import FacesEmbedded, Outcome, Photo
 from shared.ids import image_id
+from shared.notices import following
 from shared.records import ImageRecord
 
 
@@ -88,6 +89,28 @@ def is_gone(image: ImageRecord) -> bool:
 def marker_id(photo: Photo) -> str:
     """Return the image id of the record which says that an object is gone, whatever it held."""
     return image_id(photo.object_id, None, f"removed at {photo.sequencer or photo.uploaded_at.isoformat()}")
+
+
+def marker(photo: Photo, doomed: Sequence[ImageRecord], source: str) -> ImageRecord:
+    """Return the record that an object is gone, for events that come late; `doomed`: its images that go.
+
+    One version that was deleted says nothing of those after it: then the record is the next thing after this version.
+    """
+    if photo.version_id:
+        last = doomed[-1]
+        photo = replace(photo, sequencer=last.sequencer and following(last.sequencer), uploaded_at=last.uploaded_at)
+    return ImageRecord(
+        image_id=marker_id(photo),
+        object_id=photo.object_id,
+        bucket=photo.bucket,
+        key=photo.key,
+        etag="",
+        size=0,
+        uploaded_at=photo.uploaded_at,
+        outcome=Outcome.REMOVED,
+        sequencer=photo.sequencer,
+        source=source,
+    )
 
 
 def ghost_of(image: ImageRecord, source: str) -> ImageRecord:

@@ -16,7 +16,7 @@ from services.assigner.active import ActiveGroup, Group
 from services.assigner.ahead import Ahead
 from services.assigner.before import Before, before
 from services.assigner.crops import completed, lacks_crops, unkept
-from services.assigner.history import Judgement, Meaning, ghost_of, is_gone, judge, marker_id
+from services.assigner.history import Judgement, Meaning, ghost_of, is_gone, judge, marker
 from services.assigner.step import Assigned, accepted_faces, assign
 from services.assigner.telling import News, count, told
 from shared import metrics, notices
@@ -97,7 +97,9 @@ class Assigner:
             self._repository.save_images([*doomed, *renewed])
         self._doomed.update((item.record.place, item.doomed) for item in news if item.doomed)
         arrived = [item for item in news if not item.is_removal]
-        self._repository.save_images([_marker(item) for item in news if item.is_removal])
+        self._repository.save_images(
+            [marker(item.event.photo, item.doomed, item.record.place) for item in news if item.is_removal]
+        )
         kept = self._kept(arrived)
         anew = [notices.again(item.event.photo) for item in arrived if self._lacks_crops(item, known)]
         with timed("encode"):
@@ -114,8 +116,9 @@ class Assigner:
         if dropped:
             kept = self._repository.faces_of(sorted(dropped))
             judged = [
-                (record, event, completed(event, found, kept.get(event.photo.image_id, ())))
+                (record, event, completed(event, found, known.get(event.photo.object_id, ()), faces))
                 for record, event, found in judged
+                for faces in [kept.get(event.photo.image_id, ())]
             ]
             still = [event for _, event, found in judged if found.meaning is not Meaning.NEWS]
             self._objects.remove(self._crops, unkept(still, kept))
@@ -275,27 +278,3 @@ def _people_of(memberships: Iterable[Membership], arrived: Sequence[News], group
         face.face_id for item in arrived if _is_comparable(item.event, group) for face in accepted_faces(item.event)
     }
     return {item.cluster_id for item in memberships if item.cluster_id is not None and item.face_id in ours}
-
-
-def _marker(removal: News) -> ImageRecord:
-    """Return the record that an object is gone, for events that come late.
-
-    One version that was deleted says nothing of those after it: then the record is the next thing after this version.
-    """
-    photo = removal.event.photo
-    if photo.version_id:
-        last = removal.doomed[-1]
-        following = last.sequencer and notices.following(last.sequencer)
-        photo = replace(photo, sequencer=following, uploaded_at=last.uploaded_at)
-    return ImageRecord(
-        image_id=marker_id(photo),
-        object_id=photo.object_id,
-        bucket=photo.bucket,
-        key=photo.key,
-        etag="",
-        size=0,
-        uploaded_at=photo.uploaded_at,
-        outcome=Outcome.REMOVED,
-        sequencer=photo.sequencer,
-        source=removal.record.place,
-    )

@@ -13,8 +13,9 @@ after the look, behind the record of the job, and whoever reads the key to its e
 face was not there, the record was aborted and nobody ever reads it. The same holds for a membership, which the assigner
 writes before the event. A job that dies before the commit leaves an open transaction, which the broker aborts.
 
-Announcing again says the same, with the same event ids. Who reads a block twice has read it once more. The last
-record says that there are no more.
+Announcing again, after a death, may say something else: faces were erased, sizes and medoids are those of the moment.
+An event id is made of what is said, so that the same has the same id, and nothing else has it. Who reads a block twice
+has read it once more. The last record says that there are no more.
 """
 
 from collections import Counter
@@ -172,7 +173,8 @@ def _face_record(
         generation=generation.number,
         cause=cause,
     )
-    return encoded(FACES_ASSIGNED, face.face_id, event, _about(generation, face.face_id))
+    what = f"{membership.cluster_id} {membership.similarity}"
+    return encoded(FACES_ASSIGNED, face.face_id, event, _about(generation, face.face_id, what))
 
 
 def _cluster_record(generation: Generation, fate: Fate, medoid: str | None, there: Container[str]) -> ProducedRecord:
@@ -184,7 +186,8 @@ def _cluster_record(generation: Generation, fate: Fate, medoid: str | None, ther
         size=fate.size,
         generation=generation.number,
     )
-    return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id))
+    what = f"{event.change} {event.other_cluster_id} {event.size} {event.medoid_face_id}"
+    return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id, what))
 
 
 def moment_of(generation: Generation) -> datetime:
@@ -192,7 +195,7 @@ def moment_of(generation: Generation) -> datetime:
     return generation.published_at or datetime.fromtimestamp(0, UTC)
 
 
-def _about(generation: Generation, subject: str) -> About:
+def _about(generation: Generation, subject: str, what: str) -> About:
     when = moment_of(generation)
-    # A generation may be published several times: each has ids of its own, and keeps them when it is repeated.
-    return About(SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()}", generation.number)
+    # A generation may be published several times: each has ids of its own, and keeps them where the same is repeated.
+    return About(SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()} {what}", generation.number)

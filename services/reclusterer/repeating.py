@@ -123,6 +123,7 @@ def _photo_record(
         photo=Photo(**{part.name: getattr(image, part.name) for part in fields(Photo)}),
         outcome=image.outcome,
         reason=image.reason,
+        passing=image.passing,
         assigned=assigned,
         unknown=len(accepted) - assigned,
         rejected=len(faces) - len(accepted),

@@ -6,7 +6,7 @@ lost its partition cannot commit for it); groups by KIP-848, where the broker as
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -25,6 +25,10 @@ __all__ = ["KafkaSettings", "KafkaStream"]
 
 _CALL = 10.0  # seconds that one call of the client may take before it is called again
 _DOUBT = 1.0  # seconds to wait for the group's offset of a partition that has just come
+
+
+class _Fenced(Fatal):
+    """This producer has ended, and a new one of its name would end another process that is at work."""
 
 
 class KafkaStream:
@@ -107,7 +111,7 @@ class KafkaStream:
             self._producer.begin_transaction()
         self._producer_listener.forget_deliveries()
         try:
-            self._transact(list(zip(produced, partitions, strict=True)), offsets, until)
+            self._transact(zip(produced, partitions, strict=True), offsets, until)
         except Undecided:
             # A new producer ends it, if the broker has not, and then the group's offset says how.
             self._connect_producer()
@@ -115,7 +119,7 @@ class KafkaStream:
             raise
 
     def _transact(
-        self, produced: Sequence[tuple[ProducedRecord, int]], offsets: list[TopicPartition], until: float
+        self, produced: Iterable[tuple[ProducedRecord, int]], offsets: list[TopicPartition], until: float
     ) -> None:
         """`produced`: records with their partitions."""
         try:
@@ -125,7 +129,12 @@ class KafkaStream:
             metadata = self._consumer.consumer_group_metadata()
             self._call(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _CALL), until)
             self._call(lambda: self._producer.commit_transaction(_CALL), until)
-        except (Fatal, Undecided):
+        except (_Fenced, Undecided):
+            raise
+        except Fatal:
+            # What is noted can be taken back, though not by this producer: it would have to abort a transaction of
+            # which the broker may know nothing, and ends by that.
+            self._connect_producer()
             raise
         except Exception:
             if self._initialised:  # else it is a new producer, and ends what the earlier one has open
@@ -303,7 +312,7 @@ class KafkaStream:
                 # what took too long.
                 is_late = time.monotonic() > until
                 if error.fatal() and not is_late:
-                    raise Fatal(line(error)) from failure
+                    raise _Fenced(line(error)) from failure
                 if is_late or not error.retriable():
                     msg = f"{line(error)}; whether the transaction was committed is asked of the broker"
                     raise Undecided(msg) from failure

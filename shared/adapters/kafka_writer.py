@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_denials import WRITE, Identity
@@ -19,6 +19,7 @@ RECLUSTERER = "reclusterer"
 """The name of whoever publishes generations: the job, or an operator who rolls back."""
 
 _PATIENCE = 30.0  # seconds that the brokers have for one step of a transaction
+_NOT_SEEN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED)
 _LONGEST = 45  # seconds after which a call of the client, which was given those, does not return any more
 
 
@@ -101,11 +102,16 @@ class KafkaWriter:
             raise Transient(msg)
 
     def knows(self, topic: str) -> bool:
-        """Say whether a topic is there, as far as this user may see."""
-        found = self._listener.insisting(
-            self._producer, lambda seconds: self._producer.list_topics(topic, seconds), _PATIENCE
-        )
-        return found.topics[topic].error is None
+        """Say whether a topic is there, as far as this user may see; raises `Transient` where Kafka cannot tell now."""
+        with self._watch.over():
+            found = self._listener.insisting(
+                self._producer, lambda seconds: self._producer.list_topics(topic, seconds), _PATIENCE
+            )
+        error = found.topics[topic].error
+        if error is not None and error.code() not in _NOT_SEEN:
+            with self._listener.translated():
+                raise KafkaException(error)
+        return error is None
 
     def _commit(self) -> None:
         with self._watch.over():

@@ -10,6 +10,7 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 from minio.notificationconfig import NotificationConfig, QueueConfig
+from urllib3.exceptions import DecodeError
 from urllib3.response import BaseHTTPResponse
 
 from shared.adapters.minio_errors import FORBIDDEN, NO_SUCH_NAME, NOT_THERE, PASSING, translated
@@ -102,21 +103,31 @@ class MinioStore:
         """Return an object; raises `ObjectMissing`, `ObjectRefused`, `ObjectTooLarge`, `Transient`, `Fatal`.
 
         `Transient` also where the whole bucket is closed to us: rights that are gone say nothing of one object.
+        The client unpacks what is packed by its `Content-Encoding`. Whoever stores an object writes that as he likes:
+        where it is not true, the bytes are given as they lie in the store.
         """
         where = f"{bucket}/{key}"
         if not _possible(key):
             msg = f"{where}: no object can have this key"
             raise ObjectMissing(msg)
         with self._refusals(bucket, key):
-            response = self._client.get_object(bucket, key)
             try:
-                size = response.length_remaining  # what the store tells of it, None where it does not
-                data = _body(response, size, limit)
-                etag = response.headers.get("etag", "").strip('"')
-                return StoredObject(data, etag, len(data) if size is None else size)
-            finally:
-                response.close()
-                response.release_conn()
+                return self._got(bucket, key, limit, unpack=True)
+            except DecodeError:
+                return self._got(bucket, key, limit, unpack=False)
+
+    def _got(self, bucket: str, key: str, limit: int, *, unpack: bool) -> StoredObject:
+        response = self._client.get_object(bucket, key)
+        try:
+            if not unpack:
+                response.headers.discard("content-encoding")
+            size = response.length_remaining  # what the store tells of it, None where it does not
+            data = _body(response, size, limit)
+            etag = response.headers.get("etag", "").strip('"')
+            return StoredObject(data, etag, len(data) if size is None else size)
+        finally:
+            response.close()
+            response.release_conn()
 
     def exists(self, bucket: str, key: str) -> bool:
         """Say whether there is an object of this key; raises `ObjectRefused`, `Transient`, `Fatal`.

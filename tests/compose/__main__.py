@@ -132,8 +132,9 @@ class Drill:
             f"{self.dropped} photographs with outcome",
         )
         processed = [
-            ImageProcessed.model_validate_json(value or b"")
-            for value in self.kafka.committed("images.processed").values()
+            ImageProcessed.model_validate_json(value)
+            for value in self.kafka.committed(IMAGES_PROCESSED.name).values()
+            if value is not None
         ]
         assert len(processed) == self.dropped
         faces = self.kafka.committed(FACES_ASSIGNED.name)

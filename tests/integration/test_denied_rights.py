@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import (
@@ -23,10 +24,12 @@ from shared.adapters.kafka_admin import KafkaAdmin
 from shared.adapters.kafka_reader import KafkaReader
 from shared.adapters.kafka_writer import KafkaWriter
 from shared.errors import Fatal
-from shared.ports import ProducedRecord
+from shared.ports import ConsumedRecord, ProducedRecord
+from shared.worker import Worker, WorkerSettings
 from tests.integration.conftest import read_committed
 from tests.stack import KafkaServer, issue
 from tests.stack.fixtures import needed
+from tests.unit.test_worker import Notes
 
 _READ, _WRITE, _DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
 _SOURCE, _TARGET, _OTHER = "guarded-in", "guarded-out", "guarded-other"
@@ -290,3 +293,27 @@ def test_a_topic_that_is_not_there_is_not_taken_for_a_hidden_one(guarded: Guarde
     admin = KafkaAdmin(guarded.as_user(Right(ResourceType.TOPIC, "*", _DESCRIBE)))
     assert admin.topic("guarded-nowhere") is None
     assert admin.unread("facestream.copier", "guarded-nowhere") == {}
+
+
+def _noted(settings: KafkaSettings) -> str:
+    """Return the text that stands with the group's offset of the source."""
+    with closing(Consumer({**settings.client(), "group.id": "facestream.copier"})) as consumer:
+        (at,) = consumer.committed([TopicPartition(_SOURCE, 0)], 30)
+    return at.metadata or ""
+
+
+@pytest.mark.parametrize("right", [None, topic(_TARGET, _DESCRIBE)], ids=["hidden", "only to be seen"])
+def test_a_target_that_may_not_be_written_is_no_try_of_the_record_that_was_begun(
+    guarded: GuardedKafka, right: Right | None
+) -> None:
+    settings = guarded.as_user(*_without(topic(_TARGET, _WRITE), *([right] if right else [])))
+    guarded.put(1)
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        assert _noted(settings), "work begins with a note"
+        return [ProducedRecord(_TARGET, it.key or b"", it.value, {}) for it in records]
+
+    worker = Worker("copier", join(settings), step, WorkerSettings(batch=1), Notes(), Event())
+    with pytest.raises(Fatal, match="write to guarded-out"):
+        worker.run()
+    assert not _noted(settings)

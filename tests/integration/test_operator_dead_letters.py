@@ -10,10 +10,10 @@ from shared.adapters.kafka import KafkaSettings
 from shared.adapters.kafka_admin import KafkaAdmin
 from shared.adapters.kafka_reader import KafkaReader
 from shared.adapters.kafka_writer import KafkaWriter
+from shared.dead_letters import dead_letter
 from shared.errors import Poison
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS, FACES_EMBEDDED, IMAGES_UPLOADED
-from shared.worker import _dead_letter
 from tests.operators import event_bytes, facestream_in_process
 from tests.stack import KafkaServer
 from tests.stack.fixtures import needed
@@ -56,7 +56,7 @@ def _letter(
     topic: str, partition: int, key: bytes, value: bytes | None, headers: Mapping[str, bytes]
 ) -> ProducedRecord:
     record = ConsumedRecord(topic, partition, 17, key, value, headers, datetime.now(UTC))
-    return _dead_letter("a-service", record, Poison("what was wrong"))
+    return dead_letter("a-service", record, Poison("what was wrong"))
 
 
 def _records(topic: str) -> list[ConsumedRecord]:

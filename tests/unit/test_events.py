@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -66,6 +66,9 @@ def _built(kind: Callable[..., _Kind], names: Iterable[str]) -> st.SearchStrateg
     """Draw every field, those with defaults too."""
     drawn: dict[str, Any] = dict.fromkeys(names, ...)
     drawn |= {name: values for name, values in _DRAWN.items() if name in drawn}
+    faces: Any = get_type_hints(kind).get("faces")
+    if get_origin(faces) is tuple:  # hypothesis stumbles over what pydantic adds to it: `FailFast` has no hash
+        drawn["faces"] = st.from_type(faces)
     return st.builds(kind, **drawn)
 
 

@@ -20,7 +20,14 @@ from urllib3.exceptions import (
 
 from shared.adapters.minio import MinioSettings, MinioStore
 from shared.adapters.minio_errors import translated
-from shared.errors import FacestreamError, Fatal, InvalidInput, ObjectMissing, ObjectRefused, Transient
+from shared.errors import (
+    FacestreamError,
+    Fatal,
+    InvalidInput,
+    ObjectMissing,
+    ObjectRefused,
+    Transient,
+)
 from tests.limits import LIMIT
 
 _POOL = urllib3.HTTPConnectionPool("host")

@@ -157,10 +157,12 @@ def test_photographs_without_faces_and_unreadable_ones_are_told_of_too() -> None
     blurry = replace(face_record("b", np.ones(4, np.float32)), vector=None, verdict=Verdict.BLURRY)
     made.repository.save_faces([blurry])
     broken = replace(image_record("broken"), outcome=Outcome.UNREADABLE, reason="truncated")
-    made.repository.save_images([image_record(blurry.image_id), image_record("empty"), broken])
-    assert repeated(made) == Repeated(faces=0, clusters=0, photos=3)
+    refused = replace(broken, image_id="refused", object_id="object of refused", reason="may not be read", passing=True)
+    made.repository.save_images([image_record(blurry.image_id), image_record("empty"), broken, refused])
+    assert repeated(made) == Repeated(faces=0, clusters=0, photos=4)
     said = {event.photo.image_id: event for event in photos(made)}
     assert (said["broken"].outcome, said["broken"].reason) == (Outcome.UNREADABLE, "truncated")
+    assert [said[name].passing for name in ("broken", "refused")] == [False, True]
     assert [said[name].rejected for name in ("empty", blurry.image_id)] == [0, 1]
 
 

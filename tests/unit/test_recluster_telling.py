@@ -61,6 +61,24 @@ def test_a_publication_that_is_gone_through_again_after_a_death_has_the_same_nam
     assert third.headers["ce_id"] != second.headers["ce_id"]
 
 
+def test_a_person_who_is_told_of_again_after_a_death_has_the_same_event_id_only_where_the_same_is_said() -> None:
+    made = world()
+    done = made.regroup()
+    assert done.generation
+    medoid = made.clusters_told()[0].medoid_face_id
+    assert medoid
+    made.repository.save_generation(replace(done.generation, announced=False))
+    erase(made, medoid)  # after it was told of, before the process died
+    made.regroup()
+    events = made.broker.records(CLUSTERS_CHANGED.name)
+    said: dict[str, set[bytes | None]] = {}
+    for record in events:
+        said.setdefault(record.headers["ce_id"].decode(), set()).add(record.value)
+    assert all(len(values) == 1 for values in said.values()), "one id, two things that were said"
+    assert len(said) < len(events), "what has not changed has the id that it had"
+    assert last_people(made)[made.clusters_told()[0].cluster_id].medoid_face_id != medoid
+
+
 def test_a_generation_is_published_where_the_topic_of_publications_is_not_there_yet() -> None:
     class Writer(MemoryWriter):
         def knows(self, topic: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -142,7 +142,7 @@ class World:
 
     def _start(self, name: str, step: Step, ahead: Ahead, committed: Any = lambda _: None) -> None:
         stream = self._turned(MemoryStream(self.broker, name, "one", [_SERVICES[name].name]))
-        settings = WorkerSettings(batch=self.batch, wait=1e-9, dead_letters_a_minute=0)
+        settings = WorkerSettings(batch=self.batch, wait=1e-9, dead_letters_a_minute=0, tries=100)
         worker = Worker(name, stream, step, settings, Silent(), self.stop, committed=committed, ahead=ahead)
         self.turns.start(name, worker.run)
 
@@ -202,6 +202,8 @@ _ORDERS = st.lists(st.integers(0, 9), max_size=400)
 
 
 @given(operations=_OPERATIONS, order=_ORDERS, batch=st.integers(1, 3))
+# The same bytes come once more while the detector is asked for crops that an erasure took from them.
+@example([("a", "yz"), ("a", "yz"), ("a", "x"), ("a", "yz"), ("a", "yz")], [], 1)
 @pytest.mark.slow
 def test_in_whatever_order_the_services_move_what_is_kept_in_the_end_is_what_the_bucket_holds(
     operations: list[tuple[str, str | None]], order: list[int], batch: int

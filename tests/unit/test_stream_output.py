@@ -16,10 +16,10 @@ from rich.console import Console
 from cli.jobs.dead_letters import open_letters, original, table
 from cli.jobs.following import human_line, json_line
 from cli.jobs.safe_text import beginning
+from shared.dead_letters import dead_letter
 from shared.errors import InvalidInput, Poison
 from shared.ports import ConsumedRecord
 from shared.topics import MAX_RECORD_BYTES
-from shared.worker import _dead_letter
 from tests.operators import event_bytes
 
 _RECORD = ConsumedRecord(
@@ -185,7 +185,7 @@ def test_a_letter_gives_back_the_message_that_it_was(
     key: bytes, value: bytes | None, headers: dict[str, bytes], partition: int
 ) -> None:
     message = ConsumedRecord("images.uploaded", partition, 5, key, value, headers, _RECORD.timestamp)
-    letter = _dead_letter("detector", message, Poison("why"))
+    letter = dead_letter("detector", message, Poison("why"))
     stored = ConsumedRecord(letter.topic, 0, 1, letter.key, letter.value, letter.headers, _RECORD.timestamp)
     again, where = original(stored)
     assert (again.topic, where, again.key, again.value, again.headers) == (
@@ -204,7 +204,7 @@ def test_a_record_that_does_not_say_where_it_came_from_cannot_be_replayed() -> N
 
 def test_a_letter_without_its_message_is_not_replayed_as_a_tombstone() -> None:
     large = ConsumedRecord("images.uploaded", 3, 5, b"k", bytes(MAX_RECORD_BYTES), {}, _RECORD.timestamp)
-    letter = _dead_letter("detector", large, Poison("why"))
+    letter = dead_letter("detector", large, Poison("why"))
     stored = ConsumedRecord(letter.topic, 0, 1, letter.key, letter.value, letter.headers, _RECORD.timestamp)
     with pytest.raises(InvalidInput, match=r"^0@1: .* it is at images\.uploaded/3@5 .* drop --id 0@1"):
         original(stored)

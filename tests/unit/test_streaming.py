@@ -9,8 +9,9 @@ from threading import Event
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from shared.bucket_notification import bucket_events
+from shared.bucket_notification import Notification, bucket_events
 from shared.errors import Poison, Transient
 from shared.events import BucketEvent, FacesDetected, FacesEmbedded, FacesScreened, Outcome, Photo
 from shared.metrics import Drop
@@ -212,6 +213,16 @@ def test_the_reason_of_a_poison_holds_nothing_of_the_value() -> None:
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [(Notification, "Records"), (FacesDetected, "faces"), (FacesScreened, "faces"), (FacesEmbedded, "faces")],
+)
+def test_of_a_value_that_is_wrong_in_very_many_places_few_errors_are_made(model: type[BaseModel], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate_json(json.dumps({field: [{}] * 10_000}))
+    assert caught.value.error_count() < 20
+
+
 def test_an_event_that_no_topic_takes_is_poison() -> None:
     photo = replace(_PHOTO, key="x" * MAX_MESSAGE_BYTES)
     with pytest.raises(Poison, match=r"at most 8,388,608 bytes"):
@@ -231,8 +242,8 @@ def test_a_key_or_a_trace_that_leaves_no_room_for_the_event_is_poison() -> None:
         ("key", "", "1 to 1,024 bytes, found one of 0"),
         ("key", "x" * 2000, "1 to 1,024 bytes, found one of 2,000"),
         ("key", "%C3%A9" * 600, "1 to 1,024 bytes, found one of 1,200"),
-        ("size", -1, "size"),
-        ("size", 2**63, "size"),
+        ("size", -1, "size: expected a size in bytes, from 0 to 9,223,372,036,854,775,807, found less"),
+        ("size", 2**63, "size: expected a size in bytes, from 0 to 9,223,372,036,854,775,807, found more"),
         ("eTag", "x" * 2000, "eTag"),
         ("versionId", "x" * 2000, "versionId"),
         ("sequencer", "F" * 2000, "sequencer"),

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -91,6 +92,17 @@ def test_a_defect_is_logged_with_its_frames_and_without_what_they_hold(lines: Li
     (line,) = lines()
     assert "broken" in json.dumps(line["exception"])
     assert "private" not in json.dumps(line)
+
+
+def test_of_a_key_that_no_object_can_have_a_line_holds_the_beginning(lines: Lines, stream: MemoryStream) -> None:
+    longest = b"b" * 63 + b"/" + b"k" * 1024
+    telemetry = Telemetry(stream, Health(9))
+    telemetry.dead_lettered(replace(_RECORD, key=longest + b"x" * 900_000), Poison("no event"))
+    telemetry.dead_lettered(replace(_RECORD, key=longest), Poison("no event"))
+    cut, whole = lines()
+    assert cut["photo"].startswith(whole["photo"])
+    assert len(cut["photo"]) < 2 * len(longest)
+    assert whole["photo"] == longest.decode()
 
 
 def test_a_batch_is_one_line_and_each_of_its_records_another_at_the_lowest_level(

@@ -17,7 +17,7 @@ from shared.adapters.memory_stream import MemoryBroker, MemoryStream
 from shared.errors import Deadly, Fatal, Poison, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS
-from shared.tries import Tries
+from shared.tries import Caution, Tries
 from shared.worker import Worker, WorkerSettings, refused
 from tests.unit.test_worker import Notes
 
@@ -350,6 +350,24 @@ def test_suspect_records_that_come_while_others_are_at_work_wait_for_these() -> 
     ]
 
 
+def test_records_begun_ahead_that_come_back_as_suspects_are_begun_alone() -> None:
+    """A partition goes while its next records are begun, others die of the first of them, and it comes back."""
+    broker = a_broker([[], numbered(1, 4)])
+    stream, group = MemoryStream(broker, "copier", "0", ["in"]), broker.group("copier")
+    caution = Caution(stream, TRIES, lambda _record, _tries: None)
+    first, *following = stream.consume(4, 0)
+    assert caution.choose([first]) == ([first], ())
+    stream.commit([first], [])
+    assert caution.plain(following) == following
+    other = MemoryStream(broker, "copier", "other", ["in"])
+    assert not stream.consume(4, 0)
+    group.notes["in", 1] = Tries(first=1, last=3, together=2, alone=TRIES).text()
+    group.members.remove(other)
+    again = stream.consume(4, 0)
+    assert again == following
+    assert caution.choose(again) == (again[:1], again[1:])
+
+
 def test_an_error_at_one_of_the_suspects_leaves_the_others_suspect() -> None:
     service = Service(a_broker([numbered(0, 6, [4])]), batch=4, is_ahead=False)
     service.chance = killing_at(service, b"0-0", 2)
@@ -402,7 +420,13 @@ def test_a_member_that_gets_a_partition_back_does_not_take_its_own_beginning_for
     assert Tries(first=7, last=9, together=2, by="us").without("us").together == 1
 
 
-@pytest.mark.parametrize("text", ["", "somebody else's", "[]", "7", "null", '{"alone": "x"}', '{"alone": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "somebody else's", "[]", "7", "null", '{"alone": "x"}', '{"alone": 3}', '{"first": Infinity}'),
+        pytest.param("[" * 4096, id="as deep as Kafka takes"),
+    ],
+)
 def test_a_note_of_somebody_else_counts_for_no_record(text: str) -> None:
     assert Tries.read(text).first == -1
 

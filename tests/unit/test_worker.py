@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.dead_letters import LEFT_OUT, dead_letter
 from shared.errors import Deadly, Fatal, Poison, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
 from shared.tries import Tries
-from shared.worker import LEFT_OUT, Worker, WorkerSettings, _dead_letter
+from shared.worker import Worker, WorkerSettings
 
 
 @dataclass
@@ -205,6 +206,27 @@ def test_a_transient_error_is_retried_with_the_same_records_for_as_long_as_it_ta
     assert notes.batches == 1
 
 
+def test_the_pauses_grow_also_where_records_that_failed_take_a_moment_to_come_again() -> None:
+    failures = iter([True] * 6)
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        if next(failures, False):
+            msg = "the database is away"
+            raise Transient(msg)
+        return copied(records)
+
+    worker, stream, notes = working([b"one", b"two"], step, batch=2)
+    consume, rounds = stream.consume, iter(range(100))
+
+    def every_second_round(limit: int, wait: float) -> Sequence[ConsumedRecord]:
+        return () if wait and next(rounds) % 2 else consume(limit, wait)
+
+    stream.consume = every_second_round  # type: ignore[method-assign]
+    worker.run()
+    assert notes.retries == [1, 2, 3, 4, 5, 6]
+    assert [record.value for record in stream.written] == [b"one", b"two"]
+
+
 def test_a_defect_costs_one_record_and_not_the_stream() -> None:
     def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
         return [ProducedRecord("out", b"", b"%d" % (1 // (len(record.value or b"") - 1)), {}) for record in records]
@@ -303,7 +325,7 @@ def test_a_letter_that_no_topic_would_take_goes_without_its_bytes_and_says_so(
     key: bytes, value: bytes, header: bytes
 ) -> None:
     record = ConsumedRecord("in", 3, 7, key, value, {"x": header}, datetime.now(UTC))
-    letter = _dead_letter("copier", record, Poison("why"))
+    letter = dead_letter("copier", record, Poison("why"))
     size = len(letter.key) + sum(len(name) + len(text) for name, text in letter.headers.items())
     assert (letter.value, size < 2000) == (None, True)
     assert (letter.headers["dead_letter_topic"], letter.headers["dead_letter_offset"]) == (b"in", b"7")
@@ -312,4 +334,4 @@ def test_a_letter_that_no_topic_would_take_goes_without_its_bytes_and_says_so(
 
 def test_a_reason_that_utf8_cannot_hold_is_told_all_the_same() -> None:
     record = ConsumedRecord("in", 0, 0, b"k", b"v", {}, datetime.now(UTC))
-    assert _dead_letter("copier", record, Poison("a\ud800")).headers["dead_letter_message"] == rb"a\ud800"
+    assert dead_letter("copier", record, Poison("a\ud800")).headers["dead_letter_message"] == rb"a\ud800"

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 
@@ -35,6 +35,7 @@ class SharedStream:
     position: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), 0))
     written: defaultdict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     taken_away: set[int] = field(default_factory=set)
+    waiting: list[tuple[str, int]] = field(default_factory=list)  # what happens while this member waits
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
         assert wait >= 0
@@ -93,6 +94,13 @@ class SharedStream:
 
     def idle(self, seconds: float) -> None:
         assert seconds > 0
+        while self.waiting:
+            what, partition = self.waiting.pop()
+            if partition in self.owned:
+                self.owned.remove(partition)
+                self._other_member(partition)
+            if "comes back" in what:
+                self._return(partition)
 
     def is_assigned(self) -> bool:
         return bool(self.owned)
@@ -199,6 +207,25 @@ def test_the_next_batch_is_announced_while_this_one_is_still_to_be_done() -> Non
     worker, announced = working(stream, iter(()), batch=2)
     worker.run()
     assert announced.calls[:2] == [["in/0@0", "in/0@1"], ["in/0@0", "in/0@1", "in/0@2"]]
+
+
+@pytest.mark.parametrize("what", ["goes", "goes and comes back"])
+def test_what_was_taken_ahead_is_let_go_where_the_work_after_a_commit_has_to_wait(what: str) -> None:
+    stream, failures = a_stream(b"0:a", b"0:b", b"0:c", b"0:d"), iter([True])
+    worker, announced = working(stream, iter(()), batch=1)
+    done: list[int] = []
+
+    def committed(records: Sequence[ConsumedRecord]) -> None:
+        if next(failures, False):
+            stream.waiting = [(what, 0)]
+            msg = "the store is away"
+            raise Transient(msg)
+        done.extend(record.offset for record in records)
+
+    replace(worker, committed=committed).run()
+    assert stream.written[0] == [b"a", b"b", b"c", b"d"]
+    assert done == [0, 3], "the other member has done those between"
+    assert announced.calls[2] == []
 
 
 def test_after_an_error_nothing_is_held_any_more() -> None:
