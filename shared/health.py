@@ -83,7 +83,8 @@ class HealthServer:
         self.server_port: int = listening.getsockname()[1]
         self._health = health
         self._listening = listening
-        self._open: dict[asyncio.StreamWriter, None] = {}  # in the order in which they came
+        # In the order in which they came, each with the task that answers it.
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
         self._closed = Event()
@@ -105,11 +106,13 @@ class HealthServer:
         )
         async with server:
             await self._closing.wait()
+            server.close()
             for writer in self._open:
                 writer.transport.abort()
+            await asyncio.gather(*filter(None, self._open.values()), return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open[writer] = None
+        self._open[writer] = asyncio.current_task()
         if len(self._open) > _CONNECTIONS:
             oldest = next(iter(self._open))
             del self._open[oldest]

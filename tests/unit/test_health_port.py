@@ -75,6 +75,19 @@ def test_who_does_not_finish_a_request_is_left_after_a_while(port: int) -> None:
                 assert connection.recv(100) == b""
 
 
+def test_closing_cuts_off_who_has_not_finished_a_request_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    server = serve(Health(longest_silence=600), "127.0.0.1", port)
+    with _connected(port) as silent, _connected(port) as half:
+        half.sendall(b"GET /livez HTTP/1.1\r\n")
+        assert _get(port, "/livez").status == 200  # so both are known by now
+        server.close()
+        for connection in (silent, half):
+            with suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+    assert caplog.records == []
+
+
 def test_a_head_that_is_too_long_is_refused(port: int) -> None:
     for request in (b"GET /" + b"a" * 100_000, b"GET /livez HTTP/1.1\r\n" + b"A: b\r\n" * 10_000):
         with _connected(port) as connection:
