@@ -66,7 +66,7 @@ def _built(kind: Callable[..., _Kind], names: Iterable[str]) -> st.SearchStrateg
     """Draw every field, those with defaults too."""
     drawn: dict[str, Any] = dict.fromkeys(names, ...)
     drawn |= {name: values for name, values in _DRAWN.items() if name in drawn}
-    faces = get_type_hints(kind).get("faces")
+    faces = get_type_hints(kind).get("faces", int)
     if get_origin(faces) is tuple:  # hypothesis stumbles over what pydantic adds to it: `FailFast` has no hash
         drawn["faces"] = st.from_type(faces)
     return st.builds(kind, **drawn)
