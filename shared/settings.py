@@ -46,6 +46,9 @@ class Settings(BaseSettings):
             name = (prefix + "_".join(str(part) for part in first["loc"]).upper()).rstrip("_")  # "" for several fields
             # Without the value: it may be a secret.
             msg = f"{name}: {first['msg'].removeprefix(_PYDANTICS)}"
+            field = type(self).model_fields.get(str(first["loc"][0])) if first["loc"] else None
+            if field and field.description and first["type"] not in {"value_error", "missing"}:
+                msg += f"; expected: {field.description}"  # pydantic shows a pattern, and not what it is for
             raise InvalidInput(msg) from None
 
 

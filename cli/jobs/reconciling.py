@@ -11,6 +11,7 @@ the stream has not read all yet: then it may be hearing of it.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Protocol
@@ -50,6 +51,16 @@ class Held(Fatal):
     exit_status = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What is compared: the bucket and the database, and which objects are photographs."""
+
+    minio: MinioSettings
+    mongo: MongoSettings
+    bucket: str
+    rule: PhotoRule
+
+
 class Writer(Protocol):
     """Writes records, all or none."""
 
@@ -76,14 +87,16 @@ def reconcile_bucket(
     """Compare the bucket and the database of the settings; yield what a person wants to know.
 
     Then have Kafka forget what was erased (`kafka_idle`), also where the comparison has failed: that has nothing to
-    do with bucket and database. Raises `Transient`, `Fatal`, and `Held`, which a dry run yields.
+    do with bucket and database. Raises `InvalidInput` before any server is asked, `Transient`, `Fatal`, and `Held`,
+    which a dry run yields.
     """
     kafka = KafkaSettings()
+    sides = _Sides(MinioSettings(), MongoSettings(), BucketSettings().photos, PhotoRule.of(PhotoSettings()))
     limit = ReconcilerSettings().largest_loss if largest_loss is None else largest_loss
     writer = None if dry_run else KafkaWriter(kafka, "reconcile")
     failed: FacestreamError | None = None
     try:
-        yield from _compared(kafka, writer, timedelta(seconds=grace), largest_loss=limit, unreadable=unreadable)
+        yield from _compared(kafka, sides, writer, timedelta(seconds=grace), largest_loss=limit, unreadable=unreadable)
     except FacestreamError as error:
         failed = error
     if writer and (idle := idle_partitions(kafka)):
@@ -96,23 +109,29 @@ def reconcile_bucket(
 
 
 def _compared(
-    kafka: KafkaSettings, writer: KafkaWriter | None, grace: timedelta, *, largest_loss: float, unreadable: bool
+    kafka: KafkaSettings,
+    sides: _Sides,
+    writer: KafkaWriter | None,
+    grace: timedelta,
+    *,
+    largest_loss: float,
+    unreadable: bool,
 ) -> Iterator[str]:
     backlog = longest_wait(kafka)
     if backlog is not None and datetime.now(UTC) - backlog.since > max(grace, _BEHIND):
         # What waits there would be announced again by every run, and never get less.
         yield f"the stream is behind: {backlog}; nothing is announced, run this again when it has caught up"
         return
-    store = MinioStore(MinioSettings())
-    with MongoRepository(MongoSettings()) as repository:
+    store = MinioStore(sides.minio)
+    with MongoRepository(sides.mongo) as repository:
         report = reconcile(
             store,
             repository,
-            BucketSettings().photos,
+            sides.bucket,
             writer or _Nobody(),
             grace,
             largest_loss=largest_loss,
-            rule=PhotoRule.of(PhotoSettings()),
+            rule=sides.rule,
             unreadable=unreadable,
             is_behind=lambda: longest_wait(kafka) is not None,
         )

@@ -14,7 +14,7 @@ from cli.jobs import reconciling
 from shared.adapters.kafka_backlog import Waiting
 from shared.adapters.kafka_idle import Idle
 from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.errors import Transient
+from shared.errors import InvalidInput, Transient
 from shared.events import Outcome
 from shared.ids import object_id
 from shared.ports import ProducedRecord
@@ -81,6 +81,19 @@ def test_kafka_forgets_also_where_another_server_is_away(
     with pytest.raises(Transient, match="no answer"):
         run(lines)
     assert (world.rolled, lines) == (1, [_ROLLED])
+
+
+def test_a_wrong_setting_is_told_before_any_server_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_answer(*_: object) -> None:
+        msg = "no answer"
+        raise Transient(msg)
+
+    for server in ("KafkaWriter", "longest_wait", "idle_partitions", "MinioStore", "MongoRepository"):
+        monkeypatch.setattr(reconciling, server, no_answer)
+    monkeypatch.setenv("FACESTREAM_BUCKET_PHOTOS", "faces")
+    with pytest.raises(InvalidInput, match=r"^FACESTREAM_BUCKET: expected two buckets, found faces for"):
+        run([])
+    assert world.rolled == 0
 
 
 def test_removals_that_are_held_back_end_a_run_when_all_else_is_done(world: World) -> None:
