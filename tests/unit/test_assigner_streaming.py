@@ -492,12 +492,16 @@ _VERSIONED = st.lists(st.one_of(st.sampled_from(["x", "yz", None]), st.integers(
 def test_of_a_bucket_with_versions_the_last_one_is_kept_until_it_or_the_object_is_deleted(
     operations: list[str | int | None], batch: int, deaths: frozenset[int]
 ) -> None:
-    """A text is uploaded as a new version, None is a delete marker, a number deletes that version for good."""
+    """A text is uploaded as a new version, None is a delete marker, a number deletes that version for good.
+
+    Or one that never is, where the number is that of a later moment: no version is deleted before it is made.
+    """
     world, last = World(batch, deaths), None
     for moment, operation in enumerate(operations):
         if isinstance(operation, int):
-            event = photo_event("a", None, 16 * moment, version=f"v{operation}")
-            last = None if last and last.photo.version_id == f"v{operation}" else last
+            version = f"v{operation}" if operation < moment else "nowhere"
+            event = photo_event("a", None, 16 * moment, version=version)
+            last = None if last and last.photo.version_id == version else last
         else:
             event = photo_event("a", operation, 16 * moment, version=f"v{moment}" if operation else None)
             last = event if operation else None
