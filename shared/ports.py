@@ -274,6 +274,11 @@ class ConsumedRecord:
         """Where it stands: `topic/partition@offset`."""
         return f"{self.topic}/{self.partition}@{self.offset}"
 
+    @property
+    def topic_partition(self) -> tuple[str, int]:
+        """The topic and the number of the partition in which it stands."""
+        return self.topic, self.partition
+
 
 def split_place(place: str) -> tuple[str, int, int]:
     """Return topic, partition and offset of a place; ValueError where it is none."""

@@ -87,11 +87,11 @@ class Caution:
         """Return the records to work on now, and the others: a suspect one alone, when nothing else is at work."""
         self._look(records)
         begun, self._begun = self._begun, frozenset()
-        suspect = next((record for record in records if _place(record) in self._found), None)
+        suspect = next((record for record in records if record.topic_partition in self._found), None)
         if suspect is None:
             return records, ()
         # What was begun, and is suspect by now, has been with others meanwhile.
-        if now := [record for record in records if record.place in begun and _place(record) not in self._found]:
+        if now := [record for record in records if record.place in begun and record.topic_partition not in self._found]:
             return now, [record for record in records if record not in now]
         return [suspect], [record for record in records if record is not suspect]
 
@@ -122,7 +122,7 @@ class Caution:
         found = [
             record
             for record in records
-            if _place(record) not in self._found and self._stream.noted(*_place(record)) is None
+            if record.topic_partition not in self._found and self._stream.noted(*record.topic_partition) is None
         ]
         self._begun = frozenset(record.place for record in found)
         return found
@@ -131,8 +131,8 @@ class Caution:
         """Take note that these records are committed."""
         self._former = {}
         for record in records:
-            if (tries := self._found.get(_place(record))) and record.offset >= tries.last:
-                del self._found[_place(record)]
+            if (tries := self._found.get(record.topic_partition)) and record.offset >= tries.last:
+                del self._found[record.topic_partition]
 
     def failed(self) -> None:
         """Take back what was noted of the work at hand: it has ended by an error, which is no try."""
@@ -164,14 +164,14 @@ class Caution:
 
     def _tries(self, record: ConsumedRecord) -> Tries | None:
         """Return what is known of this very record, if it has to be begun alone."""
-        found = self._found.get(_place(record))
+        found = self._found.get(record.topic_partition)
         if found is None or found.first == record.offset:
             return found
         return Tries(record.offset, found.last)
 
     def _alone(self, record: ConsumedRecord) -> Mapping[_Place, str]:
         tries = self._tries(record) or Tries(record.offset)
-        return {_place(record): replace(tries, alone=tries.alone + 1, by=self._process).text()}
+        return {record.topic_partition: replace(tries, alone=tries.alone + 1, by=self._process).text()}
 
     def _together(self, records: Sequence[ConsumedRecord]) -> Mapping[_Place, str]:
         """Return the notes of those partitions in which nothing was committed since they came."""
@@ -183,7 +183,7 @@ class Caution:
             before = Tries.read(text).without(self._process)
             if before.first != record.offset:
                 before = Tries(record.offset)
-            last = max(before.last, *(other.offset for other in records if _place(other) == place))
+            last = max(before.last, *(other.offset for other in records if other.topic_partition == place))
             notes[place] = replace(before, last=last, together=before.together + 1, by=self._process).text()
         return notes
 
@@ -192,13 +192,9 @@ class Caution:
         self._seen.update(notes)
 
 
-def _place(record: ConsumedRecord) -> _Place:
-    return record.topic, record.partition
-
-
 def _firsts(records: Sequence[ConsumedRecord]) -> dict[_Place, ConsumedRecord]:
     """Return the first of these records in each partition."""
     found: dict[_Place, ConsumedRecord] = {}
     for record in records:
-        found.setdefault(_place(record), record)
+        found.setdefault(record.topic_partition, record)
     return found

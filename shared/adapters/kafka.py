@@ -149,7 +149,7 @@ class KafkaStream:
 
     def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         """Return those of these records whose partitions were not taken away in the last `consume`."""
-        return [record for record in consumed if (record.topic, record.partition) not in self._taken_away]
+        return [record for record in consumed if record.topic_partition not in self._taken_away]
 
     def idle(self, seconds: float) -> None:
         """Poll with every partition paused."""

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from shared.adapters.kafka import KafkaSettings
+from shared.adapters.kafka_clients import new_admin
 from shared.adapters.kafka_denials import (
     CONFIGURATION,
     CONFIGURE,
@@ -44,8 +43,7 @@ class KafkaAdmin:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._listener = Listener(Identity(settings.username), LOOK_AT)
-        configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
-        self._client = AdminClient(configuration)
+        self._client = new_admin(settings, self._listener)
         self._replication = settings.replication_factor or -1
 
     def topic(self, name: str) -> TopicState | None:

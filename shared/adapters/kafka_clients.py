@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
 
 from shared.adapters.kafka_errors import Listener
 from shared.adapters.kafka_partitions import OF_PRODUCERS
@@ -57,6 +58,12 @@ def new_producer(settings: KafkaSettings, service: str, instance: str, listener:
             "retry.backoff.ms": 500,
         }
     )
+
+
+def new_admin(settings: KafkaSettings, listener: Listener) -> AdminClient:
+    """Return a client that administers, whose errors are told to the listener and to no log."""
+    configuration: dict[str, Any] = {**settings.client(), "error_cb": listener, "log_level": 0}
+    return AdminClient(configuration)
 
 
 def _client(settings: KafkaSettings, service: str, instance: str, listener: Listener) -> dict[str, Any]:

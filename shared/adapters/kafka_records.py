@@ -26,12 +26,12 @@ def consumed_record(message: Message) -> ConsumedRecord:
 
 def first_offsets(records: Sequence[ConsumedRecord]) -> dict[tuple[str, int], int]:
     """Return the offset of the first of these records in each partition."""
-    return {(record.topic, record.partition): record.offset for record in sorted(records, key=_offset, reverse=True)}
+    return {record.topic_partition: record.offset for record in sorted(records, key=_offset, reverse=True)}
 
 
 def last_offsets(records: Sequence[ConsumedRecord]) -> dict[tuple[str, int], int]:
     """Return the offset of the last of these records in each partition."""
-    return {(record.topic, record.partition): record.offset for record in sorted(records, key=_offset)}
+    return {record.topic_partition: record.offset for record in sorted(records, key=_offset)}
 
 
 def _offset(record: ConsumedRecord) -> int:

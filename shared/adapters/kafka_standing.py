@@ -49,7 +49,7 @@ class Standing:
         another one's transaction sets it waits for the end of that; librdkafka up to 2.16 forgets to, when partitions
         come or go meanwhile, and begins with the first record of all.
         """
-        begun = first_offsets([record for record in records if _place(record) in self._doubtful])
+        begun = first_offsets([record for record in records if record.topic_partition in self._doubtful])
         if not begun:
             return records
         try:
@@ -69,7 +69,7 @@ class Standing:
                 words = "%s/%d is at %d; going to the group's offset %d"
                 logging.getLogger("kafka").warning(words, *place, offset, wanted)
                 seek(*place, wanted)
-        return [record for record in records if _place(record) not in self._doubtful]
+        return [record for record in records if record.topic_partition not in self._doubtful]
 
     def text(self, place: _Place) -> str | None:
         """Return the text of a partition, "" if none; None where this member has committed, or nothing is known."""
@@ -85,7 +85,3 @@ class Standing:
         """Take note of what a transaction has set: offsets that go on, whose texts are gone, or the texts alone."""
         for to in offsets:
             self._stands[to.topic, to.partition] = to.offset, (to.metadata or "") if are_noted else None
-
-
-def _place(record: ConsumedRecord) -> _Place:
-    return record.topic, record.partition

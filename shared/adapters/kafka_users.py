@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
+from shared.adapters.kafka_clients import new_admin
 from shared.adapters.kafka_denials import MAKE_USERS, Identity
 from shared.adapters.kafka_errors import Listener
 from shared.adapters.kafka_settings import KafkaSettings
@@ -37,8 +37,7 @@ class KafkaUsers:
         """Take the settings of a super user, and those by which users reach Kafka."""
         self._of_users = of_users
         self._listener = Listener(Identity(settings.username), MAKE_USERS)
-        configuration: dict[str, Any] = {**settings.client(), "error_cb": self._listener, "log_level": 0}
-        self._client = AdminClient(configuration)
+        self._client = new_admin(settings, self._listener)
 
     def bring(self, login: Login, rights: Sequence[KafkaRight]) -> Iterator[tuple[str, bool]]:
         """Give a user its password and its access list; yield a line for each change, or for what was left.
@@ -57,8 +56,7 @@ class KafkaUsers:
         """Say whether a user that is there has this password."""
         listener = Listener()
         settings = self._of_users.as_user(login.user, login.password, "SCRAM-SHA-512")
-        configuration: dict[str, Any] = {**settings.client(), "error_cb": listener, "log_level": 0}
-        client = AdminClient(configuration)
+        client = new_admin(settings, listener)
         try:
             listener.insisting(client, lambda seconds: client.list_topics(timeout=seconds), _PATIENCE)
         except Fatal:

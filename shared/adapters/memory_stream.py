@@ -111,7 +111,7 @@ class MemoryStream:
         """Write `produced` and the offsets."""
         self._check()
         share = self._share()
-        if any((record.topic, record.partition) not in share for record in consumed):
+        if any(record.topic_partition not in share for record in consumed):
             msg = "a partition went to another member; nothing was written"
             raise Transient(msg)
         for record in produced:
@@ -138,13 +138,13 @@ class MemoryStream:
         self._check()
         share = self._share()
         for record in consumed:
-            place = (record.topic, record.partition)
+            place = record.topic_partition
             if place in share:
                 self._positions[place] = min(self._positions.get(place, record.offset), record.offset)
 
     def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         """Return those of these records whose partitions were not taken away in the last `consume`."""
-        return [record for record in consumed if (record.topic, record.partition) not in self._taken_away]
+        return [record for record in consumed if record.topic_partition not in self._taken_away]
 
     def idle(self, seconds: float) -> None:
         """Wait; members of one thread cannot be lost meanwhile."""

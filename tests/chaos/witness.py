@@ -169,5 +169,5 @@ class Witness:
                 self._connect()
             found = self._consumer.consume(500, 0.1)
             records = [consumed_record(message) for message in found if message.error() is None]
-            self._next.update({(record.topic, record.partition): record.offset + 1 for record in records})
+            self._next.update({record.topic_partition: record.offset + 1 for record in records})
             self._records += records
