@@ -14,8 +14,8 @@ from bench.arrivals import people, photographs, publish
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
 from bench.tables import Table
 from services.assigner.streaming import Assigner
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.matching import AssignerSettings
 from shared.ports import ConsumedRecord, FaceRepository, ProducedRecord
 from shared.records import FaceRecord, ImageRecord, Membership

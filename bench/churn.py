@@ -19,7 +19,7 @@ from services.reclusterer.lease import taken
 from services.reclusterer.publishing import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import recluster
-from shared.adapters.memory import MemoryRepository
+from shared.adapters.memory.repository import MemoryRepository
 from shared.events import Box, Verdict
 from shared.ids import cluster_id
 from shared.matching import AssignerSettings

@@ -13,8 +13,8 @@ from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
 from bench.tables import Table
-from shared.adapters.kafka import KafkaStream
-from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.health import Health
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.service import Service

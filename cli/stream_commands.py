@@ -34,9 +34,9 @@ def init(
     """
     from cli.jobs.making_users import make_users, servers  # noqa: PLC0415  see above
     from cli.jobs.setting_up import set_up  # noqa: PLC0415  see above
-    from shared.adapters.kafka_admin import KafkaAdmin  # noqa: PLC0415  see above
-    from shared.adapters.minio import MinioStore  # noqa: PLC0415  see above
-    from shared.adapters.mongo import MongoRepository  # noqa: PLC0415  see above
+    from shared.adapters.kafka.admin import KafkaAdmin  # noqa: PLC0415  see above
+    from shared.adapters.minio.store import MinioStore  # noqa: PLC0415  see above
+    from shared.adapters.mongo.repository import MongoRepository  # noqa: PLC0415  see above
     from shared.admin_settings import AdminSettings  # noqa: PLC0415  see above
     from shared.settings import BucketSettings  # noqa: PLC0415  see above
 

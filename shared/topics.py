@@ -2,7 +2,7 @@
 
 Compacted topics keep the last record of every key for ever. What was said before of a key goes within about a day,
 and its tombstone a day later; in a partition that nobody writes to any more the reconciler sees
-to it (`adapters/kafka_idle.py`).
+to it (`adapters/kafka/idle_partitions.py`).
 """
 
 from dataclasses import dataclass

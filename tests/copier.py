@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.service import service
 from shared.worker import WorkerSettings

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import ids
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.events import Box, Cause, Outcome, Verdict
 from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from tests.drawn_faces import draw, invent

@@ -25,7 +25,7 @@ from services.standalone.library import Library
 from services.standalone.runner import Run
 from services.standalone.settings import RunSettings, StandaloneSettings
 from services.standalone.summary import Changes
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import Unreadable
 from shared.events import Box, Point
 from shared.matching import AssignerSettings

@@ -2,8 +2,8 @@
 
 import sys
 
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_reader import KafkaReader
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, Producer
 from minio.notificationconfig import NotificationConfig
 
 from cli.jobs.following import follow
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_admin import KafkaAdmin
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.stream import KafkaSettings
 from shared.rights import READ_BY, READER_GROUPS, RIGHTS
 from shared.topics import (
     DEAD_LETTERS,

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS
 from shared.worker import Ahead, Step, Worker, WorkerSettings, nothing

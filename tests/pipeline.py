@@ -17,9 +17,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 from pydantic import SecretStr
 
-from shared.adapters.kafka_records import consumed_record
-from shared.adapters.minio import MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.ports import ConsumedRecord
 from shared.topics import TOPICS
 from tests.samples import ROOT

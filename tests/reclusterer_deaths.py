@@ -21,7 +21,7 @@ import structlog
 from services.reclusterer.clustering import cluster_faces
 from services.reclusterer.job import Job
 from services.reclusterer.settings import JobSettings
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from shared.events import FaceAssigned
 from shared.health import Health
 from shared.ports import ProducedRecord

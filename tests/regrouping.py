@@ -13,8 +13,8 @@ from services.reclusterer.lease import taken
 from services.reclusterer.publishing import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import Regrouped, recluster
-from shared.adapters.memory import MemoryRepository
-from shared.adapters.memory_stream import MemoryBroker, MemoryWriter
+from shared.adapters.memory.repository import MemoryRepository
+from shared.adapters.memory.stream import MemoryBroker, MemoryWriter
 from shared.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Outcome
 from shared.matching import AssignerSettings
 from shared.ports import FaceRepository, ProducedRecord

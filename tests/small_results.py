@@ -18,8 +18,8 @@ from services.standalone.report.page import Text
 from services.standalone.result_folder import held
 from services.standalone.results import ResultFiles
 from shared import ids
-from shared.adapters.folder import FolderStore
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.sqlite.repository import SqliteRepository
 from shared.matching import AssignerSettings
 from shared.ports import FaceRepository
 from shared.settings import BucketSettings

@@ -7,8 +7,8 @@ from itertools import takewhile
 from pydantic import ValidationError
 
 from cli.terminal import printable
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_reader import KafkaReader
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
 from shared.errors import Fatal
 from shared.events import FaceAssigned, GenerationPublished
 from shared.ports import ConsumedRecord

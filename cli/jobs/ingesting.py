@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from cli.jobs.watching import Watch
-from shared.adapters.folder import FolderStore
-from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import InvalidInput, ObjectError, Transient
 from shared.photo_files import PhotoFolder, sorted_files
 from shared.photo_names import Reason, told

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from services.reclusterer.lease import Hold, heartbeat, taken
 from services.reclusterer.settings import JobSettings
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
 from shared.ports import FaceRepository
 
 

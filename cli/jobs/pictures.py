@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from cli.jobs.short_names import NAME_BYTES, shortened
 from cli.jobs.watching import Watch
-from shared.adapters.folder import FolderStore
+from shared.adapters.folder.store import FolderStore
 from shared.errors import InvalidInput, ObjectError, Unreadable
 from shared.photo_files import sorted_files
 from shared.photo_names import Reason, told

@@ -21,12 +21,12 @@ from more_itertools import chunked
 from cli.jobs.bucket_differences import differences, is_known, last_images, still_undecided
 from cli.jobs.reconcile_report import Report, common_prefix
 from shared import metrics, notices
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_backlog import longest_wait
-from shared.adapters.kafka_idle import idle_partitions, roll
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.kafka.backlog import longest_wait
+from shared.adapters.kafka.idle_partitions import idle_partitions, roll
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import FacestreamError, Fatal, ObjectRefused
 from shared.health import Health, serve
 from shared.photo_rule import PhotoRule, PhotoSettings

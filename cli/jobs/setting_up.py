@@ -6,9 +6,9 @@ Nothing is ever taken away: no partition, no day of retention, no record.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shared.adapters.kafka_admin import KafkaAdmin, TopicState
-from shared.adapters.minio import MinioStore
-from shared.adapters.mongo import MongoRepository
+from shared.adapters.kafka.admin import KafkaAdmin, TopicState
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository
 from shared.settings import BucketSettings
 from shared.topics import TOPICS, Topic
 

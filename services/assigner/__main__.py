@@ -1,9 +1,9 @@
 """`python -m services.assigner`: the person of every face of the stream."""
 
 from services.assigner.streaming import Assigner
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.matching import AssignerSettings
 from shared.service import service
 from shared.settings import BucketSettings

@@ -8,8 +8,8 @@ from services.detector.finding import Finder
 from services.detector.giving_up import given_up
 from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.bucket_notification import Notice, bucket_events
 from shared.events import FacesDetected
 from shared.models import LANDMARKS, located

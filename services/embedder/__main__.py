@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
 from services.embedder.step import Cropped, crop, embed
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.events import FacesEmbedded, FacesScreened
 from shared.metrics import MODEL
 from shared.models import FACENET, located

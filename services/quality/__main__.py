@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.events import FacesDetected, FacesScreened
 from shared.service import service
 from shared.settings import BucketSettings

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 from services.reclusterer.job import Job, Stopped
 from services.reclusterer.settings import JobSettings, ReclustererSettings
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.matching import AssignerSettings
 from shared.periods import period_of
 from shared.service import service

@@ -11,7 +11,7 @@ from services.detector.settings import DetectorSettings
 from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.folder import FolderStore
+from shared.adapters.folder.store import FolderStore
 from shared.errors import ObjectError, ObjectMissing, Unreadable
 from shared.events import BucketEvent, FacesScreened, Verdict
 from shared.processes import Processes

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from services.standalone.manifest import MANIFEST, Manifest, is_manifest
 from services.standalone.proof import application_id, status
-from shared.adapters.sqlite_schema import APPLICATION_ID
+from shared.adapters.sqlite.schema import APPLICATION_ID
 from shared.errors import InvalidInput
 from shared.whole_output import explained
 

@@ -23,7 +23,7 @@ from services.standalone.results import ResultFiles
 from services.standalone.runner import Run
 from services.standalone.settings import OF_RUN, RunSettings, StandaloneSettings
 from services.standalone.summary import Changes, Summary, summarise
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import Fatal
 from shared.matching import AssignerSettings
 from shared.models import FACENET, LANDMARKS, located

@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 
 from cli.jobs.reconciling import reconcile
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.adapters.minio import MinioStore
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.adapters.minio.store import MinioStore
 from shared.errors import Transient
 from shared.events import Outcome
 from shared.photo_rule import PhotoRule

@@ -12,9 +12,9 @@ from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
 from shared import notices
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_backlog import longest_wait
-from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.kafka.backlog import longest_wait
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
 from shared.events import Outcome
 from shared.metrics import Drop
 from shared.ports import ObjectInfo

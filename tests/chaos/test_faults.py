@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.adapters.kafka_watch import LAST_WORDS
+from shared.adapters.kafka.watchdog import LAST_WORDS
 from tests.chaos import faults
 from tests.chaos.drill import Cost, Drill, new_drill
 from tests.chaos.verdict import findings

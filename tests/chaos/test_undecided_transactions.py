@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.adapters import kafka as adapter
+from shared.adapters.kafka import stream as adapter
 from shared.errors import Undecided
 from shared.ports import ProducedRecord
 from tests.chaos.proxied_broker import ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION, ProxiedBroker

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from shared.adapters.kafka_errors import Listener
-from shared.adapters.kafka_records import consumed_record
+from shared.adapters.kafka.errors import Listener
+from shared.adapters.kafka.records import consumed_record
 from shared.errors import Poison
 from shared.events import BucketEvent, FaceAssigned, FacesDetected, ImageProcessed, PhotoEvent
 from shared.ports import ConsumedRecord

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from pymongo import MongoClient
 
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.ports import FaceRepository, ObjectStore
 
 New = Callable[[], AbstractContextManager[FaceRepository]]

@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic, TopicPartition
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_records import consumed_record
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Transient
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 

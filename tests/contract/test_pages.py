@@ -15,7 +15,7 @@ from shared.records import ImageRecord
 from tests.contract.conftest import Repositories
 from tests.contract.examples import IMAGES, cluster, face, generation, image, membership
 
-_PAGES = ("shared.adapters.mongo_collection._PAGE", "shared.adapters.sqlite._PAGE")
+_PAGES = ("shared.adapters.mongo.collection._PAGE", "shared.adapters.sqlite.repository._PAGE")
 _IDS = [f"{number:02x}" for number in range(11)]
 
 

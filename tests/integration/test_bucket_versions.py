@@ -16,9 +16,9 @@ from cli.jobs.reconciling import reconcile
 from services.detector.finding import Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from shared.adapters.kafka_records import consumed_record
-from shared.adapters.memory import MemoryRepository
-from shared.adapters.minio import MinioStore
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.memory.repository import MemoryRepository
+from shared.adapters.minio.store import MinioStore
 from shared.bucket_notification import Notice, bucket_events
 from shared.errors import Unreadable
 from shared.events import BucketEvent, Outcome

@@ -19,10 +19,10 @@ from confluent_kafka.admin._scram import (
 )
 from pydantic import SecretStr
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import KafkaWriter
 from shared.errors import Fatal
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.worker import Worker, WorkerSettings

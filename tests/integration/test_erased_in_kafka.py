@@ -11,9 +11,9 @@ import pytest
 from confluent_kafka import Producer
 
 from services.assigner.telling import News, told
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
 from shared.events import FacesEmbedded
 from shared.ids import object_id
 from shared.ports import ConsumedRecord

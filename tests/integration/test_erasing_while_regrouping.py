@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 
 from services.assigner.streaming import Assigner
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
-from shared.adapters.memory import MemoryObjectStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
+from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.events import FaceAssigned, FacesEmbedded, Outcome, Photo
 from shared.matching import AssignerSettings
 from shared.ports import FaceRepository, ProducedRecord, RecordWriter

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from shared import notices
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_backlog import longest_wait
-from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.kafka.backlog import longest_wait
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
 from shared.events import ImageProcessed
 from shared.topics import FACES_ASSIGNED, IMAGES_PROCESSED
 from tests.operators import Command, facestream_in_process

@@ -20,9 +20,9 @@ from pymongo.errors import OperationFailure
 from typer.testing import CliRunner
 
 from cli.main import app
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import Fatal, InvalidInput
 from shared.rights import RIGHTS
 from tests.limits import LIMIT

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import FacestreamError, Fatal, Transient
 from tests.contract.examples import image
 from tests.stack import Certificates, MongoServer, issue

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
 from shared.dead_letters import dead_letter
 from shared.errors import Poison
 from shared.ports import ConsumedRecord, ProducedRecord

@@ -20,10 +20,10 @@ from pydantic import SecretStr
 from services.reclusterer.lease import heartbeat, taken
 from services.reclusterer.publishing import NOT_TOLD
 from services.reclusterer.settings import JobSettings
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_records import consumed_record
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.events import Change, ClusterChanged, FaceAssigned, GenerationPublished, Publication
 from shared.ports import ProducedRecord
 from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED

@@ -12,8 +12,8 @@ from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from pydantic import SecretStr
 
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import Fatal, ObjectMissing, ObjectRefused, Transient
 from shared.events import Outcome
 from tests.contract.examples import face, generation, image, membership

@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.errors import Transient
 from tests.contract.streams import InKafka, consume, eventually
 from tests.samples import ROOT

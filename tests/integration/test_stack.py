@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 
-from shared.adapters.mongo import MongoSettings
+from shared.adapters.mongo.repository import MongoSettings
 from tests.integration.conftest import Read, read_committed
 from tests.stack import KafkaServer, MinioServer, MongoServer, issue, new_run
 from tests.stack.fixtures import needed

@@ -9,9 +9,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.errors import Listener
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.errors import Transient
 from tests.keda.formula import Offsets
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import yaml
 
-from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from tests.stack.kafka import KafkaServer
 from tests.stack.ports import free_port
 

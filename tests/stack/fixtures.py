@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from shared.adapters.minio import MinioSettings
-from shared.adapters.mongo import MongoSettings
+from shared.adapters.minio.store import MinioSettings
+from shared.adapters.mongo.repository import MongoSettings
 from tests.requirements import need
 from tests.stack import KafkaServer, MinioServer, Missing, MongoServer, new_run
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.arrivals import photographs, publish
 from services.assigner.streaming import Assigner
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.errors import Poison
 from shared.matching import AssignerSettings
 from shared.ports import ConsumedRecord

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from services.assigner import active
 from services.assigner.active import ActiveGroup
-from shared.adapters.memory import MemoryRepository
+from shared.adapters.memory.repository import MemoryRepository
 from shared.erasing import erase
 from shared.matching import AssignerSettings
 from tests.regrouping import World, add_photos, image_record

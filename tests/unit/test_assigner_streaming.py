@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from services.assigner.streaming import Assigner
 from shared import ids
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Fatal, ObjectRefused, Poison, Transient
 from shared.events import (
     Box,

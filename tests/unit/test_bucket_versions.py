@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from shared import notices
-from shared.adapters.memory import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryObjectStore
 from shared.bucket_notification import bucket_events
 from shared.errors import ObjectRefused, Poison
 from shared.events import FacesDetected, Outcome

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from cli.jobs.following import json_line
 from cli.main import app, main
 from cli.terminal import LogLine
-from shared.adapters.memory import MemoryRepository
+from shared.adapters.memory.repository import MemoryRepository
 from shared.events import Cause
 from shared.ports import ConsumedRecord
 from shared.records import Membership

@@ -11,7 +11,7 @@ from services.detector.finding import Finder, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
 from shared import ids
-from shared.adapters.memory import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryObjectStore
 from shared.bucket_notification import Notice
 from shared.errors import ObjectRefused, Transient, Undecoded, Unreadable
 from shared.events import BucketEvent, FacesDetected, Outcome

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from services.reclusterer import building
 from services.reclusterer.step import Outcome
 from shared import refitting
-from shared.adapters.memory import MemoryRepository
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.memory.repository import MemoryRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from shared.erasing import erase
 from shared.events import Cause
 from shared.events import Outcome as PhotoOutcome

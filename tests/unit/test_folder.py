@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters import folder
-from shared.adapters.folder import FolderStore
+from shared.adapters.folder import store as folder
+from shared.adapters.folder.store import FolderStore
 from shared.errors import InvalidInput, ObjectError, ObjectMissing, ObjectRefused, ObjectTooLarge, Transient
 from tests.limits import LIMIT
 

@@ -17,8 +17,8 @@ from cli.jobs.generations import remove
 from cli.jobs.repositories import opened_alone
 from cli.main import main
 from services.standalone.result_folder import held
-from shared.adapters.sqlite import SqliteRepository
-from shared.adapters.sqlite_schema import VERSION
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.adapters.sqlite.schema import VERSION
 from shared.errors import InvalidInput
 from shared.records import Generation
 from tests.operators import facestream_in_process

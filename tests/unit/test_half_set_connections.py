@@ -9,9 +9,9 @@ import certifi
 import pytest
 import trustme
 
-from shared.adapters.kafka_settings import KafkaSettings
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo_settings import MongoSettings
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.settings import MongoSettings
 from shared.connections import host_of, is_loopback, warn_of_plain_text
 from shared.errors import InvalidInput
 from shared.tracing import TracingSettings, tracing

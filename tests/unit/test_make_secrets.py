@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.mongo_users import user_in
+from shared.adapters.mongo.users import user_in
 from shared.rights import RIGHTS
 from tests.compose.rules import USERS
 from tests.stack.compose_kafka import make_secrets

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cli.jobs.reconciling import Held
-from shared.adapters.mongo_users import user_in
+from shared.adapters.mongo.users import user_in
 from shared.errors import InvalidInput
 from shared.rights import RIGHTS
 from tests.deploy.cluster_rules import BUILT_IN, OLDEST, invalid

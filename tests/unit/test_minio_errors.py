@@ -18,8 +18,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.minio_errors import translated
+from shared.adapters.minio.errors import translated
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import (
     FacestreamError,
     Fatal,

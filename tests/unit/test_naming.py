@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.reclusterer.naming import names_before
-from shared.adapters.memory import MemoryRepository
+from shared.adapters.memory.repository import MemoryRepository
 from shared.events import Cause
 from shared.records import GenerationState, Membership
 from tests.contract.examples import generation

@@ -22,8 +22,8 @@ from services.detector.step import detect
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.folder import FolderStore
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.bucket_notification import Notice, bucket_events
 from shared.events import (
     Box,

@@ -6,7 +6,7 @@ import pytest
 
 from cli.jobs.pictures import files_in
 from cli.jobs.watching import Watch
-from shared.adapters.folder import FolderStore
+from shared.adapters.folder.store import FolderStore
 from shared.errors import ObjectMissing, ObjectRefused
 from shared.photo_files import passed_over_by_bytes, sorted_files
 from shared.photo_names import PassedOver, Reason

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from services.reclusterer.job import Job, Stopped
 from services.reclusterer.settings import JobSettings
 from services.reclusterer.step import Outcome
-from shared.adapters.memory_stream import MemoryWriter
+from shared.adapters.memory.stream import MemoryWriter
 from shared.errors import Fatal, Transient
 from shared.health import Health
 from shared.periods import period_of

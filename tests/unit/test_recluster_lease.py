@@ -10,7 +10,7 @@ import pytest
 
 from services.reclusterer.lease import heartbeat, taken
 from services.reclusterer.settings import JobSettings
-from shared.adapters.memory import MemoryRepository
+from shared.adapters.memory.repository import MemoryRepository
 from shared.errors import Busy, Fatal, Transient
 from shared.records import Generation, GenerationState, Lease
 from tests.regrouping import nobody_waits

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.memory_stream import MemoryWriter
+from shared.adapters.memory.stream import MemoryWriter
 from shared.events import Cause, Change
 from shared.ports import ProducedRecord
 from shared.records import GenerationState

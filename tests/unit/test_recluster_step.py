@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.reclusterer.settings import JobSettings, ReclustererSettings
-from shared.adapters.memory import MemoryRepository
+from shared.adapters.memory.repository import MemoryRepository
 from shared.events import Cause
 from shared.ids import cluster_id
 from shared.records import Generation, GenerationState

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.reclusterer.publishing import NOT_TOLD
 from services.reclusterer.step import Outcome
-from shared.adapters.memory_stream import MemoryWriter
+from shared.adapters.memory.stream import MemoryWriter
 from shared.erasing import erase as erased
 from shared.events import Change, ClusterChanged, Publication
 from shared.ports import ProducedRecord

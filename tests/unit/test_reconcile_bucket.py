@@ -11,9 +11,9 @@ from prometheus_client import REGISTRY
 
 from cli import main
 from cli.jobs import reconciling
-from shared.adapters.kafka_backlog import Waiting
-from shared.adapters.kafka_idle import Idle
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.kafka.backlog import Waiting
+from shared.adapters.kafka.idle_partitions import Idle
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.errors import InvalidInput, Transient
 from shared.events import Outcome
 from shared.ids import object_id

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cli.jobs.reconcile_report import Report
 from cli.jobs.reconciling import reconcile
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.bucket_notification import RECONCILER, RETRY
 from shared.errors import ObjectRefused
 from shared.events import BucketEvent, Outcome

@@ -27,8 +27,8 @@ from services.detector.step import detect
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.bucket_notification import Notice, bucket_events
 from shared.events import (
     Box,

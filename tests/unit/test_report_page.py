@@ -18,7 +18,7 @@ from services.detector.settings import DetectorSettings
 from services.standalone.report import write_report
 from services.standalone.report.content import build
 from services.standalone.report.page import render
-from shared.adapters.memory import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryObjectStore
 from shared.errors import Transient
 from shared.events import Outcome
 from shared.ports import ObjectStore, StoredObject

@@ -9,7 +9,7 @@ import pytest
 
 from cli.jobs.switching import go_back
 from services.standalone.result_folder import held
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from tests.small_results import make_result
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.adapters import sqlite_file
-from shared.adapters.sqlite import SqliteRepository
-from shared.adapters.sqlite_schema import VERSION
+from shared.adapters.sqlite import database as sqlite_file
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.adapters.sqlite.schema import VERSION
 from shared.errors import InvalidInput, Transient
 from shared.events import Cause
 from shared.file_index import IndexedFile
@@ -184,7 +184,7 @@ def test_a_save_that_fails_saves_nothing_of_it(tmp_path: Path) -> None:
 _SAVE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from tests.contract.examples import image
 SqliteRepository(Path(sys.argv[1])).save_images([image("1")])
 os.kill(os.getpid(), signal.SIGKILL)

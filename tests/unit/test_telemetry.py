@@ -13,7 +13,7 @@ import structlog
 import urllib3
 from prometheus_client import REGISTRY
 
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Deadly, InvalidInput, Poison, Transient
 from shared.health import Health, serve
 from shared.ports import ConsumedRecord, ProducedRecord

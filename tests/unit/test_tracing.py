@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import shared
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Fatal, InvalidInput, Poison, Transient
 from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
 from shared.tracing import TracingSettings, tracing

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Deadly, Fatal, Poison, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import DEAD_LETTERS

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from numpy.typing import NDArray
 
 from cli.jobs.switching import go_back
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput
 from tests.regrouping import Killed
 from tests.small_results import active_number, contents, killed_at, make_result

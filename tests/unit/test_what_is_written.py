@@ -13,7 +13,7 @@ from docs.make_asyncapi import document
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from services.reclusterer.repeating import repeat
-from shared.adapters.memory_stream import MemoryWriter
+from shared.adapters.memory.stream import MemoryWriter
 from shared.erasing import erase
 from shared.events import FacesScreened, Outcome
 from shared.ports import ConsumedRecord, ProducedRecord

@@ -6,9 +6,9 @@ from typing import Any
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
-from shared.adapters.kafka_errors import Listener
-from shared.adapters.kafka_partitions import OF_PRODUCERS
-from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka.errors import Listener
+from shared.adapters.kafka.partitioners import OF_PRODUCERS
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.topics import MAX_RECORD_BYTES
 
 

@@ -11,7 +11,7 @@ from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException, S3Error
 
-from shared.adapters.minio_settings import MinioSettings, pool_of
+from shared.adapters.minio.settings import MinioSettings, pool_of
 from shared.admin_settings import Login
 from shared.errors import Fatal, Transient
 

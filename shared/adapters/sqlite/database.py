@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.adapters import sqlite_schema as schema
-from shared.adapters.sqlite_schema import Row
+from shared.adapters.sqlite import schema
+from shared.adapters.sqlite.schema import Row
 from shared.errors import FacestreamError, InvalidInput, Transient
 
 _PATIENCE = 30.0  # seconds that a write waits for another process's

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from shared.adapters.kafka_denials import READ, WRITE, Attempt, Identity, denial
+from shared.adapters.kafka.denials import READ, WRITE, Attempt, Identity, denial
 from shared.errors import Fatal, Transient
 
 _REFUSALS = {KafkaError._AUTHENTICATION, KafkaError._SSL}  # noqa: SLF001  the names of librdkafka's own errors

@@ -11,9 +11,9 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from shared.adapters import mongo_documents as documents
-from shared.adapters.mongo_documents import Document
-from shared.adapters.mongo_errors import errors
+from shared.adapters.mongo import documents
+from shared.adapters.mongo.documents import Document
+from shared.adapters.mongo.errors import errors
 from shared.records import Lease
 
 _ACTIVE = {"_id": "active"}

@@ -13,8 +13,8 @@ from minio.notificationconfig import NotificationConfig, QueueConfig
 from urllib3.exceptions import DecodeError
 from urllib3.response import BaseHTTPResponse
 
-from shared.adapters.minio_errors import FORBIDDEN, NO_SUCH_NAME, NOT_THERE, PASSING, translated
-from shared.adapters.minio_settings import MinioSettings, pool_of
+from shared.adapters.minio.errors import FORBIDDEN, NO_SUCH_NAME, NOT_THERE, PASSING, translated
+from shared.adapters.minio.settings import MinioSettings, pool_of
 from shared.errors import (
     Fatal,
     InvalidInput,

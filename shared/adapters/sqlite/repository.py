@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from shared.adapters import sqlite_schema as schema
-from shared.adapters.sqlite_file import SqliteFile
-from shared.adapters.sqlite_files import SqliteFileIndex
+from shared.adapters.sqlite import schema
+from shared.adapters.sqlite.database import SqliteFile
+from shared.adapters.sqlite.file_index import SqliteFileIndex
 from shared.events import Cause, Outcome
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 

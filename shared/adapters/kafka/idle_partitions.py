@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_settings import KafkaSettings
-from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
 from shared.ports import ConsumedRecord, ProducedRecord
 from shared.topics import TOPICS, Topic
 

@@ -9,10 +9,10 @@ from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperatio
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
-from shared.adapters.kafka_clients import new_admin
-from shared.adapters.kafka_denials import MAKE_USERS, Identity
-from shared.adapters.kafka_errors import Listener
-from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka.clients import new_admin
+from shared.adapters.kafka.denials import MAKE_USERS, Identity
+from shared.adapters.kafka.errors import Listener
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.admin_settings import Login
 from shared.errors import Fatal, Transient
 from shared.rights import KafkaRight

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from shared.adapters.sqlite_file import SqliteFile
+from shared.adapters.sqlite.database import SqliteFile
 from shared.file_index import IndexedFile
 
 _PAGE = 5_000  # rows read at once

@@ -8,8 +8,8 @@ from pydantic_settings import SettingsConfigDict
 from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, InvalidURI
 
-from shared.adapters.mongo_documents import Document
-from shared.adapters.mongo_uri import check_uri
+from shared.adapters.mongo.documents import Document
+from shared.adapters.mongo.uri import check_uri
 from shared.errors import InvalidInput
 from shared.settings import OptionalPath, Settings
 

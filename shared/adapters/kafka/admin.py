@@ -10,9 +10,8 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_clients import new_admin
-from shared.adapters.kafka_denials import (
+from shared.adapters.kafka.clients import new_admin
+from shared.adapters.kafka.denials import (
     CONFIGURATION,
     CONFIGURE,
     CREATE,
@@ -22,7 +21,8 @@ from shared.adapters.kafka_denials import (
     REMOVE_RECORDS,
     Identity,
 )
-from shared.adapters.kafka_errors import Listener, line
+from shared.adapters.kafka.errors import Listener, line
+from shared.adapters.kafka.stream import KafkaSettings
 from shared.errors import Transient
 
 _PATIENCE = 30.0  # seconds that the brokers have for one request

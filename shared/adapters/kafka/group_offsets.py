@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import TopicPartition
 
-from shared.adapters.kafka_records import first_offsets
+from shared.adapters.kafka.records import first_offsets
 from shared.errors import Transient
 from shared.ports import ConsumedRecord
 

@@ -6,11 +6,11 @@ from contextlib import contextmanager, suppress
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_denials import WRITE, Identity
-from shared.adapters.kafka_errors import Listener
-from shared.adapters.kafka_partitions import OF_PRODUCERS, counting, partitions_of
-from shared.adapters.kafka_watch import Watch
+from shared.adapters.kafka.denials import WRITE, Identity
+from shared.adapters.kafka.errors import Listener
+from shared.adapters.kafka.partitioners import OF_PRODUCERS, counting, partitions_of
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.watchdog import Watch
 from shared.errors import Transient
 from shared.ports import ProducedRecord
 from shared.topics import MAX_RECORD_BYTES

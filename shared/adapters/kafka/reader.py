@@ -6,10 +6,10 @@ from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
 
-from shared.adapters.kafka_denials import READ, Identity
-from shared.adapters.kafka_errors import Listener, line
-from shared.adapters.kafka_records import consumed_record
-from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka.denials import READ, Identity
+from shared.adapters.kafka.errors import Listener, line
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.errors import Fatal
 from shared.ports import ConsumedRecord
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from confluent_kafka import Producer
 
-from shared.adapters.kafka_errors import Listener
-from shared.adapters.kafka_watch import Watch
+from shared.adapters.kafka.errors import Listener
+from shared.adapters.kafka.watchdog import Watch
 from shared.ports import ProducedRecord
 from shared.topics import Partitioner, partitioner_of
 

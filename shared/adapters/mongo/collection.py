@@ -7,8 +7,8 @@ from more_itertools import chunked
 from pymongo import UpdateOne
 from pymongo.collection import Collection
 
-from shared.adapters.mongo_documents import Document
-from shared.adapters.mongo_errors import errors
+from shared.adapters.mongo.documents import Document
+from shared.adapters.mongo.errors import errors
 
 _PAGE = 5_000  # documents read at once where a whole collection streams by, and written in one bulk: 4 MB of faces
 _IDS = 1_000  # identifiers in one condition

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-from shared.adapters import mongo_documents as documents
-from shared.adapters.mongo_collection import having, make_index, pages, remove, save
-from shared.adapters.mongo_control import Control
-from shared.adapters.mongo_errors import errors
-from shared.adapters.mongo_settings import MongoSettings
+from shared.adapters.mongo import documents
+from shared.adapters.mongo.collection import having, make_index, pages, remove, save
+from shared.adapters.mongo.control import Control
+from shared.adapters.mongo.errors import errors
+from shared.adapters.mongo.settings import MongoSettings
 from shared.errors import Fatal
 from shared.events import Cause, Outcome, Verdict
 from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership

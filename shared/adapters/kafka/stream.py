@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from shared.adapters.kafka_clients import group, new_consumer, new_producer, transactional_id
-from shared.adapters.kafka_denials import READ, Identity
-from shared.adapters.kafka_errors import Listener, line
-from shared.adapters.kafka_partitions import counting, partitions_of
-from shared.adapters.kafka_records import consumed_record, first_offsets, last_offsets
-from shared.adapters.kafka_settings import KafkaSettings
-from shared.adapters.kafka_standing import Standing
-from shared.adapters.kafka_watch import Watch
+from shared.adapters.kafka.clients import group, new_consumer, new_producer, transactional_id
+from shared.adapters.kafka.denials import READ, Identity
+from shared.adapters.kafka.errors import Listener, line
+from shared.adapters.kafka.group_offsets import Standing
+from shared.adapters.kafka.partitioners import counting, partitions_of
+from shared.adapters.kafka.records import consumed_record, first_offsets, last_offsets
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.watchdog import Watch
 from shared.errors import Fatal, Transient, Undecided
 from shared.ports import ConsumedRecord, ProducedRecord, split_place
 
