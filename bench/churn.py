@@ -20,10 +20,10 @@ from services.reclusterer.publishing import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import recluster
 from shared.adapters.memory.repository import MemoryRepository
-from shared.events import Box, Verdict
-from shared.ids import cluster_id
-from shared.matching import AssignerSettings
-from shared.records import FaceRecord
+from shared.domain.events import Box, Verdict
+from shared.domain.ids import cluster_id
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import FaceRecord
 
 _MODEL = "bench"
 _TRIALS = 5  # of each change, with other faces

@@ -19,7 +19,7 @@ from services.detector.settings import DetectorSettings
 from services.embedder.embedding import prewhitened
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
-from shared.models import FACENET, LANDMARKS, located
+from shared.model_files import FACENET, LANDMARKS, located
 
 _TITLE = "embedding"
 _BASELINE = "Keras model in a tf.function"

@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from bench.servers import not_there
 from bench.tables import Table
-from shared.topics import (
+from shared.domain.topics import (
     FACES_ASSIGNED,
     FACES_DETECTED,
     FACES_EMBEDDED,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from services.detector.decode import decode
 from services.detector.faces import FaceFinder
 from services.detector.settings import DetectorSettings
-from shared.models import FACENET, LANDMARKS, located
+from shared.model_files import FACENET, LANDMARKS, located
 
 PHOTOS = Path(__file__).parents[1].parent / "shared" / "data" / "lfw"
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"

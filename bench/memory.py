@@ -11,7 +11,7 @@ from services.detector.decode import decode
 from services.detector.decoding import needs
 from services.detector.decoding.needs import Need
 from services.detector.settings import DetectorSettings
-from shared.processes import Processes
+from shared.process_pool import Processes
 from tests.large_pictures import KINDS, size_of
 
 _MEGAPIXELS = "BENCH_MEGAPIXELS"  # the variable that says how large the pictures are

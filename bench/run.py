@@ -23,8 +23,8 @@ from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
-from shared.models import FACENET, LANDMARKS, located
-from shared.processes import Processes
+from shared.model_files import FACENET, LANDMARKS, located
+from shared.process_pool import Processes
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / ".cache" / "samples"

@@ -26,7 +26,7 @@ from prometheus_client.samples import Sample
 
 from bench.tables import Table, without_data
 from services.standalone.wiring import Options, run_folder
-from shared.topics import FACES_EMBEDDED
+from shared.domain.topics import FACES_EMBEDDED
 from tests.pipeline import SERVICES, Pipeline
 from tests.stack import new_run
 from tests.stack.stack import new_stack

@@ -15,11 +15,11 @@ from confluent_kafka.cimpl import NewTopic
 from bench.tables import Table
 from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.stream import KafkaStream
-from shared.health import Health
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.service import Service
-from shared.topics import TOPICS
-from shared.worker import Ahead, Step, WorkerSettings, nothing
+from shared.domain.topics import TOPICS
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.health import Health
+from shared.stream.service import Service
+from shared.stream.worker import Ahead, Step, WorkerSettings, nothing
 from tests.stack import KafkaServer, Missing
 
 _PARTITIONS = 4

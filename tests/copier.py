@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.service import service
-from shared.worker import WorkerSettings
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.service import service
+from shared.stream.worker import WorkerSettings
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from shared.errors import Undecoded
-from shared.processes import Processes
+from shared.process_pool import Processes
 
 
 def killed_the_first_time(mark: Path) -> str:

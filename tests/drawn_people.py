@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shared import ids
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
-from shared.events import Box, Cause, Outcome, Verdict
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from shared.domain import ids
+from shared.domain.events import Box, Cause, Outcome, Verdict
+from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from tests.drawn_faces import draw, invent
 
 WHEN = datetime(2024, 5, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.events import (
+from shared.domain.events import (
     BucketEvent,
     ClusterChanged,
     FaceAssigned,

@@ -1,7 +1,7 @@
 """A store that cannot be read."""
 
 from shared.adapters.memory.repository import MemoryObjectStore
-from shared.ports import StoredObject
+from shared.ports.objects import StoredObject
 
 
 class FailingStore(MemoryObjectStore):

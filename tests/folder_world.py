@@ -26,10 +26,10 @@ from services.standalone.runner import Run
 from services.standalone.settings import RunSettings, StandaloneSettings
 from services.standalone.summary import Changes
 from shared.adapters.sqlite.repository import SqliteRepository
+from shared.domain.events import Box, Point
+from shared.domain.matching import AssignerSettings
 from shared.errors import Unreadable
-from shared.events import Box, Point
-from shared.matching import AssignerSettings
-from shared.photo_rule import PhotoSettings
+from shared.photos.photo_rule import PhotoSettings
 from shared.settings import BucketSettings
 from tests.synthetic_faces import unit
 

@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 
-from shared.rights import RIGHTS, BucketRight, Rights, s3_policy
+from shared.access.rights import RIGHTS, BucketRight, Rights, s3_policy
 from shared.settings import BucketSettings
 from tests.stack import KafkaServer, MinioServer, MongoServer
 from tests.stack.granting import add_user

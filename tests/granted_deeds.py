@@ -2,16 +2,16 @@
 
 import time
 
+from shared.access.rights import PREFIX, READ_BY, RIGHTS, KafkaRight
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
-from shared.ports import ProducedRecord
-from shared.rights import PREFIX, READ_BY, RIGHTS, KafkaRight
+from shared.domain.topics import DEAD_LETTERS
+from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
-from shared.topics import DEAD_LETTERS
 
 _PATIENCE = 30.0  # seconds
 _MANY = 100  # partitions that a topic does not have

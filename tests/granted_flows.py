@@ -9,10 +9,10 @@ from confluent_kafka import Consumer, Producer
 from minio.notificationconfig import NotificationConfig
 
 from cli.jobs.following import follow
+from shared.access.rights import READ_BY, READER_GROUPS, RIGHTS
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.stream import KafkaSettings
-from shared.rights import READ_BY, READER_GROUPS, RIGHTS
-from shared.topics import (
+from shared.domain.topics import (
     DEAD_LETTERS,
     FACES_EMBEDDED,
     IMAGES_UPLOADED,

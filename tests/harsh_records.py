@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import DEAD_LETTERS
-from shared.worker import Ahead, Step, Worker, WorkerSettings, nothing
+from shared.domain.topics import DEAD_LETTERS
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.worker import Ahead, Step, Worker, WorkerSettings, nothing
 
 _NOON = "2026-11-24T12:00:00.000Z"
 ABSENT = "<absent>"  # of a field that is left out

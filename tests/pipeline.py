@@ -20,8 +20,8 @@ from pydantic import SecretStr
 from shared.adapters.kafka.records import consumed_record
 from shared.adapters.minio.store import MinioStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
-from shared.ports import ConsumedRecord
-from shared.topics import TOPICS
+from shared.domain.topics import TOPICS
+from shared.ports.streams import ConsumedRecord
 from tests.samples import ROOT
 from tests.stack.fixtures import settings_of
 from tests.stack.ports import free_port

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import Counter, Gauge, Histogram, Info, MetricWrapperBase
 
 from shared import metrics
-from shared.topics import TOPICS
+from shared.domain.topics import TOPICS
 
 ROOT = Path(__file__).parents[1]
 RULES = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))

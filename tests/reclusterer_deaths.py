@@ -22,10 +22,10 @@ from services.reclusterer.clustering import cluster_faces
 from services.reclusterer.job import Job
 from services.reclusterer.settings import JobSettings
 from shared.adapters.sqlite.repository import SqliteRepository
-from shared.events import FaceAssigned
-from shared.health import Health
-from shared.ports import ProducedRecord
-from shared.topics import FACES_ASSIGNED
+from shared.domain.events import FaceAssigned
+from shared.domain.topics import FACES_ASSIGNED
+from shared.ports.streams import ProducedRecord
+from shared.stream.health import Health
 from tests.regrouping import ASSIGNER, CLUSTERING, Watched, add_photos, people
 from tests.synthetic_faces import embeddings
 

@@ -15,11 +15,12 @@ from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import Regrouped, recluster
 from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.memory.stream import MemoryBroker, MemoryWriter
-from shared.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Outcome
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository, ProducedRecord
-from shared.records import FaceRecord, ImageRecord, Membership
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
+from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Outcome
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import FaceRecord, ImageRecord, Membership
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import ProducedRecord
 from tests.synthetic_faces import face_record
 
 CLUSTERING = ReclustererSettings(min_cluster_size=3)

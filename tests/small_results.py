@@ -17,11 +17,11 @@ from services.quality.settings import QualitySettings
 from services.standalone.report.page import Text
 from services.standalone.result_folder import held
 from services.standalone.results import ResultFiles
-from shared import ids
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.sqlite.repository import SqliteRepository
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository
+from shared.domain import ids
+from shared.domain.matching import AssignerSettings
+from shared.ports.repository import FaceRepository
 from shared.settings import BucketSettings
 from tests.regrouping import Killed, World, add_faces
 from tests.synthetic_faces import embeddings, face_record

@@ -15,8 +15,8 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Self
 
-from shared.events import ClusterChanged, ImageProcessed
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED
+from shared.domain.events import ClusterChanged, ImageProcessed
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED
 from tests.pipeline import SERVICES, Pipeline
 from tests.samples import FACESTREAM, PEOPLE, link_photos, sample_photos
 from tests.stack import new_run

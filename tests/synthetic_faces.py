@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events import Box, Verdict
-from shared.records import FaceRecord
+from shared.domain.events import Box, Verdict
+from shared.domain.records import FaceRecord
 
 MODEL = "model"
 

@@ -1,9 +1,9 @@
 """What the detector makes of a record of `images.uploaded`, by the parser that it uses."""
 
-from shared.bucket_notification import bucket_events
-from shared.events import BucketEvent
-from shared.photo_rule import PhotoRule
-from shared.ports import ConsumedRecord
+from shared.domain.events import BucketEvent
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.streams import ConsumedRecord
+from shared.stream.bucket_notifications import bucket_events
 
 
 def told(record: ConsumedRecord, bucket: str = "photos") -> list[BucketEvent]:

@@ -14,8 +14,8 @@ from services.detector.faces import FaceFinder
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
-from shared.models import LANDMARKS, located
-from shared.processes import Processes
+from shared.model_files import LANDMARKS, located
+from shared.process_pool import Processes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
-from shared.dead_letters import LEFT_OUT
+from shared.domain.topics import DEAD_LETTERS
 from shared.errors import InvalidInput
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import DEAD_LETTERS
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.dead_letters import LEFT_OUT
 
 _ABOUT = "dead_letter_"
 _MARK = _ABOUT + "handled"

@@ -9,7 +9,7 @@ from services.reclusterer.lease import Hold, heartbeat, taken
 from services.reclusterer.settings import JobSettings
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
-from shared.ports import FaceRepository
+from shared.ports.repository import FaceRepository
 
 
 @contextmanager

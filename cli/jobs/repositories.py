@@ -7,10 +7,10 @@ from pathlib import Path
 from services.standalone.proof import status
 from services.standalone.result_folder import DATABASE, held, is_database
 from shared.adapters.sqlite.repository import SqliteRepository
+from shared.atomic_output import explained
+from shared.domain.records import Generation
 from shared.errors import InvalidInput
-from shared.ports import FaceRepository
-from shared.records import Generation
-from shared.whole_output import explained
+from shared.ports.repository import FaceRepository
 
 
 def opened(result: Path | None) -> AbstractContextManager[FaceRepository]:

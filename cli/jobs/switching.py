@@ -5,9 +5,9 @@ from pathlib import Path
 from cli.jobs.repositories import numbered, opened_result
 from services.reclusterer.publishing import NOT_TOLD, Publisher
 from services.reclusterer.settings import JobSettings
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import Generation, GenerationState
 from shared.errors import InvalidInput
-from shared.matching import AssignerSettings
-from shared.records import Generation, GenerationState
 
 
 def go_to(number: int, wanted: GenerationState) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import structlog
 
 from shared import metrics
-from shared.matching import AssignerSettings
-from shared.people import People
-from shared.ports import FaceRepository
+from shared.domain.matching import AssignerSettings
+from shared.domain.person_index import People
+from shared.ports.repository import FaceRepository
 
 _LOOK_EVERY = 1.0  # seconds
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from services.assigner.active import Group
 from services.assigner.step import accepted_faces
-from shared.events import FacesEmbedded
-from shared.people import Nearest
-from shared.ports import ConsumedRecord
-from shared.streaming import decoded
-from shared.vector_search import search_on_one_core
+from shared.domain.events import FacesEmbedded
+from shared.domain.person_index import Nearest
+from shared.domain.vector_search import search_on_one_core
+from shared.ports.streams import ConsumedRecord
+from shared.stream.photo_processor import decoded
 
 _NOBODY = Nearest(np.empty(0, np.int64), np.empty(0), np.empty(0))
 

@@ -9,8 +9,8 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.assigner.step import accepted_faces
-from shared.events import FacesEmbedded
-from shared.records import Membership
+from shared.domain.events import FacesEmbedded
+from shared.domain.records import Membership
 
 
 @dataclass(frozen=True, slots=True)

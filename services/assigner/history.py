@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.events import FacesEmbedded, Outcome, Photo
-from shared.ids import image_id
-from shared.notices import following
-from shared.records import ImageRecord
+from shared.domain.events import FacesEmbedded, Outcome, Photo
+from shared.domain.ids import image_id
+from shared.domain.records import ImageRecord
+from shared.stream.notification_records import following
 
 
 class Meaning(StrEnum):

@@ -19,18 +19,21 @@ from services.assigner.crops import completed, lacks_crops, unkept
 from services.assigner.history import Judgement, Meaning, ghost_of, is_gone, judge, marker
 from services.assigner.step import Assigned, accepted_faces, assign
 from services.assigner.telling import News, count, told
-from shared import metrics, notices
-from shared.erasing import erase
+from shared import metrics
+from shared.domain.events import FacesEmbedded, Outcome
+from shared.domain.matching import AssignerSettings
+from shared.domain.person_index import People
+from shared.domain.records import ImageRecord, Membership
+from shared.erasure.erase import erase
+from shared.erasure.former_memberships import memberships_before
+from shared.erasure.refit import refit_returned
 from shared.errors import Fatal, Transient
-from shared.events import FacesEmbedded, Outcome
-from shared.matching import AssignerSettings
 from shared.metrics import timed
-from shared.people import People
-from shared.ports import ConsumedRecord, FaceRepository, ObjectStore, ProducedRecord
-from shared.records import ImageRecord, Membership
-from shared.refitting import refit_returned
-from shared.returning import memberships_before
+from shared.ports.objects import ObjectStore
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
+from shared.stream import notification_records as notices
 
 _NOBODY = People([])
 _BLOCK = 500  # images looked at together when a start finds out what was left

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from services.assigner.step import Assigned
 from shared import metrics
-from shared.events import FacesEmbedded, ImageProcessed, Outcome, Verdict
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.records import FaceRecord, ImageRecord
-from shared.streaming import Following, moment
-from shared.topics import FACES_ASSIGNED, IMAGES_PROCESSED
+from shared.domain.events import FacesEmbedded, ImageProcessed, Outcome, Verdict
+from shared.domain.records import FaceRecord, ImageRecord
+from shared.domain.topics import FACES_ASSIGNED, IMAGES_PROCESSED
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.photo_processor import Following, moment
 
 _SERVICE = "assigner"
 _FacesOf = Mapping[str, Sequence[FaceRecord]]

@@ -18,8 +18,8 @@ from services.detector.align import aligned, eye_distance
 from services.detector.decode import Decoded
 from services.detector.scale import detection_size, picture_size
 from services.detector.settings import DetectorSettings
+from shared.domain.events import Box, Point
 from shared.errors import ModelError
-from shared.events import Box, Point
 
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)  # of the 68 points
 _REPORTED = [36, 39, 42, 45, 33]  # outer and inner corner, inner and outer corner, base of the nose

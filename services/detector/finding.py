@@ -12,7 +12,7 @@ from services.detector.decode import decode
 from services.detector.decoding.needs import lacking
 from services.detector.faces import FaceFinder
 from services.detector.settings import DetectorSettings
-from shared.events import Box, Point
+from shared.domain.events import Box, Point
 
 
 @dataclass(frozen=True, slots=True)

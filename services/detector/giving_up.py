@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from services.detector.step import unreadable
-from shared.bucket_notification import Notice
+from shared.domain.events import FacesDetected
+from shared.domain.topics import FACES_DETECTED
 from shared.errors import Deadly, Unreadable
-from shared.events import FacesDetected
 from shared.metrics import count_photos
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.streaming import photo_record
-from shared.topics import FACES_DETECTED
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.bucket_notifications import Notice
+from shared.stream.photo_processor import photo_record
 
 
 def given_up(

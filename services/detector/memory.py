@@ -2,7 +2,7 @@
 
 from services.detector.settings import DetectorSettings
 from shared.errors import InvalidInput
-from shared.memory import limit_of_memory
+from shared.memory_limit import limit_of_memory
 
 _MIB = 1024 * 1024
 PROCESS = 256 * _MIB

@@ -16,7 +16,7 @@ from services.detector.limits import check_pixels
 from services.detector.scale import picture_size
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
-from shared.memory import not_enough
+from shared.memory_limit import not_enough
 
 _MARKS = (
     b"II\x1a\x00\x00\x00HEAPCCDR",  # Canon CRW

@@ -6,12 +6,12 @@ from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.minio.store import MinioSettings, MinioStore
-from shared.events import FacesDetected, FacesScreened
-from shared.service import service
+from shared.domain.events import FacesDetected, FacesScreened
+from shared.domain.topics import FACES_DETECTED, FACES_SCREENED
 from shared.settings import BucketSettings
-from shared.streaming import PhotoStep, one
-from shared.topics import FACES_DETECTED, FACES_SCREENED
-from shared.worker import WorkerSettings
+from shared.stream.photo_processor import PhotoStep, one
+from shared.stream.service import service
+from shared.stream.worker import WorkerSettings
 
 
 def main() -> None:

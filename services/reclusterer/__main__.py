@@ -9,9 +9,9 @@ from services.reclusterer.settings import JobSettings, ReclustererSettings
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
-from shared.matching import AssignerSettings
-from shared.periods import period_of
-from shared.service import service
+from shared.domain.matching import AssignerSettings
+from shared.durations import period_of
+from shared.stream.service import service
 
 _LONGEST_PHASE = 6 * 3600.0  # seconds; a million faces take a minute
 

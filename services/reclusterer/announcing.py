@@ -27,11 +27,12 @@ from more_itertools import chunked
 from services.reclusterer.lineage import Fate, fates
 from services.reclusterer.presence import present
 from shared import metrics
-from shared.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Publication
-from shared.ports import FaceRepository, ProducedRecord, RecordWriter
-from shared.records import FaceRecord, Generation, ImageRecord, Membership
-from shared.streaming import About, encoded
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
+from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Publication
+from shared.domain.records import FaceRecord, Generation, ImageRecord, Membership
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import ProducedRecord, RecordWriter
+from shared.stream.photo_processor import About, encoded
 
 SERVICE = "reclusterer"
 BLOCK = 500  # records in one transaction

@@ -17,10 +17,10 @@ from services.reclusterer.parallel import Spread, in_threads
 from services.reclusterer.phases import Phases
 from services.reclusterer.settings import ReclustererSettings
 from services.reclusterer.snapshot import Snapshot, Standing, grouping_digest
-from shared.events import Cause
-from shared.ids import cluster_id
-from shared.ports import FaceRepository
-from shared.records import Cluster, Generation, GenerationState, Membership
+from shared.domain.events import Cause
+from shared.domain.ids import cluster_id
+from shared.domain.records import Cluster, Generation, GenerationState, Membership
+from shared.ports.repository import FaceRepository
 
 ALGORITHM = "chinese-whispers/3"
 """Recorded with each generation; another number where the same faces and settings would give other clusters."""

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from more_itertools import chunked
 
 from services.reclusterer.presence import present_ids, present_of
-from shared.events import Cause
-from shared.matching import AssignerSettings, Match, matches, matches_beside
-from shared.people import People
-from shared.ports import FaceRepository
-from shared.records import FaceRecord, Generation, Membership
-from shared.refitting import refit, refit_returned
-from shared.returning import memberships_before
+from shared.domain.events import Cause
+from shared.domain.matching import AssignerSettings, Match, matches, matches_beside
+from shared.domain.person_index import People
+from shared.domain.records import FaceRecord, Generation, Membership
+from shared.erasure.former_memberships import memberships_before
+from shared.erasure.refit import refit, refit_returned
+from shared.ports.repository import FaceRepository
 
 _BLOCK = 500  # photographs looked at together
 

@@ -5,7 +5,7 @@ import numpy as np
 from services.reclusterer.chinese_whispers import UNKNOWN
 from services.reclusterer.settings import JobSettings
 from services.reclusterer.snapshot import Standing
-from shared.records import Generation
+from shared.domain.records import Generation
 
 
 def objection(generation: Generation, before: Standing, settings: JobSettings) -> str:

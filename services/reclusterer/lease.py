@@ -21,9 +21,9 @@ from threading import Event, Lock, Thread
 import structlog
 
 from services.reclusterer.settings import JobSettings
+from shared.domain.records import Lease
 from shared.errors import Busy, Fatal, Transient
-from shared.ports import FaceRepository
-from shared.records import Lease
+from shared.ports.repository import FaceRepository
 
 Wait = Callable[[float], object]
 """Waits for some seconds, or for less where the process is told to end."""

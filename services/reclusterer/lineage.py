@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events import Change
+from shared.domain.events import Change
 
 
 @dataclass(frozen=True, slots=True)

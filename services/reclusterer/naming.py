@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from shared.ports import FaceRepository
-from shared.returning import last_told_by
+from shared.erasure.former_memberships import last_told_by
+from shared.ports.repository import FaceRepository
 
 
 def names_before(

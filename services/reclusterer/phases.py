@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from shared.worker import nothing
+from shared.stream.worker import nothing
 
 
 class Phases:

@@ -7,9 +7,9 @@ whoever finds it there after a write knows that its tombstone, if ever one comes
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from shared.events import Outcome, Verdict
-from shared.ports import FaceRepository
-from shared.records import FaceRecord, ImageRecord
+from shared.domain.events import Outcome, Verdict
+from shared.domain.records import FaceRecord, ImageRecord
+from shared.ports.repository import FaceRepository
 
 
 def present(repository: FaceRepository, face_ids: Sequence[str]) -> Mapping[str, tuple[FaceRecord, ImageRecord]]:

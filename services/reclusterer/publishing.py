@@ -18,13 +18,14 @@ from services.reclusterer.catch_up import catch_up
 from services.reclusterer.lease import Hold, Wait
 from services.reclusterer.phases import Phases
 from services.reclusterer.settings import JobSettings
+from shared.domain.events import Publication
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import Generation, GenerationState
+from shared.domain.topics import GENERATIONS_PUBLISHED
 from shared.errors import InvalidInput, Transient
-from shared.events import Publication
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository, RecordWriter
-from shared.records import Generation, GenerationState
-from shared.topics import GENERATIONS_PUBLISHED
-from shared.worker import nothing
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import RecordWriter
+from shared.stream.worker import nothing
 
 NOT_TOLD = (
     f"topic {GENERATIONS_PUBLISHED.name}: not there, or not for this user; nobody is told that the publication is"

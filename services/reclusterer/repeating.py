@@ -22,11 +22,12 @@ from services.reclusterer.announcing import (
     changes,
     moment_of,
 )
-from shared.events import ImageProcessed, Outcome, Photo, Publication, Verdict
-from shared.ports import FaceRepository, ProducedRecord, RecordWriter
-from shared.records import FaceRecord, Generation, GenerationState, ImageRecord, Membership
-from shared.streaming import About, encoded
-from shared.topics import IMAGES_PROCESSED
+from shared.domain.events import ImageProcessed, Outcome, Photo, Publication, Verdict
+from shared.domain.records import FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from shared.domain.topics import IMAGES_PROCESSED
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import ProducedRecord, RecordWriter
+from shared.stream.photo_processor import About, encoded
 
 _NONE = Generation(0, GenerationState.ACTIVE, "", "", {})  # the faces before the first generation, who are unknown
 

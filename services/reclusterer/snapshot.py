@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from services.reclusterer.chinese_whispers import UNKNOWN
 from services.reclusterer.pairs import Rows, Vectors
-from shared.events import Cause
-from shared.ports import FaceRepository
-from shared.records import Generation
+from shared.domain.events import Cause
+from shared.domain.records import Generation
+from shared.ports.repository import FaceRepository
 
 _BLOCK = 100_000  # faces whose clusters are digested at once
 

@@ -10,9 +10,9 @@ from services.reclusterer.guard import objection
 from services.reclusterer.publishing import Publisher
 from services.reclusterer.settings import ReclustererSettings
 from services.reclusterer.snapshot import Snapshot, Standing, standing, take_snapshot
+from shared.domain.records import Generation, GenerationState
+from shared.erasure.refit import refit_bereft
 from shared.errors import InvalidInput
-from shared.records import Generation, GenerationState
-from shared.refitting import refit_bereft
 
 
 class Outcome(StrEnum):

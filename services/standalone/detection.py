@@ -12,9 +12,9 @@ from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.adapters.folder.store import FolderStore
+from shared.domain.events import BucketEvent, FacesScreened, Verdict
 from shared.errors import ObjectError, ObjectMissing, Unreadable
-from shared.events import BucketEvent, FacesScreened, Verdict
-from shared.processes import Processes
+from shared.process_pool import Processes
 from shared.settings import BucketSettings
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from services.reclusterer.lease import taken
 from services.reclusterer.publishing import Publisher
 from services.reclusterer.settings import JobSettings
+from shared.domain.matching import AssignerSettings
 from shared.errors import InvalidInput
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository
+from shared.ports.repository import FaceRepository
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from cli.jobs.reconciling import reconcile
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.adapters.minio.store import MinioStore
+from shared.domain.events import Outcome
 from shared.errors import Transient
-from shared.events import Outcome
-from shared.photo_rule import PhotoRule
+from shared.photos.photo_rule import PhotoRule
 from tests.chaos.feed import Feed, sample_folder
 from tests.chaos.reference import SMALLEST, Reference, people_of
 from tests.chaos.supervisor import Exit, Supervisor

@@ -11,14 +11,14 @@ from confluent_kafka import Producer
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from shared import notices
 from shared.adapters.kafka.backlog import longest_wait
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
-from shared.events import Outcome
+from shared.domain.events import Outcome
+from shared.domain.topics import FACES_DETECTED, FACES_EMBEDDED, FACES_SCREENED, IMAGES_UPLOADED
 from shared.metrics import Drop
-from shared.ports import ObjectInfo
-from shared.topics import FACES_DETECTED, FACES_EMBEDDED, FACES_SCREENED, IMAGES_UPLOADED
+from shared.ports.objects import ObjectInfo
+from shared.stream import notification_records as notices
 from tests.chaos.drill import INSTANCES, LARGEST, Drill
 from tests.chaos.reference import people_of
 from tests.operators import event_bytes

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 from shared.errors import Transient
-from shared.ports import ObjectStore
+from shared.ports.objects import ObjectStore
 from tests.samples import PEOPLE, sample_photos
 
 _PAUSE = 0.3  # seconds between two attempts

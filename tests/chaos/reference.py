@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Thread
 
 from shared.adapters.sqlite.repository import SqliteRepository
-from shared.ports import FaceRepository
+from shared.ports.repository import FaceRepository
 from tests.samples import ROOT, run_facestream
 
 SMALLEST = 4  # faces that make a person, of so few photographs

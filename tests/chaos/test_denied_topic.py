@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.rights import RIGHTS, KafkaRight
-from shared.topics import DEAD_LETTERS, FACES_SCREENED
+from shared.access.rights import RIGHTS, KafkaRight
+from shared.domain.topics import DEAD_LETTERS, FACES_SCREENED
 from tests.chaos.feed import Feed
 from tests.chaos.supervisor import Supervisor
 from tests.granted import Granted, granted

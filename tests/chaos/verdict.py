@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from shared.events import ImageProcessed
-from shared.topics import IMAGES_PROCESSED
+from shared.domain.events import ImageProcessed
+from shared.domain.topics import IMAGES_PROCESSED
 from tests.chaos.drill import Drill
 from tests.chaos.reference import people_of
 

@@ -13,11 +13,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from shared.adapters.kafka.errors import Listener
 from shared.adapters.kafka.records import consumed_record
-from shared.errors import Poison
-from shared.events import BucketEvent, FaceAssigned, FacesDetected, ImageProcessed, PhotoEvent
-from shared.ports import ConsumedRecord
-from shared.streaming import decoded, moment
-from shared.topics import (
+from shared.domain.events import BucketEvent, FaceAssigned, FacesDetected, ImageProcessed, PhotoEvent
+from shared.domain.topics import (
     DEAD_LETTERS,
     FACES_ASSIGNED,
     FACES_DETECTED,
@@ -28,6 +25,9 @@ from shared.topics import (
     TOPICS,
     Topic,
 )
+from shared.errors import Poison
+from shared.ports.streams import ConsumedRecord
+from shared.stream.photo_processor import decoded, moment
 from tests.stack import KafkaServer
 from tests.told import told
 

@@ -16,9 +16,9 @@ from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-from shared.events import FaceAssigned, ImageProcessed
-from shared.rights import RIGHTS
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, FACES_DETECTED, FACES_SCREENED, IMAGES_PROCESSED
+from shared.access.rights import RIGHTS
+from shared.domain.events import FaceAssigned, ImageProcessed
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, FACES_DETECTED, FACES_SCREENED, IMAGES_PROCESSED
 from tests.compose.engine import ROOT, Compose, files, missing
 from tests.samples import SAMPLES
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import shared
+from shared.access.rights import RIGHTS
+from shared.domain.topics import IMAGES_UPLOADED
 from shared.errors import InvalidInput
-from shared.rights import RIGHTS
 from shared.settings import check_environment
-from shared.topics import IMAGES_UPLOADED
 
 File = Mapping[str, Any]
 SERVICES = ("detector", "quality", "embedder", "embedder-gpu", "assigner", "reclusterer", "reconciler")

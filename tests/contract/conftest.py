@@ -12,7 +12,8 @@ import pytest
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.adapters.sqlite.repository import SqliteRepository
-from shared.ports import FaceRepository, ObjectStore
+from shared.ports.objects import ObjectStore
+from shared.ports.repository import FaceRepository
 from tests.contract.servers import minio_store, mongo_repositories
 
 BUCKET = "photos"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from shared.events import Box, Cause, Outcome, Verdict
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from shared.domain.events import Box, Cause, Outcome, Verdict
+from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
 
 # What every store takes in a key: a listing of S3 is XML, which has no control characters; FolderStore's own key
 # syntax needs the backslash; names with a dot in front are no keys there, and no file system has longer ones.

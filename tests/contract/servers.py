@@ -8,7 +8,8 @@ from pymongo import MongoClient
 
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
-from shared.ports import FaceRepository, ObjectStore
+from shared.ports.objects import ObjectStore
+from shared.ports.repository import FaceRepository
 
 New = Callable[[], AbstractContextManager[FaceRepository]]
 Beside = Callable[[FaceRepository], AbstractContextManager[FaceRepository]]

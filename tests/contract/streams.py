@@ -15,7 +15,7 @@ from shared.adapters.kafka.records import consumed_record
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Transient
-from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
+from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 
 PARTITIONS = 4
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from shared.events import Cause
-from shared.ports import FaceRepository
+from shared.domain.events import Cause
+from shared.ports.repository import FaceRepository
 from tests.contract.examples import face, generation, image, membership
 
 

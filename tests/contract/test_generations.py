@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Cause, Verdict
-from shared.ports import FaceRepository
-from shared.records import FaceRecord, Lease
+from shared.domain.events import Cause, Verdict
+from shared.domain.records import FaceRecord, Lease
+from shared.ports.repository import FaceRepository
 from tests.contract.conftest import Repositories
 from tests.contract.examples import FACES, cluster, face, generation, membership, plain
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ObjectMissing, ObjectRefused, ObjectTooLarge
-from shared.ports import ObjectStore
+from shared.ports.objects import ObjectStore
 from tests.contract.examples import KEY_SETS, KEYS, PARTS
 from tests.limits import LIMIT
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Outcome, Verdict
-from shared.ports import FaceRepository
-from shared.records import ImageRecord
+from shared.domain.events import Outcome, Verdict
+from shared.domain.records import ImageRecord
+from shared.ports.repository import FaceRepository
 from tests.contract.conftest import Repositories
 from tests.contract.examples import IMAGES, cluster, face, generation, image, membership
 

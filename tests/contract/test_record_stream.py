@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from shared.errors import Fatal
-from shared.ports import ConsumedRecord, ProducedRecord
+from shared.ports.streams import ConsumedRecord, ProducedRecord
 from tests.contract.streams import PARTITIONS, Broker, InKafka, InMemory, consume, copies, eventually, values
 
 

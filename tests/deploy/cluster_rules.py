@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from kubernetes_validate import ValidationError, utils, validate  # type: ignore[import-untyped]  # it has no types
 
-from shared import rights
-from shared.topics import TOPICS
+from shared.access import rights
+from shared.domain.topics import TOPICS
 from tests.deploy.kustomize import Document
 from tests.deploy.workloads import ALSO_USED, USES, of_kind, our_workloads, settings, title, workloads
 
@@ -174,7 +174,7 @@ def has_kafka_as_the_services_know_it(documents: Sequence[Document]) -> Iterator
         found = topics.get(topic.name, {})
         configuration = {key: str(value) for key, value in found.get("config", {}).items()}
         if found.get("partitions") != topic.partitions or configuration != topic.configuration():
-            yield f"KafkaTopic/{topic.name}: expected what shared/topics.py says"
+            yield f"KafkaTopic/{topic.name}: expected what shared/domain/topics.py says"
     for workload in our_workloads(documents):
         if workload.pod["serviceAccountName"] not in users:
             yield f"{workload}: expected a KafkaUser {workload.pod['serviceAccountName']}"
@@ -183,7 +183,7 @@ def has_kafka_as_the_services_know_it(documents: Sequence[Document]) -> Iterator
         for right in _differing(found, rights.acls(wanted)):
             yield f"KafkaUser/{rights.PREFIX}-{name}: {right} is missing, or too much"
     for name in users.keys() - {f"{rights.PREFIX}-{name}" for name in rights.RIGHTS}:
-        yield f"KafkaUser/{name}: expected those of shared/rights.py"
+        yield f"KafkaUser/{name}: expected those of shared/access/rights.py"
 
 
 def _differing(*lists: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:

@@ -9,13 +9,16 @@ from typing import Any
 
 import yaml
 
-from shared.rights import PREFIX, RIGHTS, KafkaRight, Rights, acls
-from shared.topics import TOPICS
+from shared.access.rights import PREFIX, RIGHTS, KafkaRight, Rights, acls
+from shared.domain.topics import TOPICS
 from tests.deploy.kustomize import MANIFESTS, ROOT
 
 _COMPONENTS = MANIFESTS / "components"
 _SECURITY = ROOT / "docs" / "operations" / "security.md"
-_BEGIN, _END = "<!-- made by `python -m tests.deploy make` of shared/rights.py -->", "<!-- end of what is made -->"
+_BEGIN, _END = (
+    "<!-- made by `python -m tests.deploy make` of shared/access/rights.py -->",
+    "<!-- end of what is made -->",
+)
 _KINDS = {"topic": "", "group": " of groups", "transactionalId": " by transactional ids", "cluster": " of the cluster"}
 _PART = {"app.kubernetes.io/part-of": "facestream"}
 
@@ -41,7 +44,7 @@ def topics() -> str:
         )
         for topic in TOPICS
     ]
-    return _text("shared/topics.py", documents)
+    return _text("shared/domain/topics.py", documents)
 
 
 def users() -> str:
@@ -60,7 +63,7 @@ def users() -> str:
         )
         for name, rights in RIGHTS.items()
     ]
-    return _text("shared/rights.py", documents)
+    return _text("shared/access/rights.py", documents)
 
 
 def security() -> str:

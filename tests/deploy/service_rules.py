@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from shared.topics import TOPICS
+from shared.domain.topics import TOPICS
 from tests.deploy.kustomize import Document
 from tests.deploy.workloads import JOBS, SERVICES, Workload, of_kind, settings, workloads
 

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cli.jobs.csv_formats import read_embeddings
-from shared.models import FACENET, LANDMARKS, located
+from shared.model_files import FACENET, LANDMARKS, located
 from tests.beside_photographs import keep_beside_photographs
 from tests.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos
 

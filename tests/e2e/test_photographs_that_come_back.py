@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.records import Cluster, Membership
+from shared.domain.records import Cluster, Membership
 from tests.pipeline import Pipeline, new_pipeline
 from tests.samples import PEOPLE, sample_photos
 from tests.stack.fixtures import needed

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from shared.adapters.sqlite.repository import SqliteRepository
-from shared.ids import object_id
-from shared.ports import FaceRepository
-from shared.topics import TOPICS
+from shared.domain.ids import object_id
+from shared.domain.topics import TOPICS
+from shared.ports.repository import FaceRepository
 from tests.pipeline import SERVICES, Pipeline, new_pipeline
 from tests.samples import PEOPLE, link_photos, run_facestream, sample_photos
 from tests.stack.fixtures import needed

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from services.detector.finding import Finder, Finding
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
-from shared.models import LANDMARKS, located
-from shared.processes import Processes
+from shared.model_files import LANDMARKS, located
+from shared.process_pool import Processes
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import seeds
 

@@ -19,14 +19,14 @@ from services.detector.step import detect
 from shared.adapters.kafka.records import consumed_record
 from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.minio.store import MinioStore
-from shared.bucket_notification import Notice, bucket_events
+from shared.domain.events import BucketEvent, Outcome
+from shared.domain.ids import image_id, object_id
+from shared.domain.records import ImageRecord
 from shared.errors import Unreadable
-from shared.events import BucketEvent, Outcome
-from shared.ids import image_id, object_id
-from shared.photo_rule import PhotoRule
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.records import ImageRecord
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
+from shared.stream.bucket_notifications import Notice, bucket_events
 from tests.stack import MinioServer
 from tests.stack.fixtures import needed, settings_of
 

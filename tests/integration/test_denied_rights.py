@@ -24,8 +24,8 @@ from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.errors import Fatal
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.worker import Worker, WorkerSettings
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.worker import Worker, WorkerSettings
 from tests.integration.conftest import read_committed
 from tests.stack import KafkaServer, issue
 from tests.stack.fixtures import needed

@@ -14,10 +14,10 @@ from services.assigner.telling import News, told
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings
-from shared.events import FacesEmbedded
-from shared.ids import object_id
-from shared.ports import ConsumedRecord
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED, Topic
+from shared.domain.events import FacesEmbedded
+from shared.domain.ids import object_id
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED, Topic
+from shared.ports.streams import ConsumedRecord
 from tests.operators import Command, event_bytes, facestream_in_process
 from tests.stack import KafkaServer
 from tests.stack.fixtures import needed

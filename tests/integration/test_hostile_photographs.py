@@ -10,7 +10,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from shared.events import FacesDetected, Outcome
+from shared.domain.events import FacesDetected, Outcome
 from tests.pipeline import Pipeline
 from tests.samples import ROOT, sample_photos
 from tests.stack.fixtures import needed

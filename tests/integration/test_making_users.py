@@ -20,11 +20,11 @@ from pymongo.errors import OperationFailure
 from typer.testing import CliRunner
 
 from cli.main import app
+from shared.access.rights import RIGHTS
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import Fatal, InvalidInput
-from shared.rights import RIGHTS
 from tests.limits import LIMIT
 from tests.stack import MinioServer, MongoServer
 from tests.stack.compose_kafka import ComposeKafka, make_secrets

@@ -11,7 +11,7 @@ from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.errors import Fatal, Transient
-from shared.ports import ProducedRecord
+from shared.ports.streams import ProducedRecord
 from tests.stack import issue
 from tests.stack.fixtures import needed
 from tests.stack.oauth import OAuthKafkaServer, TokenEndpoint, granting

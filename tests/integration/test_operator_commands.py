@@ -18,18 +18,16 @@ from typing import Any
 import pytest
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
 
-from shared import notices
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
-from shared.events import Outcome, Photo
-from shared.ids import image_id, object_id
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.records import ImageRecord
-from shared.topics import (
+from shared.domain.events import Outcome, Photo
+from shared.domain.ids import image_id, object_id
+from shared.domain.records import ImageRecord
+from shared.domain.topics import (
     FACES_ASSIGNED,
     FACES_DETECTED,
     GENERATIONS_PUBLISHED,
@@ -37,6 +35,8 @@ from shared.topics import (
     MAX_RECORD_BYTES,
     TOPICS,
 )
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream import notification_records as notices
 from tests.limits import LIMIT
 from tests.operators import Command, event_bytes, facestream_in_process
 from tests.samples import FACESTREAM, ROOT

@@ -10,10 +10,10 @@ from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
-from shared.dead_letters import dead_letter
+from shared.domain.topics import DEAD_LETTERS, FACES_EMBEDDED, IMAGES_UPLOADED
 from shared.errors import Poison
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import DEAD_LETTERS, FACES_EMBEDDED, IMAGES_UPLOADED
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.dead_letters import dead_letter
 from tests.operators import event_bytes, facestream_in_process
 from tests.stack import KafkaServer
 from tests.stack.fixtures import needed

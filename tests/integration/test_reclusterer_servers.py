@@ -24,9 +24,9 @@ from shared.adapters.kafka.records import consumed_record
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
-from shared.events import Change, ClusterChanged, FaceAssigned, GenerationPublished, Publication
-from shared.ports import ProducedRecord
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
+from shared.domain.events import Change, ClusterChanged, FaceAssigned, GenerationPublished, Publication
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
+from shared.ports.streams import ProducedRecord
 from tests.integration.conftest import read_committed
 from tests.operators import facestream_in_process
 from tests.regrouping import add_photos, people

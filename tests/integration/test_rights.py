@@ -9,8 +9,8 @@ from typing import Literal
 
 import pytest
 
+from shared.access.rights import RIGHTS, KafkaRight
 from shared.errors import FacestreamError, Fatal
-from shared.rights import RIGHTS, KafkaRight
 from shared.settings import BucketSettings
 from tests.granted import Granted, granted
 from tests.granted_deeds import use_kafka, use_minio, use_mongo

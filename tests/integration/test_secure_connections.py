@@ -12,7 +12,7 @@ from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import Fatal, Transient
-from shared.ports import ProducedRecord
+from shared.ports.streams import ProducedRecord
 from tests.limits import LIMIT
 from tests.stack import KafkaServer, MinioServer, issue
 from tests.stack.fixtures import needed, settings_of

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.events import Outcome
 from shared.errors import Fatal, ObjectMissing, ObjectRefused, Transient
-from shared.events import Outcome
 from tests.contract.examples import face, generation, image, membership
 from tests.limits import LIMIT
 from tests.stack import MinioServer, MongoServer, issue

@@ -9,7 +9,7 @@ from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperatio
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
-from shared.rights import KafkaRight
+from shared.access.rights import KafkaRight
 from tests.stack.kafka import KafkaServer
 
 _PATIENCE = 30.0  # seconds

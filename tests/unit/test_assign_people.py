@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.people import People
-from shared.records import Cluster
+from shared.domain.person_index import People
+from shared.domain.records import Cluster
 from tests.synthetic_faces import embeddings, unit
 
 SEEDS = st.integers(0, 2**32 - 1)

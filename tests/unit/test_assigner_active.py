@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 from services.assigner import active
 from services.assigner.active import ActiveGroup
 from shared.adapters.memory.repository import MemoryRepository
-from shared.erasing import erase
-from shared.matching import AssignerSettings
+from shared.domain.matching import AssignerSettings
+from shared.erasure.erase import erase
 from tests.regrouping import World, add_photos, image_record
 from tests.synthetic_faces import embeddings
 

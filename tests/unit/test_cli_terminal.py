@@ -15,9 +15,9 @@ from cli.jobs.following import json_line
 from cli.main import app, main
 from cli.terminal import LogLine
 from shared.adapters.memory.repository import MemoryRepository
-from shared.events import Cause
-from shared.ports import ConsumedRecord
-from shared.records import Membership
+from shared.domain.events import Cause
+from shared.domain.records import Membership
+from shared.ports.streams import ConsumedRecord
 from tests.contract.examples import cluster, generation
 from tests.operators import event_bytes
 

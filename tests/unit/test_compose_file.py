@@ -189,7 +189,7 @@ def test_the_stage_that_fetches_models_has_all_that_its_program_imports(tmp_path
         "-I",
         "-S",
         "-c",
-        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import shared.models",
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import shared.model_files",
     ]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

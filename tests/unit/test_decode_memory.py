@@ -14,7 +14,7 @@ from services.detector.limits import OverLimit
 from services.detector.memory import of_service
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded
-from shared.processes import Processes
+from shared.process_pool import Processes
 from tests.deadly import fill_memory, fill_memory_with_a_picture
 from tests.large_pictures import KINDS, size_of
 

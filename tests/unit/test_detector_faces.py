@@ -8,7 +8,7 @@ from services.detector.decode import Decoded, decode
 from services.detector.faces import FaceFinder, FoundFace, version_of
 from services.detector.settings import DetectorSettings
 from shared.errors import ModelError
-from shared.models import LANDMARKS, located
+from shared.model_files import LANDMARKS, located
 from tests.samples import sample_photos
 
 SETTINGS = DetectorSettings()

@@ -10,14 +10,14 @@ from services.detector.faces import version_of
 from services.detector.finding import Finder, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
-from shared import ids
 from shared.adapters.memory.repository import MemoryObjectStore
-from shared.bucket_notification import Notice
+from shared.domain import ids
+from shared.domain.events import BucketEvent, FacesDetected, Outcome
 from shared.errors import ObjectRefused, Transient, Undecoded, Unreadable
-from shared.events import BucketEvent, FacesDetected, Outcome
 from shared.metrics import Drop
-from shared.models import LANDMARKS, located
+from shared.model_files import LANDMARKS, located
 from shared.settings import BucketSettings
+from shared.stream.bucket_notifications import Notice
 from tests.failing_store import FailingStore
 from tests.limits import LIMIT
 from tests.samples import sample_photos

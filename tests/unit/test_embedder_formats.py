@@ -14,7 +14,7 @@ from services.embedder.embedding import prewhitened
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
 from shared.errors import ModelError
-from shared.models import FACENET
+from shared.model_files import FACENET
 
 pytestmark = pytest.mark.slow  # TensorFlow takes seconds to load
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import TypeAdapter, ValidationError
 
-from shared import events
-from shared.events import (
+from shared.domain import events
+from shared.domain.events import (
     Box,
     Change,
     ClusterChanged,

@@ -13,10 +13,10 @@ from services.standalone.settings import StandaloneSettings
 from shared.adapters.folder import store as folder_adapter
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.sqlite.repository import SqliteRepository
+from shared.domain.ids import object_id
+from shared.domain.records import Generation
 from shared.errors import InvalidInput
-from shared.ids import object_id
-from shared.photo_names import Reason
-from shared.records import Generation
+from shared.photos.photo_names import Reason
 from tests.folder_world import World, photo
 from tests.regrouping import Killed
 

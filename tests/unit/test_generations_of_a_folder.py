@@ -19,8 +19,8 @@ from cli.main import main
 from services.standalone.result_folder import held
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
+from shared.domain.records import Generation
 from shared.errors import InvalidInput
-from shared.records import Generation
 from tests.operators import facestream_in_process
 from tests.regrouping import World, add_photos
 from tests.samples import ROOT

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.access.rights import RIGHTS
 from shared.adapters.mongo.users import user_in
-from shared.rights import RIGHTS
 from tests.compose.rules import USERS
 from tests.stack.compose_kafka import make_secrets
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from cli.jobs.reconciling import Held
+from shared.access.rights import RIGHTS
 from shared.adapters.mongo.users import user_in
 from shared.errors import InvalidInput
-from shared.rights import RIGHTS
 from tests.deploy.cluster_rules import BUILT_IN, OLDEST, invalid
 from tests.deploy.kustomize import MANIFESTS, ROOT, VARIANTS, Document, build, rendered
 from tests.deploy.made import MADE

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from services.reclusterer import medoids as module
 from services.reclusterer.medoids import medoid, medoids
-from shared import medoids as alone
-from shared.medoids import mean_of, medoid_of
+from shared.domain import medoids as alone
+from shared.domain.medoids import mean_of, medoid_of
 from tests.synthetic_faces import embeddings, unit
 
 

@@ -11,7 +11,7 @@ from services.standalone.decoders import decoders
 from services.standalone.origin import origin_of
 from services.standalone.settings import OF_RUN, StandaloneSettings
 from shared.errors import InvalidInput
-from shared.memory import limit_of_memory, limited, taken
+from shared.memory_limit import limit_of_memory, limited, taken
 
 GIB, MIB = 1 << 30, 1 << 20
 MACHINE = 16 * GIB

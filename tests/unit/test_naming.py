@@ -5,8 +5,8 @@ import pytest
 
 from services.reclusterer.naming import names_before
 from shared.adapters.memory.repository import MemoryRepository
-from shared.events import Cause
-from shared.records import GenerationState, Membership
+from shared.domain.events import Cause
+from shared.domain.records import GenerationState, Membership
 from tests.contract.examples import generation
 
 

@@ -24,8 +24,7 @@ from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
-from shared.bucket_notification import Notice, bucket_events
-from shared.events import (
+from shared.domain.events import (
     Box,
     FacesDetected,
     FacesEmbedded,
@@ -35,12 +34,8 @@ from shared.events import (
     PhotoEvent,
     Point,
 )
-from shared.matching import AssignerSettings
-from shared.photo_rule import PhotoRule
-from shared.ports import ObjectStore, ProducedRecord
-from shared.settings import BucketSettings
-from shared.streaming import PhotoStep, one
-from shared.topics import (
+from shared.domain.matching import AssignerSettings
+from shared.domain.topics import (
     FACES_ASSIGNED,
     FACES_DETECTED,
     FACES_EMBEDDED,
@@ -48,6 +43,12 @@ from shared.topics import (
     IMAGES_PROCESSED,
     IMAGES_UPLOADED,
 )
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.objects import ObjectStore
+from shared.ports.streams import ProducedRecord
+from shared.settings import BucketSettings
+from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.photo_processor import PhotoStep, one
 from tests.harsh_records import (
     HEADERS,
     NOTIFICATIONS,

@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
-from shared.topics import TOPICS
+from shared.domain.topics import TOPICS
 from tests.queries import ROOT, known
 from tests.unit.test_readme import NOT_OF_A_CLASS, variables
 

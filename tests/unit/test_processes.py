@@ -16,7 +16,7 @@ import pytest
 
 from cli.jobs.pictures import content
 from shared.errors import Fatal, Undecoded, Unreadable
-from shared.processes import Processes
+from shared.process_pool import Processes
 from tests.deadly import hold_the_interpreter, killed_the_first_time, without_memory
 from tests.samples import ROOT
 

@@ -13,10 +13,10 @@ from services.reclusterer.job import Job, Stopped
 from services.reclusterer.settings import JobSettings
 from services.reclusterer.step import Outcome
 from shared.adapters.memory.stream import MemoryWriter
+from shared.durations import period_of
 from shared.errors import Fatal, Transient
-from shared.health import Health
-from shared.periods import period_of
-from shared.ports import RecordWriter
+from shared.ports.streams import RecordWriter
+from shared.stream.health import Health
 from tests.regrouping import ASSIGNER, CLUSTERING, JOB, World, add_photos
 from tests.synthetic_faces import embeddings
 

@@ -7,8 +7,8 @@ import pytest
 
 from services.reclusterer.phases import Phases
 from services.reclusterer.step import Outcome
-from shared.events import Cause, Change
-from shared.records import GenerationState
+from shared.domain.events import Cause, Change
+from shared.domain.records import GenerationState
 from tests.regrouping import World, add_faces, add_photos, mark_removed, people
 from tests.synthetic_faces import embeddings, face_record
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from services.reclusterer.repeating import Repeated, repeat
 from shared.adapters.memory.stream import MemoryBroker, MemoryWriter
-from shared.events import Cause, Change, ImageProcessed, Outcome, Publication, Verdict
-from shared.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
+from shared.domain.events import Cause, Change, ImageProcessed, Outcome, Publication, Verdict
+from shared.domain.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
 from tests.regrouping import World, add_faces, add_photos, image_record, mark_removed
 from tests.synthetic_faces import embeddings, face_record
 

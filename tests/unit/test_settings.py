@@ -12,7 +12,7 @@ import shared
 from shared.adapters.minio.settings import MinioSettings
 from shared.errors import InvalidInput
 from shared.settings import SECTIONS, BucketSettings, Settings, check_environment
-from shared.worker import WorkerSettings
+from shared.stream.worker import WorkerSettings
 
 
 def prefixes(settings: type[Settings]) -> Iterator[str]:

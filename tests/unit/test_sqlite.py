@@ -16,10 +16,10 @@ import pytest
 from shared.adapters.sqlite import database as sqlite_file
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
+from shared.domain.events import Cause
+from shared.domain.records import GenerationState
 from shared.errors import InvalidInput, Transient
-from shared.events import Cause
-from shared.file_index import IndexedFile
-from shared.records import GenerationState
+from shared.ports.file_index import IndexedFile
 from tests.contract.examples import DIMENSION, cluster, face, generation, image, membership
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from shared.errors import FacestreamError, InvalidInput, ObjectMissing, ObjectRefused, ObjectTooLarge, Transient
-from shared.ports import FolderEntry, ObjectInfo, StoredObject
+from shared.ports.objects import FolderEntry, ObjectInfo, StoredObject
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")

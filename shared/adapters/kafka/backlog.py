@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings
-from shared.topics import FACES_DETECTED, FACES_EMBEDDED, FACES_SCREENED, IMAGES_UPLOADED
+from shared.domain.topics import FACES_DETECTED, FACES_EMBEDDED, FACES_SCREENED, IMAGES_UPLOADED
 
 _READERS = {
     "facestream.detector": IMAGES_UPLOADED,

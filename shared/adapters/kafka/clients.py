@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from shared.adapters.kafka.errors import Listener
 from shared.adapters.kafka.partitioners import OF_PRODUCERS
 from shared.adapters.kafka.settings import KafkaSettings
-from shared.topics import MAX_RECORD_BYTES
+from shared.domain.topics import MAX_RECORD_BYTES
 
 
 def group(service: str) -> str:

@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition
 
 from shared.adapters.kafka.records import first_offsets
 from shared.errors import Transient
-from shared.ports import ConsumedRecord
+from shared.ports.streams import ConsumedRecord
 
 _Place = tuple[str, int]
 _Ask = Callable[[list[TopicPartition]], list[TopicPartition]]

@@ -19,8 +19,8 @@ from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import TOPICS, Topic
+from shared.domain.topics import TOPICS, Topic
+from shared.ports.streams import ConsumedRecord, ProducedRecord
 
 # For whoever reads aborted records as well: a tombstone of a key that nobody has, in the form of those that they know.
 _KEY = b"0" * 32

@@ -9,8 +9,8 @@ from confluent_kafka import Producer
 
 from shared.adapters.kafka.errors import Listener
 from shared.adapters.kafka.watchdog import Watch
-from shared.ports import ProducedRecord
-from shared.topics import Partitioner, partitioner_of
+from shared.domain.topics import Partitioner, partitioner_of
+from shared.ports.streams import ProducedRecord
 
 OF_PRODUCERS: Partitioner = "consistent_random"
 """The partitioner of every producer of ours: `partitioner` in its configuration."""

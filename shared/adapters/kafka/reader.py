@@ -11,7 +11,7 @@ from shared.adapters.kafka.errors import Listener, line
 from shared.adapters.kafka.records import consumed_record
 from shared.adapters.kafka.settings import KafkaSettings
 from shared.errors import Fatal
-from shared.ports import ConsumedRecord
+from shared.ports.streams import ConsumedRecord
 
 _GROUP = "facestream.reader"  # demanded by the client; nothing is ever committed in it
 _PATIENCE = 15.0  # seconds until the topic's partitions must be known

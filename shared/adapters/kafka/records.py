@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from shared.ports import ConsumedRecord
+from shared.ports.streams import ConsumedRecord
 
 
 def consumed_record(message: Message) -> ConsumedRecord:

@@ -19,7 +19,7 @@ from shared.adapters.kafka.records import consumed_record, first_offsets, last_o
 from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.watchdog import Watch
 from shared.errors import Fatal, Transient, Undecided
-from shared.ports import ConsumedRecord, ProducedRecord, split_place
+from shared.ports.streams import ConsumedRecord, ProducedRecord, split_place
 
 __all__ = ["KafkaSettings", "KafkaStream"]
 

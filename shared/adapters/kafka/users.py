@@ -9,13 +9,13 @@ from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperatio
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
+from shared.access.admin_settings import Login
+from shared.access.rights import KafkaRight
 from shared.adapters.kafka.clients import new_admin
 from shared.adapters.kafka.denials import MAKE_USERS, Identity
 from shared.adapters.kafka.errors import Listener
 from shared.adapters.kafka.settings import KafkaSettings
-from shared.admin_settings import Login
 from shared.errors import Fatal, Transient
-from shared.rights import KafkaRight
 
 _PATIENCE = 30.0  # seconds that the brokers have for one request
 _ROUNDS = 4096  # of SCRAM; Kafka's own number

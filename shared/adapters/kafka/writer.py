@@ -11,9 +11,9 @@ from shared.adapters.kafka.errors import Listener
 from shared.adapters.kafka.partitioners import OF_PRODUCERS, counting, partitions_of
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.watchdog import Watch
+from shared.domain.topics import MAX_RECORD_BYTES
 from shared.errors import Transient
-from shared.ports import ProducedRecord
-from shared.topics import MAX_RECORD_BYTES
+from shared.ports.streams import ProducedRecord
 
 RECLUSTERER = "reclusterer"
 """The name of whoever publishes generations: the job, or an operator who rolls back."""

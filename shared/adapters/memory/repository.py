@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import numpy as np
 from more_itertools import chunked
 
+from shared.domain.events import Cause, Outcome, Verdict
+from shared.domain.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 from shared.errors import ObjectMissing, ObjectTooLarge
-from shared.events import Cause, Outcome, Verdict
-from shared.ports import ObjectInfo, StoredObject
-from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
+from shared.ports.objects import ObjectInfo, StoredObject
 
 
 class MemoryObjectStore:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shared.errors import Fatal, Transient
-from shared.ports import ConsumedRecord, ProducedRecord, split_place
+from shared.ports.streams import ConsumedRecord, ProducedRecord, split_place
 
 _Place = tuple[str, int]
 _Offset = tuple[str, int, int]

@@ -23,7 +23,7 @@ from shared.errors import (
     ObjectTooLarge,
     Transient,
 )
-from shared.ports import ObjectInfo, StoredObject
+from shared.ports.objects import ObjectInfo, StoredObject
 
 __all__ = ["MinioSettings", "MinioStore"]
 

@@ -11,8 +11,8 @@ from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException, S3Error
 
+from shared.access.admin_settings import Login
 from shared.adapters.minio.settings import MinioSettings, pool_of
-from shared.admin_settings import Login
 from shared.errors import Fatal, Transient
 
 _NO_SUCH_USER = "XMinioAdminNoSuchUser"

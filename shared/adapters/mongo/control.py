@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.adapters.mongo import documents
 from shared.adapters.mongo.documents import Document
 from shared.adapters.mongo.errors import errors
-from shared.records import Lease
+from shared.domain.records import Lease
 
 _ACTIVE = {"_id": "active"}
 _LEASE = {"_id": "lease"}

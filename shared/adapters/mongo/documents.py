@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events import Box, Cause, Outcome, Verdict
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
+from shared.domain.events import Box, Cause, Outcome, Verdict
+from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
 Document = dict[str, Any]
 """What a collection holds; `_id` is derived from the record's identifiers."""

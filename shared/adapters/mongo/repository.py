@@ -14,9 +14,9 @@ from shared.adapters.mongo.collection import having, make_index, pages, remove, 
 from shared.adapters.mongo.control import Control
 from shared.adapters.mongo.errors import errors
 from shared.adapters.mongo.settings import MongoSettings
+from shared.domain.events import Cause, Outcome, Verdict
+from shared.domain.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 from shared.errors import Fatal
-from shared.events import Cause, Outcome, Verdict
-from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 __all__ = ["MongoRepository", "MongoSettings"]
 

@@ -8,9 +8,9 @@ from typing import Self
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from shared.access.admin_settings import Login
 from shared.adapters.mongo.errors import errors
 from shared.adapters.mongo.settings import MongoSettings
-from shared.admin_settings import Login
 from shared.errors import InvalidInput, Transient
 
 _NO_LOGIN = 18

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from shared.adapters.sqlite.database import SqliteFile
-from shared.file_index import IndexedFile
+from shared.ports.file_index import IndexedFile
 
 _PAGE = 5_000  # rows read at once
 _SELECTED = "(SELECT value FROM json_each(?))"  # a list as one parameter: its length has no limit

@@ -11,8 +11,8 @@ from typing import Self
 from shared.adapters.sqlite import schema
 from shared.adapters.sqlite.database import SqliteFile
 from shared.adapters.sqlite.file_index import SqliteFileIndex
-from shared.events import Cause, Outcome
-from shared.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
+from shared.domain.events import Cause, Outcome
+from shared.domain.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
 
 _PAGE = 5_000  # rows read at once where a whole table streams by
 _MEMBERSHIP = "generation, face_id, cluster_id, similarity, cause"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events import Box, Cause, Outcome, Verdict
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
+from shared.domain.events import Box, Cause, Outcome, Verdict
+from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
 APPLICATION_ID = 0x66616365  # "face": tells this file from other programs' databases
 VERSION = 3
