@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bench.arrivals import people, photographs, publish
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
 from bench.tables import Table
-from services.assigner.streaming import Assigner
+from services.assigner.processor import Assigner
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.domain.matching import AssignerSettings

@@ -14,7 +14,7 @@ from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.synthetic import long_tail
 from bench.tables import Table, without_data
 from services.assigner.step import assign
-from services.reclusterer.clustering import cluster_faces
+from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.settings import ReclustererSettings
 from shared.domain.events import Box, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
 from shared.domain.matching import AssignerSettings

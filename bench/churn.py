@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.tables import Table, without_data
-from services.reclusterer.chinese_whispers import UNKNOWN
-from services.reclusterer.clustering import cluster_faces
-from services.reclusterer.lease import taken
-from services.reclusterer.publishing import Publisher
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.cluster_faces import cluster_faces
+from services.reclusterer.generations.lease import taken
+from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import recluster
 from shared.adapters.memory.repository import MemoryRepository

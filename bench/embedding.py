@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.tables import Table, without_data
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
 from services.detector.settings import DetectorSettings
 from services.embedder.embedding import prewhitened
 from services.embedder.loading import load_embedder

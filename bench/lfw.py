@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
 from services.detector.settings import DetectorSettings
 from shared.model_files import FACENET, LANDMARKS, located
 

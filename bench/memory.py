@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench.tables import Table
-from services.detector.decode import decode
 from services.detector.decoding import needs
+from services.detector.decoding.decode import decode
 from services.detector.decoding.needs import Need
 from services.detector.settings import DetectorSettings
 from shared.process_pool import Processes

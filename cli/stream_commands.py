@@ -151,7 +151,7 @@ def announce() -> None:
     Nothing is computed anew, and the database is not changed. Who has heard it before hears the same once more.
     """
     from cli.jobs.repeating import repeat_all  # noqa: PLC0415  see above
-    from services.reclusterer.publishing import NOT_TOLD  # noqa: PLC0415  see above
+    from services.reclusterer.generations.publish import NOT_TOLD  # noqa: PLC0415  see above
 
     told = repeat_all()
     say(f"told of {told.faces} faces, {told.clusters} people and {told.photos} photographs")

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detector.finding import Face, Finding
+from services.detector.photo_detector import Face, Finding
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import structlog
 
-from services.reclusterer.clustering import cluster_faces
+from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.job import Job
 from services.reclusterer.settings import JobSettings
 from shared.adapters.sqlite.repository import SqliteRepository

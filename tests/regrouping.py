@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.lease import taken
-from services.reclusterer.publishing import Publisher
+from services.reclusterer.generations.lease import taken
+from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import Regrouped, recluster
 from shared.adapters.memory.repository import MemoryRepository

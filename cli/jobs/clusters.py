@@ -9,8 +9,8 @@ from rich.table import Table
 
 from cli.jobs.repositories import active
 from cli.terminal import cell, printable
-from services.reclusterer.announcing import changes
-from services.reclusterer.presence import present
+from services.reclusterer.generations.announce import changes
+from services.reclusterer.generations.existence import present
 from shared.domain.records import GenerationState
 from shared.errors import InvalidInput
 from shared.ports.repository import FaceRepository

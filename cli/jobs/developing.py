@@ -9,7 +9,7 @@ import cv2
 from cli.jobs.output import new_folder, write
 from cli.jobs.pictures import content, files_in, stems, text_of
 from cli.jobs.watching import Watch
-from services.detector.raw import develop
+from services.detector.decoding.raw import develop
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable

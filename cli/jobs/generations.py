@@ -7,7 +7,7 @@ from rich.table import Table
 
 from cli.jobs.repositories import active, numbered
 from cli.terminal import cell
-from services.reclusterer.announcing import both, changes
+from services.reclusterer.generations.announce import both, changes
 from shared.domain.events import Change
 from shared.domain.records import Generation, GenerationState
 from shared.errors import InvalidInput

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.reclusterer.lease import Hold, heartbeat, taken
+from services.reclusterer.generations.lease import Hold, heartbeat, taken
 from services.reclusterer.settings import JobSettings
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from cli.jobs.leading import leading
-from services.reclusterer.repeating import Repeated, repeat
+from services.reclusterer.generations.reannounce import Repeated, repeat
 from services.reclusterer.settings import JobSettings
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cli.jobs.repositories import numbered, opened_result
-from services.reclusterer.publishing import NOT_TOLD, Publisher
+from services.reclusterer.generations.publish import NOT_TOLD, Publisher
 from services.reclusterer.settings import JobSettings
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import Generation, GenerationState

@@ -1,6 +1,6 @@
 """`python -m services.assigner`: the person of every face of the stream."""
 
-from services.assigner.streaming import Assigner
+from services.assigner.processor import Assigner
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings

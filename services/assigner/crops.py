@@ -9,7 +9,7 @@ photograph is detected once more, and after that nothing is on its way that coul
 
 from collections.abc import Mapping, Sequence
 
-from services.assigner.history import Judgement, Meaning, is_gone
+from services.assigner.classification import Judgement, Meaning, is_gone
 from shared.domain.events import FacesEmbedded, Outcome, Verdict
 from shared.domain.records import FaceRecord, ImageRecord
 from shared.errors import Fatal, ObjectRefused

@@ -3,9 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from services.detector import memory
-from services.detector.finding import Finder
-from services.detector.giving_up import given_up
+from services.detector import decoder_memory as memory
+from services.detector.given_up import given_up
+from services.detector.photo_detector import Finder
 from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from services.detector.finding import Finding
+from services.detector.photo_detector import Finding
 from services.detector.settings import DetectorSettings
 from shared import metrics
 from shared.domain import ids

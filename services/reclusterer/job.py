@@ -9,9 +9,9 @@ from threading import Event
 
 import structlog
 
-from services.reclusterer.lease import heartbeat, taken
-from services.reclusterer.phases import Phases
-from services.reclusterer.publishing import Publisher
+from services.reclusterer.generations.lease import heartbeat, taken
+from services.reclusterer.generations.phases import Phases
+from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import Outcome, Regrouped, recluster
 from shared import metrics

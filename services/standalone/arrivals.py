@@ -10,7 +10,7 @@ from typing import Protocol
 
 from more_itertools import chunked
 
-from services.assigner.before import Before, before
+from services.assigner.previous_assignments import Before, before
 from services.assigner.step import accepted_faces, assign
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed

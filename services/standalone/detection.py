@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.detector.finding import Finder
+from services.detector.photo_detector import Finder
 from services.detector.settings import DetectorSettings
 from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings

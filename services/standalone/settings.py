@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.detector import memory
+from services.detector import decoder_memory as memory
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings

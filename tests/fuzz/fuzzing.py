@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from services.detector.finding import Finder, Finding
+from services.detector.photo_detector import Finder, Finding
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
 from shared.model_files import LANDMARKS, located

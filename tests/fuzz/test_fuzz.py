@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from services.detector.decode import decode
+from services.detector.decoding.decode import decode
 from services.detector.settings import DetectorSettings
 from tests.fuzz.fuzzing import cases, fuzz
 from tests.fuzz.mutations import mutated

@@ -13,7 +13,7 @@ from minio.commonconfig import SnowballObject
 from minio.versioningconfig import VersioningConfig
 
 from cli.jobs.reconciling import reconcile
-from services.detector.finding import Finding
+from services.detector.photo_detector import Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from shared.adapters.kafka.records import consumed_record

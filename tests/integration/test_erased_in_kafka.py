@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from services.assigner.telling import News, told
+from services.assigner.output_records import News, told
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings

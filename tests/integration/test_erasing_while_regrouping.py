@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.assigner.streaming import Assigner
+from services.assigner.processor import Assigner
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream

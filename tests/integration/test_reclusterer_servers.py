@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from pydantic import SecretStr
 
-from services.reclusterer.lease import heartbeat, taken
-from services.reclusterer.publishing import NOT_TOLD
+from services.reclusterer.generations.lease import heartbeat, taken
+from services.reclusterer.generations.publish import NOT_TOLD
 from services.reclusterer.settings import JobSettings
 from shared.adapters.kafka.records import consumed_record
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream

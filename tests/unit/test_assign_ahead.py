@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.arrivals import photographs, publish
-from services.assigner.streaming import Assigner
+from services.assigner.processor import Assigner
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.domain.matching import AssignerSettings
 from shared.domain.topics import FACES_EMBEDDED

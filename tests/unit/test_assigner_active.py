@@ -4,8 +4,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from services.assigner import active
-from services.assigner.active import ActiveGroup
+from services.assigner import active_generation as active
+from services.assigner.active_generation import ActiveGroup
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.matching import AssignerSettings
 from shared.erasure.erase import erase

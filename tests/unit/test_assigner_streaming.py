@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.assigner.streaming import Assigner
+from services.assigner.processor import Assigner
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain import ids

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reclusterer.centres import nearest_rows, spherical_kmeans
+from services.reclusterer.clustering.kmeans import nearest_rows, spherical_kmeans
 from tests.synthetic_faces import embeddings
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.detector.decode import decode
 from services.detector.decoding import boxes, jpeg, parts, samples, tiff
+from services.detector.decoding.decode import decode
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
 from tests.tiffs import CFA, SHORT, dng, page

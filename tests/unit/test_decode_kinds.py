@@ -11,10 +11,10 @@ import pylibjxl
 import pytest
 from PIL import Image, PngImagePlugin
 
-from services.detector import decode as decoding
-from services.detector.decode import decode
+from services.detector.decoding import decode as decoding
+from services.detector.decoding.decode import decode
+from services.detector.decoding.limits import OverLimit, check_bytes
 from services.detector.kinds import kind_of
-from services.detector.limits import OverLimit, check_bytes
 from services.detector.scale import detection_size, smallest_face
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable

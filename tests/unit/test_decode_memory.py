@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench.memory import peak_of
-from services.detector.decode import decode
+from services.detector.decoder_memory import of_service
 from services.detector.decoding import jpeg, needs, webp
-from services.detector.limits import OverLimit
-from services.detector.memory import of_service
+from services.detector.decoding.decode import decode
+from services.detector.decoding.limits import OverLimit
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded
 from shared.process_pool import Processes

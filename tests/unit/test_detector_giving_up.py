@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.detector.giving_up import given_up
+from services.detector.given_up import given_up
 from shared.domain.events import BucketEvent, FacesDetected, Outcome, Photo
 from shared.domain.ids import image_id, object_id
 from shared.domain.topics import FACES_DETECTED

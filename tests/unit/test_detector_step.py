@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from prometheus_client import REGISTRY
 
-from services.detector.faces import version_of
-from services.detector.finding import Finder, Finding
+from services.detector.hog_detector import version_of
+from services.detector.photo_detector import Finder, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
 from shared.adapters.memory.repository import MemoryObjectStore

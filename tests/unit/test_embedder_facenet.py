@@ -11,8 +11,8 @@ import structlog
 from numpy.typing import NDArray
 
 from bench.embedding import cosine_difference, keras_function
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
 from services.detector.settings import DetectorSettings
 from services.embedder import loading
 from services.embedder.embedding import Embedder, prewhitened

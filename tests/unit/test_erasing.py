@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.reclusterer import building
+from services.reclusterer.generations import build as building
 from services.reclusterer.step import Outcome
 from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.sqlite.repository import SqliteRepository

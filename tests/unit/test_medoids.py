@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.reclusterer import medoids as module
-from services.reclusterer.medoids import medoid, medoids
+from services.reclusterer.clustering import medoids as module
+from services.reclusterer.clustering.medoids import medoid, medoids
 from shared.domain import medoids as alone
 from shared.domain.medoids import mean_of, medoid_of
 from tests.synthetic_faces import embeddings, unit

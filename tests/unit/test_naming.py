@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.reclusterer.naming import names_before
+from services.reclusterer.generations.former_names import names_before
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Cause
 from shared.domain.records import GenerationState, Membership

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.assigner.streaming import Assigner
-from services.detector.finding import Face, Finding
+from services.assigner.processor import Assigner
+from services.detector.photo_detector import Face, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.embedder.step import Cropped, crop, embed

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.reclusterer.lease import heartbeat, taken
+from services.reclusterer.generations.lease import heartbeat, taken
 from services.reclusterer.settings import JobSettings
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.records import Generation, GenerationState, Lease

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.reclusterer.phases import Phases
+from services.reclusterer.generations.phases import Phases
 from services.reclusterer.step import Outcome
 from shared.domain.events import Cause, Change
 from shared.domain.records import GenerationState

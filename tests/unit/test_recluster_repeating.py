@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from services.reclusterer.repeating import Repeated, repeat
+from services.reclusterer.generations.reannounce import Repeated, repeat
 from shared.adapters.memory.stream import MemoryBroker, MemoryWriter
 from shared.domain.events import Cause, Change, ImageProcessed, Outcome, Publication, Verdict
 from shared.domain.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED

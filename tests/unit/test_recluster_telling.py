@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from services.reclusterer.publishing import NOT_TOLD
+from services.reclusterer.generations.publish import NOT_TOLD
 from services.reclusterer.step import Outcome
 from shared.adapters.memory.stream import MemoryWriter
 from shared.domain.events import Change, ClusterChanged, Publication

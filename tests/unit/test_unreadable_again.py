@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.assigner.history import Meaning, judge
+from services.assigner.classification import Meaning, judge
 from services.assigner.step import assign
 from shared.domain.events import FacesEmbedded, Outcome, Photo
 from shared.domain.matching import AssignerSettings

@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 from docs.make_asyncapi import document
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from services.reclusterer.repeating import repeat
+from services.reclusterer.generations.reannounce import repeat
 from shared.adapters.memory.stream import MemoryWriter
 from shared.domain.events import FacesScreened, Outcome
 from shared.domain.records import GenerationState

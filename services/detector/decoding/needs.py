@@ -16,8 +16,8 @@ import cv2
 from PIL import Image
 
 from services.detector.decoding import jpeg, webp
+from services.detector.decoding.limits import OverLimit
 from services.detector.decoding.parts import reduction
-from services.detector.limits import OverLimit
 from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
 from shared.errors import FacestreamError, Undecoded

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.compiled import compiled
-from services.reclusterer.pairs import Rows, Vectors
-from services.reclusterer.parallel import Spread, in_threads
+from services.reclusterer.clustering.jit import compiled
+from services.reclusterer.clustering.pairs import Rows, Vectors
+from services.reclusterer.clustering.parallel import Spread, in_threads
 
 _BLOCK = 1024  # vectors in one product: with 3,000 centres 12 MiB, which stays in the third-level cache
 _LANES = 32  # products looked at together

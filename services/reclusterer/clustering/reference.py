@@ -6,15 +6,15 @@ import networkx as nx
 import numpy as np
 from scipy.sparse import csr_array
 
-from services.reclusterer.chinese_whispers import UNKNOWN, Labels
-from services.reclusterer.orders import Keys, visiting_orders
-from services.reclusterer.pairs import Rows
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN, Labels
+from services.reclusterer.clustering.pairs import Rows
+from services.reclusterer.clustering.random_orders import Keys, visiting_orders
 
 
 def chinese_whispers(
     edges: csr_array, iterations: int, seed: int, *, keys: Keys, photos: Rows, first: Labels
 ) -> Labels:
-    """Return what `services.reclusterer.chinese_whispers` returns, some hundred times slower.
+    """Return what `services.reclusterer.clustering.chinese_whispers` returns, some hundred times slower.
 
     It visits all nodes in every round, and begins with the labels `first`.
     """

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.compiled import compiled
+from services.reclusterer.clustering.jit import compiled
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int32]

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from services.reclusterer.announcing import announce, announce_clusters, announce_publication, changes
-from services.reclusterer.catch_up import catch_up
-from services.reclusterer.lease import Hold, Wait
-from services.reclusterer.phases import Phases
+from services.reclusterer.generations.announce import announce, announce_clusters, announce_publication, changes
+from services.reclusterer.generations.backfill import catch_up
+from services.reclusterer.generations.lease import Hold, Wait
+from services.reclusterer.generations.phases import Phases
 from services.reclusterer.settings import JobSettings
 from shared.domain.events import Publication
 from shared.domain.matching import AssignerSettings

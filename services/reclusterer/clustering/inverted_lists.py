@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.centres import nearest_rows, spherical_kmeans
-from services.reclusterer.compiled import compiled
-from services.reclusterer.pairs import NOWHERE, Rows, Tile, Vectors
-from services.reclusterer.parallel import Spread
+from services.reclusterer.clustering.jit import compiled
+from services.reclusterer.clustering.kmeans import nearest_rows, spherical_kmeans
+from services.reclusterer.clustering.pairs import NOWHERE, Rows, Tile, Vectors
+from services.reclusterer.clustering.parallel import Spread
 
 _LISTS_PER_ROOT = 3  # times the root of the number of faces: 950 lists for 100,000 faces, 3,000 for a million
 # A face is in its nearest list and in others whose centre is nearly as similar. One that has a centre of its person

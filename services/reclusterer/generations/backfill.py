@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from more_itertools import chunked
 
-from services.reclusterer.presence import present_ids, present_of
+from services.reclusterer.generations.existence import present_ids, present_of
 from shared.domain.events import Cause
 from shared.domain.matching import AssignerSettings, Match, matches, matches_beside
 from shared.domain.person_index import People

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 import numpy as np
 from more_itertools import chunked
 
-from services.reclusterer.catch_up import forget_gone
-from services.reclusterer.chinese_whispers import UNKNOWN
-from services.reclusterer.clustering import Clustering, cluster_faces
-from services.reclusterer.lineage import Descent, descents
-from services.reclusterer.naming import names_before
-from services.reclusterer.orders import keys_of
-from services.reclusterer.parallel import Spread, in_threads
-from services.reclusterer.phases import Phases
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces
+from services.reclusterer.clustering.parallel import Spread, in_threads
+from services.reclusterer.clustering.random_orders import keys_of
+from services.reclusterer.generations.backfill import forget_gone
+from services.reclusterer.generations.former_names import names_before
+from services.reclusterer.generations.lineage import Descent, descents
+from services.reclusterer.generations.phases import Phases
+from services.reclusterer.generations.snapshot import Snapshot, Standing, grouping_digest
 from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.snapshot import Snapshot, Standing, grouping_digest
 from shared.domain.events import Cause
 from shared.domain.ids import cluster_id
 from shared.domain.records import Cluster, Generation, GenerationState, Membership

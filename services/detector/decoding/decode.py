@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from services.detector.decoding import boxes, jpeg, jpeg_xl, needs, png, samples, tiff, webp
+from services.detector.decoding.limits import OverLimit, check_bytes, check_pixels
 from services.detector.decoding.orientation import exchanges_sides, orientation_of
 from services.detector.decoding.parts import Loaded, Pixels, Stored, reduced
+from services.detector.decoding.raw import UnknownRaw, develop, is_raw
 from services.detector.kinds import kind_of
-from services.detector.limits import OverLimit, check_bytes, check_pixels
-from services.detector.raw import UnknownRaw, develop, is_raw
 from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
 from shared.errors import FacestreamError, Undecoded, Unreadable

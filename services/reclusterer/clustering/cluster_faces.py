@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.chinese_whispers import UNKNOWN, Labels, chinese_whispers
-from services.reclusterer.compiled import compiled
-from services.reclusterer.graph import EXACT_LIMIT, neighbour_graph
-from services.reclusterer.medoids import medoids
-from services.reclusterer.orders import Keys
-from services.reclusterer.pairs import Rows, Vectors
-from services.reclusterer.parallel import Spread, in_threads
-from services.reclusterer.refine import refined
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN, Labels, chinese_whispers
+from services.reclusterer.clustering.jit import compiled
+from services.reclusterer.clustering.medoids import medoids
+from services.reclusterer.clustering.neighbour_graph import EXACT_LIMIT, neighbour_graph
+from services.reclusterer.clustering.pairs import Rows, Vectors
+from services.reclusterer.clustering.parallel import Spread, in_threads
+from services.reclusterer.clustering.random_orders import Keys
+from services.reclusterer.clustering.refine import refined
 from services.reclusterer.settings import ReclustererSettings
 
 

@@ -14,8 +14,8 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detector.align import aligned, eye_distance
-from services.detector.decode import Decoded
+from services.detector.alignment import aligned, eye_distance
+from services.detector.decoding.decode import Decoded
 from services.detector.scale import detection_size, picture_size
 from services.detector.settings import DetectorSettings
 from shared.domain.events import Box, Point

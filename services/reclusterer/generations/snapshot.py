@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.chinese_whispers import UNKNOWN
-from services.reclusterer.pairs import Rows, Vectors
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.pairs import Rows, Vectors
 from shared.domain.events import Cause
 from shared.domain.records import Generation
 from shared.ports.repository import FaceRepository

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from services.reclusterer.compiled import compiled
-from services.reclusterer.pairs import Found, Rows, Weights
+from services.reclusterer.clustering.jit import compiled
+from services.reclusterer.clustering.pairs import Found, Rows, Weights
 
 _ROOM = 2  # times what is expected, since the estimate comes from a sample
 _GROWTH = 16  # an array that is full all the same grows by one part of this many

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from more_itertools import chunked
 from threadpoolctl import threadpool_limits
 
-from services.reclusterer.parallel import Spread, in_threads
+from services.reclusterer.clustering.parallel import Spread, in_threads
 from shared.errors import Fatal, Transient
 
 _SHARD = 16  # lists: a second of work in a million faces, so that a task's own cost of a millisecond is nothing

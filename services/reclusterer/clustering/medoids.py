@@ -6,9 +6,9 @@ Kaufman and Rousseeuw, "Clustering by means of medoids" (1987).
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.compiled import compiled
-from services.reclusterer.pairs import Vectors
-from services.reclusterer.parallel import in_threads
+from services.reclusterer.clustering.jit import compiled
+from services.reclusterer.clustering.pairs import Vectors
+from services.reclusterer.clustering.parallel import in_threads
 
 _BLOCK = 2048  # members on each side of one product, so that a cluster of any size needs 50 MiB
 _PAIRS = 1 << 20  # of small clusters in one piece of work: some 10 ms

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.assigner.active import Group
+from services.assigner.active_generation import Group
 from services.assigner.step import accepted_faces
 from shared.domain.events import FacesEmbedded
 from shared.domain.person_index import Nearest

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.compiled import compiled
-from services.reclusterer.edges import Edges, assembled
-from services.reclusterer.inverted_lists import InvertedLists, make_lists
-from services.reclusterer.orders import Keys, shuffled
-from services.reclusterer.pairs import Found, Rows, Tile, Vectors, neighbours_in
-from services.reclusterer.parallel import Spread, in_threads
+from services.reclusterer.clustering.adjacency import Edges, assembled
+from services.reclusterer.clustering.inverted_lists import InvertedLists, make_lists
+from services.reclusterer.clustering.jit import compiled
+from services.reclusterer.clustering.pairs import Found, Rows, Tile, Vectors, neighbours_in
+from services.reclusterer.clustering.parallel import Spread, in_threads
+from services.reclusterer.clustering.random_orders import Keys, shuffled
 
 EXACT_LIMIT = 20_000
 """Faces; up to here the exact search takes less than a second on two cores."""

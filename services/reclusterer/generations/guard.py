@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from services.reclusterer.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.generations.snapshot import Standing
 from services.reclusterer.settings import JobSettings
-from services.reclusterer.snapshot import Standing
 from shared.domain.records import Generation
 
 

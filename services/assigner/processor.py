@@ -12,13 +12,13 @@ from dataclasses import replace
 import structlog
 from more_itertools import chunked, partition
 
-from services.assigner.active import ActiveGroup, Group
-from services.assigner.ahead import Ahead
-from services.assigner.before import Before, before
+from services.assigner.active_generation import ActiveGroup, Group
+from services.assigner.classification import Judgement, Meaning, ghost_of, is_gone, judge, marker
 from services.assigner.crops import completed, lacks_crops, unkept
-from services.assigner.history import Judgement, Meaning, ghost_of, is_gone, judge, marker
+from services.assigner.output_records import News, count, told
+from services.assigner.prefetch import Ahead
+from services.assigner.previous_assignments import Before, before
 from services.assigner.step import Assigned, accepted_faces, assign
-from services.assigner.telling import News, count, told
 from shared import metrics
 from shared.domain.events import FacesEmbedded, Outcome
 from shared.domain.matching import AssignerSettings

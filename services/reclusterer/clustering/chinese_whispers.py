@@ -12,10 +12,10 @@ And the nodes may begin with the labels of an earlier time, so that what did not
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.compiled import compiled
-from services.reclusterer.edges import Edges
-from services.reclusterer.orders import Keys, visiting_orders
-from services.reclusterer.pairs import Rows, Weights
+from services.reclusterer.clustering.adjacency import Edges
+from services.reclusterer.clustering.jit import compiled
+from services.reclusterer.clustering.pairs import Rows, Weights
+from services.reclusterer.clustering.random_orders import Keys, visiting_orders
 
 UNKNOWN = -1
 """The label of a face without a neighbour."""

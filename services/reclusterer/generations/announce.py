@@ -24,8 +24,8 @@ from datetime import UTC, datetime
 
 from more_itertools import chunked
 
-from services.reclusterer.lineage import Fate, fates
-from services.reclusterer.presence import present
+from services.reclusterer.generations.existence import present
+from services.reclusterer.generations.lineage import Fate, fates
 from shared import metrics
 from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Publication
 from shared.domain.records import FaceRecord, Generation, ImageRecord, Membership

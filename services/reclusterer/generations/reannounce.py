@@ -13,7 +13,7 @@ from datetime import datetime
 
 from more_itertools import chunked
 
-from services.reclusterer.announcing import (
+from services.reclusterer.generations.announce import (
     BLOCK,
     SERVICE,
     announce_clusters,

@@ -8,12 +8,12 @@ classification: generalizing to new classes at near-zero cost", 2013).
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.centres import largest, nearest_rows
-from services.reclusterer.chinese_whispers import UNKNOWN, Labels
-from services.reclusterer.compiled import compiled
-from services.reclusterer.inverted_lists import InvertedLists
-from services.reclusterer.pairs import Rows, Vectors
-from services.reclusterer.parallel import in_threads
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN, Labels
+from services.reclusterer.clustering.inverted_lists import InvertedLists
+from services.reclusterer.clustering.jit import compiled
+from services.reclusterer.clustering.kmeans import largest, nearest_rows
+from services.reclusterer.clustering.pairs import Rows, Vectors
+from services.reclusterer.clustering.parallel import in_threads
 from services.reclusterer.settings import ReclustererSettings
 
 _MEAN_PROBES = 32  # lists that a mean is in: more than a face is, since a lonely face lies near no centre

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.detector.decoding import boxes, needs, tiff
+from services.detector.decoding.limits import check_pixels
 from services.detector.decoding.orientation import upright
-from services.detector.limits import check_pixels
 from services.detector.scale import picture_size
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
