@@ -25,7 +25,7 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream.photo_processor import About, encoded
 from shared.stream.worker import WorkerSettings
-from tests.stack import KafkaServer, Missing, MongoServer, new_run
+from tools.stack import KafkaServer, Missing, MongoServer, new_run
 
 _TITLE = "assigner: exactly once among 10,000 people"
 _PEOPLE = 10_000

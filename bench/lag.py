@@ -16,7 +16,7 @@ from shared.domain.topics import FACES_DETECTED, FACES_SCREENED
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.photo_processor import About, decoded, encoded
 from shared.stream.worker import WorkerSettings
-from tests.stack import KafkaServer, Missing, new_run
+from tools.stack import KafkaServer, Missing, new_run
 
 _TITLE = "a member that is a million records behind"
 _RECORDS = 1_000_000

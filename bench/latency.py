@@ -21,9 +21,9 @@ from shared.domain.topics import (
     IMAGES_PROCESSED,
     IMAGES_UPLOADED,
 )
-from tests.pipeline import Pipeline, new_pipeline
-from tests.samples import SAMPLES
-from tests.stack import Missing, new_run
+from tools.pipeline import Pipeline, new_pipeline
+from tools.samples import SAMPLES
+from tools.stack import Missing, new_run
 
 _TITLE = "latency: one photograph at a time through four idle services"
 _PHOTOS = 200

@@ -20,7 +20,7 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.health import Health
 from shared.stream.service import Service
 from shared.stream.worker import Ahead, Step, WorkerSettings, nothing
-from tests.stack import KafkaServer, Missing
+from tools.stack import KafkaServer, Missing
 
 _PARTITIONS = 4
 _SILENCE = 300.0  # seconds that a batch may take

@@ -14,7 +14,7 @@ from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepositor
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository
-from tests.contract.servers import minio_store, mongo_repositories
+from tests.support.repositories import minio_store, mongo_repositories
 
 BUCKET = "photos"
 

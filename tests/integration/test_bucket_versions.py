@@ -27,8 +27,9 @@ from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice, bucket_events
-from tests.stack import MinioServer
-from tests.stack.fixtures import needed, settings_of
+from tests.support.fixtures import needed
+from tools.stack import MinioServer
+from tools.stack.minio import settings_of
 
 pytestmark = pytest.mark.slow
 

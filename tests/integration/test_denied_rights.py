@@ -27,9 +27,9 @@ from shared.errors import Fatal
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.worker import Worker, WorkerSettings
 from tests.integration.conftest import read_committed
-from tests.stack import KafkaServer, issue
-from tests.stack.fixtures import needed
+from tests.support.fixtures import needed
 from tests.unit.test_worker import Notes
+from tools.stack import KafkaServer, issue
 
 _READ, _WRITE, _DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
 _SOURCE, _TARGET, _OTHER = "guarded-in", "guarded-out", "guarded-other"

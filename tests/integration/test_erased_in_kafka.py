@@ -18,10 +18,11 @@ from shared.domain.events import FacesEmbedded
 from shared.domain.ids import object_id
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED, Topic
 from shared.ports.streams import ConsumedRecord
-from tests.operators import Command, event_bytes, facestream_in_process
-from tests.stack import KafkaServer
-from tests.stack.fixtures import needed
-from tests.stack.stack import Stack, new_stack
+from tests.support.fixtures import needed
+from tests.support.operators import Command, facestream_in_process
+from tools.golden_events import event_bytes
+from tools.stack import KafkaServer
+from tools.stack.stack import Stack, new_stack
 
 pytestmark = pytest.mark.slow
 

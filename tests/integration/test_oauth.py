@@ -12,10 +12,10 @@ from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.errors import Fatal, Transient
 from shared.ports.streams import ProducedRecord
-from tests.stack import issue
-from tests.stack.fixtures import needed
-from tests.stack.oauth import OAuthKafkaServer, TokenEndpoint, granting
-from tests.stack.ports import free_port
+from tests.support.fixtures import needed
+from tools.stack import issue
+from tools.stack.oauth import OAuthKafkaServer, TokenEndpoint, granting
+from tools.stack.ports import free_port
 
 pytestmark = pytest.mark.slow
 

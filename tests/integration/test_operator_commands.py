@@ -37,12 +37,13 @@ from shared.domain.topics import (
 )
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream import notification_records as notices
-from tests.limits import LIMIT
-from tests.operators import Command, event_bytes, facestream_in_process
-from tests.samples import FACESTREAM, ROOT
-from tests.stack.fixtures import needed
-from tests.stack.stack import Stack, new_stack
-from tests.told import told
+from tests.support.fixtures import needed
+from tests.support.limits import LIMIT
+from tests.support.operators import Command, facestream_in_process
+from tools.golden_events import event_bytes
+from tools.notifications import told
+from tools.samples import FACESTREAM, ROOT
+from tools.stack.stack import Stack, new_stack
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,13 @@ from shared.domain.events import Change, ClusterChanged, FaceAssigned, Generatio
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
 from shared.ports.streams import ProducedRecord
 from tests.integration.conftest import read_committed
-from tests.operators import facestream_in_process
-from tests.regrouping import add_photos, people
-from tests.samples import ROOT
-from tests.stack.kafka import KafkaServer
-from tests.stack.mongo import MongoServer
-from tests.stack.process import Process, start
-from tests.synthetic_faces import embeddings
+from tests.support.operators import facestream_in_process
+from tests.support.regrouping import add_photos, people
+from tests.support.synthetic_faces import embeddings
+from tools.samples import ROOT
+from tools.stack.kafka import KafkaServer
+from tools.stack.mongo import MongoServer
+from tools.stack.process import Process, start
 
 pytestmark = pytest.mark.slow
 

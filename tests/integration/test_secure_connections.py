@@ -13,9 +13,10 @@ from shared.adapters.kafka.writer import KafkaWriter
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import Fatal, Transient
 from shared.ports.streams import ProducedRecord
-from tests.limits import LIMIT
-from tests.stack import KafkaServer, MinioServer, issue
-from tests.stack.fixtures import needed, settings_of
+from tests.support.fixtures import needed
+from tests.support.limits import LIMIT
+from tools.stack import KafkaServer, MinioServer, issue
+from tools.stack.minio import settings_of
 
 Use = Callable[[KafkaSettings], None]
 

@@ -16,10 +16,11 @@ from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.domain.events import Outcome
 from shared.errors import Fatal, ObjectMissing, ObjectRefused, Transient
-from tests.contract.examples import face, generation, image, membership
-from tests.limits import LIMIT
-from tests.stack import MinioServer, MongoServer, issue
-from tests.stack.fixtures import needed, settings_of
+from tests.support.examples import face, generation, image, membership
+from tests.support.fixtures import needed
+from tests.support.limits import LIMIT
+from tools.stack import MinioServer, MongoServer, issue
+from tools.stack.minio import settings_of
 
 pytestmark = pytest.mark.slow
 

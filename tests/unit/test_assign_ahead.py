@@ -17,7 +17,7 @@ from shared.errors import Poison
 from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
 from shared.stream.photo_processor import photo_record
-from tests.synthetic_faces import unit
+from tests.support.synthetic_faces import unit
 
 _MEDOIDS = unit(np.random.default_rng(0).standard_normal((20, 128)))
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)

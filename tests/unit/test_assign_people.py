@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from shared.domain.person_index import People
 from shared.domain.records import Cluster
-from tests.synthetic_faces import embeddings, unit
+from tests.support.synthetic_faces import embeddings, unit
 
 SEEDS = st.integers(0, 2**32 - 1)
 

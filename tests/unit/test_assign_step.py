@@ -12,7 +12,7 @@ from shared.domain.events import Box, Cause, EmbeddedFace, FacesEmbedded, Outcom
 from shared.domain.matching import AssignerSettings
 from shared.domain.person_index import People
 from shared.domain.records import Cluster
-from tests.synthetic_faces import MODEL, embeddings, unit
+from tests.support.synthetic_faces import MODEL, embeddings, unit
 
 GENERATION = 3
 SETTINGS = AssignerSettings(threshold=0.75)

@@ -9,8 +9,8 @@ from services.assigner.active_generation import ActiveGroup
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.matching import AssignerSettings
 from shared.erasure.erase import erase
-from tests.regrouping import World, add_photos, image_record
-from tests.synthetic_faces import embeddings
+from tests.support.regrouping import World, add_photos, image_record
+from tests.support.synthetic_faces import embeddings
 
 _VECTORS = embeddings([5, 4])
 

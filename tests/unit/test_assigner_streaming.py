@@ -36,7 +36,7 @@ from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
 from shared.stream.photo_processor import About, encoded
 from shared.stream.worker import Worker, WorkerSettings
-from tests.told import told
+from tools.notifications import told
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _ACCEPTED, _REJECTED = Verdict.ACCEPTED, Verdict.BLURRY

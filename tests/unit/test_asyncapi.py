@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator, ValidationError
 from docs.make_asyncapi import TARGET, document, text
 from shared.domain.topics import TOPICS
 from shared.stream.bucket_notifications import Notification
-from tests.operators import event_bytes
+from tools.golden_events import event_bytes
 
 _MADE = document()
 

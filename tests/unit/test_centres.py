@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.reclusterer.clustering.kmeans import nearest_rows, spherical_kmeans
-from tests.synthetic_faces import embeddings
+from tests.support.synthetic_faces import embeddings
 
 
 @given(st.integers(1, 90), st.integers(1, 12), st.integers(0, 2**32 - 1))

@@ -18,8 +18,8 @@ from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Cause
 from shared.domain.records import Membership
 from shared.ports.streams import ConsumedRecord
-from tests.contract.examples import cluster, generation
-from tests.operators import event_bytes
+from tests.support.examples import cluster, generation
+from tools.golden_events import event_bytes
 
 EVIL = "a\x1b]0;title\x07\x9b31m\u202eb[red]c[/]\nd"
 WHEN = datetime(2026, 11, 24, tzinfo=UTC)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.compose import rules
-from tests.compose.rules import RULES, File
+from tools.compose import rules
+from tools.compose.rules import RULES, File
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"

@@ -7,7 +7,7 @@ import pytest
 from services.reclusterer.clustering.dask_search import dask_cluster, spread_over
 from services.reclusterer.clustering.neighbour_graph import NeighbourGraph, neighbour_graph
 from shared.errors import Fatal, Transient
-from tests.synthetic_faces import embeddings
+from tests.support.synthetic_faces import embeddings
 
 distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 

@@ -18,7 +18,7 @@ from services.detector.kinds import kind_of
 from services.detector.scale import detection_size, smallest_face
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
-from tests.fuzz.seeds import ARITHMETIC_JPEG
+from tools.fuzz.seeds import ARITHMETIC_JPEG
 
 SETTINGS = DetectorSettings()
 RED, WHITE = (0, 0, 255), (255, 255, 255)  # BGR

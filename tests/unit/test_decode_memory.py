@@ -15,8 +15,8 @@ from services.detector.decoding.limits import OverLimit
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded
 from shared.process_pool import Processes
-from tests.deadly import fill_memory, fill_memory_with_a_picture
-from tests.large_pictures import KINDS, size_of
+from tests.support.deadly import fill_memory, fill_memory_with_a_picture
+from tools.large_pictures import KINDS, size_of
 
 MB = 1_000_000
 MEGAPIXELS = 12.0

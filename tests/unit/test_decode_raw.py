@@ -13,7 +13,7 @@ from services.detector.decoding.decode import decode
 from services.detector.decoding.raw import develop
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
-from tests.tiffs import ASCII, LINEAR, LONG, OF_DNG, SHORT, Page, dng, monochrome_dng, page, tiff
+from tools.fuzz.tiffs import ASCII, LINEAR, LONG, OF_DNG, SHORT, Page, dng, monochrome_dng, page, tiff
 
 SETTINGS = DetectorSettings()
 _JPEG_XL, _LOSSY, _UNKNOWN = 52546, 34892, 34713

@@ -11,7 +11,7 @@ from PIL import Image
 from services.detector.decoding.decode import decode
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
-from tests.tiffs import ASCII, LONG, SHORT, Page, packed, page, tiff
+from tools.fuzz.tiffs import ASCII, LONG, SHORT, Page, packed, page, tiff
 
 SETTINGS = DetectorSettings()
 W, H = 60, 40

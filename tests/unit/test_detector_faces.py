@@ -9,7 +9,7 @@ from services.detector.hog_detector import FaceFinder, FoundFace, version_of
 from services.detector.settings import DetectorSettings
 from shared.errors import ModelError
 from shared.model_files import LANDMARKS, located
-from tests.samples import sample_photos
+from tools.samples import sample_photos
 
 SETTINGS = DetectorSettings()
 

@@ -18,9 +18,9 @@ from shared.metrics import Drop
 from shared.model_files import LANDMARKS, located
 from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice
-from tests.failing_store import FailingStore
-from tests.limits import LIMIT
-from tests.samples import sample_photos
+from tests.support.failing_store import FailingStore
+from tests.support.limits import LIMIT
+from tools.samples import sample_photos
 
 SETTINGS = DetectorSettings()
 BUCKETS = BucketSettings()

@@ -19,7 +19,7 @@ from services.embedder.embedding import Embedder, prewhitened
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings, Precision
 from shared.model_files import FACENET, LANDMARKS, located
-from tests.samples import PEOPLE, ROOT, sample_photos
+from tools.samples import PEOPLE, ROOT, sample_photos
 
 pytestmark = pytest.mark.slow
 BATCH = 4

@@ -21,8 +21,8 @@ from shared.erasure import refit as refitting
 from shared.erasure.erase import erase
 from shared.erasure.refit import refit, refit_bereft
 from shared.ports.repository import FaceRepository
-from tests.regrouping import Killed, Watched, World, add_faces, add_photos, image_record
-from tests.synthetic_faces import embeddings, face_record
+from tests.support.regrouping import Killed, Watched, World, add_faces, add_photos, image_record
+from tests.support.synthetic_faces import embeddings, face_record
 
 _SIZES = [7, 6]
 _VECTORS = embeddings(_SIZES)

@@ -17,8 +17,8 @@ from shared.domain.ids import object_id
 from shared.domain.records import Generation
 from shared.errors import InvalidInput
 from shared.photos.photo_names import Reason
-from tests.folder_world import World, photo
-from tests.regrouping import Killed
+from tests.support.folder_world import World, photo
+from tests.support.regrouping import Killed
 
 NAMES = ("anna", "ben", "carla")
 

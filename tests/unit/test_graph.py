@@ -8,7 +8,7 @@ from services.reclusterer.clustering import neighbour_graph as graph
 from services.reclusterer.clustering import pairs
 from services.reclusterer.clustering.neighbour_graph import NeighbourGraph, neighbour_graph
 from services.reclusterer.clustering.pairs import UNIT
-from tests.synthetic_faces import embeddings, unit
+from tests.support.synthetic_faces import embeddings, unit
 
 THRESHOLD = 0.7
 SEEDS = st.integers(0, 2**32 - 1)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.samples import ROOT
+from tools.samples import ROOT
 
 _CALL = """
 import time

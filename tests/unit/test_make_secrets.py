@@ -8,8 +8,8 @@ import pytest
 
 from shared.access.rights import RIGHTS
 from shared.adapters.mongo.users import user_in
-from tests.compose.rules import USERS
-from tests.stack.compose_kafka import make_secrets
+from tools.compose.rules import USERS
+from tools.stack.compose_kafka import make_secrets
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from shared.errors import (
     ObjectRefused,
     Transient,
 )
-from tests.limits import LIMIT
+from tests.support.limits import LIMIT
 
 _POOL = urllib3.HTTPConnectionPool("host")
 

@@ -49,7 +49,7 @@ from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice, bucket_events
 from shared.stream.photo_processor import PhotoStep, one
-from tests.harsh_records import (
+from tests.support.harsh_records import (
     HEADERS,
     NOTIFICATIONS,
     PHOTO_EVENTS,
@@ -60,7 +60,7 @@ from tests.harsh_records import (
     photo_event,
     worked,
 )
-from tests.s3_stub import s3_stub
+from tests.support.s3_stub import s3_stub
 
 _BUCKETS = BucketSettings()
 _LIMITED = DetectorSettings(max_bytes=200)

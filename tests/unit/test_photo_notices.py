@@ -22,7 +22,7 @@ from shared.settings import BucketSettings
 from shared.stream import notification_records as notices
 from shared.stream.bucket_notifications import Notice, bucket_events
 from shared.stream.photo_processor import PhotoStep
-from tests.told import told
+from tools.notifications import told
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _NO_PHOTOGRAPHS = (

@@ -17,9 +17,9 @@ from shared.domain.records import GenerationState, Membership
 from shared.domain.topics import FACES_ASSIGNED
 from shared.erasure import refit as refitting
 from shared.erasure.erase import erase
-from tests import regrouping
-from tests.regrouping import people
-from tests.synthetic_faces import MODEL, embeddings
+from tests.support import regrouping
+from tests.support.regrouping import people
+from tests.support.synthetic_faces import MODEL, embeddings
 from tests.unit.test_assigner_streaming import World as Assigners
 
 _SIZES = [12, 11, 10, 1, 1]

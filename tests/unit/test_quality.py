@@ -15,7 +15,7 @@ from shared.adapters.memory.repository import MemoryObjectStore
 from shared.domain.events import Box, DetectedFace, FacesDetected, Outcome, Photo, Point, Verdict, facts
 from shared.errors import ObjectRefused, Transient
 from shared.settings import BucketSettings
-from tests.failing_store import FailingStore
+from tests.support.failing_store import FailingStore
 
 SETTINGS, BUCKETS = QualitySettings(), BucketSettings()
 CROPS = arrays.arrays(np.uint8, st.tuples(st.integers(8, 32), st.integers(8, 32)))

@@ -17,8 +17,8 @@ from shared.durations import period_of
 from shared.errors import Fatal, Transient
 from shared.ports.streams import RecordWriter
 from shared.stream.health import Health
-from tests.regrouping import ASSIGNER, CLUSTERING, JOB, World, add_photos
-from tests.synthetic_faces import embeddings
+from tests.support.regrouping import ASSIGNER, CLUSTERING, JOB, World, add_photos
+from tests.support.synthetic_faces import embeddings
 
 _FACES = embeddings([6, 4])
 

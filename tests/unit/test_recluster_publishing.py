@@ -9,8 +9,8 @@ from services.reclusterer.generations.phases import Phases
 from services.reclusterer.step import Outcome
 from shared.domain.events import Cause, Change
 from shared.domain.records import GenerationState
-from tests.regrouping import World, add_faces, add_photos, mark_removed, people
-from tests.synthetic_faces import embeddings, face_record
+from tests.support.regrouping import World, add_faces, add_photos, mark_removed, people
+from tests.support.synthetic_faces import embeddings, face_record
 
 FACES = embeddings([6, 1, 5, 4])
 NAMES = [f"{number:04}" for number in range(len(FACES))]

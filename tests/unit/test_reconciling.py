@@ -22,8 +22,8 @@ from shared.ports.objects import ObjectInfo
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.bucket_notifications import RECONCILER, RETRY
 from shared.stream.notification_records import removed
-from tests.limits import LIMIT
-from tests.told import told
+from tests.support.limits import LIMIT
+from tools.notifications import told
 
 _NOW = datetime.now(UTC)
 

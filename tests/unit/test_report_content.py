@@ -16,7 +16,7 @@ from shared.domain.events import Box, Cause, Outcome, Verdict
 from shared.domain.matching import AssignerSettings, matches
 from shared.domain.person_index import People, Rule
 from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
-from tests.drawn_people import WHEN
+from tools.drawn_people import WHEN
 
 GENERATION = Generation(1, GenerationState.ACTIVE, "model", "snapshot", {})
 VECTOR = np.array([1, 0, 0], np.float32)

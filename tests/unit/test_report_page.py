@@ -23,7 +23,7 @@ from shared.domain.events import Outcome
 from shared.domain.records import ImageRecord
 from shared.errors import Transient
 from shared.ports.objects import ObjectStore, StoredObject
-from tests.drawn_people import WHEN, Album, album
+from tools.drawn_people import WHEN, Album, album
 
 
 class Reader(HTMLParser):

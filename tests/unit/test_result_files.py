@@ -11,7 +11,7 @@ import pytest
 from cli.jobs.switching import go_back
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput, Transient
-from tests.small_results import (
+from tests.support.small_results import (
     active_number,
     all_entries,
     contents,

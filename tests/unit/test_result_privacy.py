@@ -10,7 +10,7 @@ import pytest
 from cli.jobs.switching import go_back
 from services.standalone.result_folder import held
 from shared.adapters.sqlite.repository import SqliteRepository
-from tests.small_results import make_result
+from tests.support.small_results import make_result
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from shared.domain.events import Cause
 from shared.domain.records import GenerationState
 from shared.errors import InvalidInput, Transient
 from shared.ports.file_index import IndexedFile
-from tests.contract.examples import DIMENSION, cluster, face, generation, image, membership
+from tests.support.examples import DIMENSION, cluster, face, generation, image, membership
 
 
 def test_a_file_that_is_no_database_is_wrong_input_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ _SAVE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 from shared.adapters.sqlite.repository import SqliteRepository
-from tests.contract.examples import image
+from tests.support.examples import image
 SqliteRepository(Path(sys.argv[1])).save_images([image("1")])
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.samples import ROOT
+from tools.samples import ROOT
 
 _STALLED = """
 import time

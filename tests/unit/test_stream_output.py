@@ -20,7 +20,7 @@ from shared.domain.topics import MAX_RECORD_BYTES
 from shared.errors import InvalidInput, Poison
 from shared.ports.streams import ConsumedRecord
 from shared.stream.dead_letters import dead_letter
-from tests.operators import event_bytes
+from tools.golden_events import event_bytes
 
 _RECORD = ConsumedRecord(
     "faces.assigned", 3, 7, b"9b9d7ae7cf95e7c5c7bad784977b301f", None, {}, datetime(2026, 11, 24, tzinfo=UTC)

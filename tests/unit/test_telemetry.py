@@ -19,7 +19,7 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.crash_tries import Tries
 from shared.stream.health import Health, serve
 from shared.stream.telemetry import Telemetry, configure_logging
-from tests.stack.ports import free_port
+from tools.stack.ports import free_port
 
 _RECORD = ConsumedRecord("in", 2, 7, b"photo", b"private", {}, datetime.now(UTC))
 Lines = Callable[[], list[dict[str, Any]]]

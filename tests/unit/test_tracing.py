@@ -14,8 +14,8 @@ from shared.errors import Fatal, InvalidInput, Poison, Transient
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 from shared.stream.tracing import TracingSettings, tracing
 from shared.stream.worker import Step, Worker, WorkerSettings
-from tests.collector import Collector, Received, collecting
-from tests.samples import ROOT
+from tests.support.collector import Collector, Received, collecting
+from tools.samples import ROOT
 
 _TRACE, _SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 _INCOMING = {"traceparent": f"00-{_TRACE}-{_SPAN}-01".encode(), "tracestate": b"vendor=7", "other": b"kept"}

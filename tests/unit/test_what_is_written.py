@@ -21,8 +21,8 @@ from shared.erasure.erase import erase
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream.photo_processor import photo_record
-from tests.regrouping import World, add_photos
-from tests.synthetic_faces import embeddings
+from tests.support.regrouping import World, add_photos
+from tests.support.synthetic_faces import embeddings
 from tests.unit import test_assigner_streaming as assigning
 from tests.unit import test_quality as judging
 
