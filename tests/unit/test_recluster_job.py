@@ -52,9 +52,9 @@ def test_a_regrouping_is_told_in_metrics_and_log() -> None:
     assert (metric("recluster_faces"), metric("people"), metric("recluster_held")) == (10, 2, 0)
     phases = [line["phase"] for line in lines if line["event"] == "phase"]
     assert phases == [
-        *("lease", "snapshot", "cluster", "match", "write", "swap", "drain_period", "catch up", "announce", "retire")
+        *("lease", "snapshot", "cluster", "match", "write", "swap", "settle", "catch up", "announce", "retire")
     ]
-    assert all(metric("recluster_phase_seconds", phase=phase) > 0 for phase in phases if phase != "drain_period")
+    assert all(metric("recluster_phase_seconds", phase=phase) > 0 for phase in phases if phase != "settle")
     active = made.repository.active_generation()
     assert metric("active_generation_created_timestamp_seconds") == active.created_at.timestamp()
     assert (lines[-1]["event"], lines[-1]["generation"], lines[-1]["faces"]) == ("published", 1, 10)
