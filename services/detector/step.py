@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from services.detector.photo_detector import Finding
 from services.detector.settings import DetectorSettings
+from services.detector.types import PhotoDetections
 from shared import metrics
 from shared.domain import ids
 from shared.domain.events import BucketEvent, DetectedFace, FacesDetected, Outcome, Photo
@@ -14,7 +14,7 @@ from shared.ports.objects import ObjectStore
 from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice, count
 
-Find = Callable[[bytes], Finding]
+Find = Callable[[bytes], PhotoDetections]
 """Finds the faces on a photograph, here or in another process; raises `Unreadable` with a reason."""
 
 
@@ -58,7 +58,7 @@ def _is_there(objects: ObjectStore, event: BucketEvent) -> bool:
 
 
 def detected(
-    event: BucketEvent, etag: str, finding: Finding, objects: ObjectStore, buckets: BucketSettings
+    event: BucketEvent, etag: str, finding: PhotoDetections, objects: ObjectStore, buckets: BucketSettings
 ) -> FacesDetected:
     """Return a photograph with the faces that were found on it, whose crops are stored then; raises `Transient`."""
     photo = replace(_photo(event, etag), width=finding.width, height=finding.height)

@@ -17,10 +17,10 @@ from services.detector.decoding.limits import OverLimit, check_bytes, check_pixe
 from services.detector.decoding.orientation import exchanges_sides, orientation_of
 from services.detector.decoding.parts import Loaded, Pixels, Stored, reduced
 from services.detector.decoding.raw import UnknownRaw, develop, is_raw
-from services.detector.kinds import kind_of
 from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
 from shared.errors import FacestreamError, Undecoded, Unreadable
+from shared.photos.file_kinds import kind_of
 
 Image.init()  # Pillow loads its decoders only when asked for a file that the commonest five do not know
 pillow_heif.register_heif_opener()
