@@ -26,7 +26,7 @@ _IN_HAND = 2  # photographs beside those in the processes: one is read while the
 
 
 def main() -> None:
-    """Detect until told to stop."""
+    """Detect until a signal stops the service."""
     with service("detector") as it:
         kafka, objects, buckets = KafkaSettings(), MinioStore(MinioSettings()), BucketSettings()
         settings, pool = DetectorSettings(), DetectorProcesses()

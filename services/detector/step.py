@@ -53,7 +53,7 @@ def _is_there(objects: ObjectStore, event: BucketEvent) -> bool:
     try:
         return objects.exists(event.bucket, event.key)
     except ObjectError as error:
-        msg = f"nobody can tell whether this object was removed: {error}"
+        msg = f"expected to learn whether this object was removed, got: {error}"
         raise Poison(msg) from error
 
 
@@ -76,7 +76,7 @@ def detected(
 def unreadable(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -> FacesDetected:
     """Return the outcome of a photograph that cannot be read; `etag` is empty where the object was not read.
 
-    Where that is not for its bytes, the outcome says so: somebody has to try again.
+    `passing` is set if the bytes are not the cause, so that the photograph is tried again later.
     """
     passing = isinstance(error, ObjectRefused | Undecoded)
     return FacesDetected(photo=_photo(event, etag), outcome=Outcome.UNREADABLE, reason=str(error), passing=passing)
@@ -84,7 +84,7 @@ def unreadable(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -
 
 def _photo(event: BucketEvent, etag: str) -> Photo:
     object_id = ids.object_id(event.bucket, event.key)
-    # What was never read, or is gone, has no etag: its moment tells it from what the object held before and after.
+    # An object that was never read, or is gone, has no etag: the time of the event distinguishes its contents.
     content = etag or event.sequencer or f"{event.size} bytes at {event.occurred_at.isoformat()}"
     return Photo(
         bucket=event.bucket,

@@ -55,9 +55,7 @@ def test_the_same_photograph_gives_the_same_faces(detector: HogDetector, portrai
     assert np.array_equal(first.crop, second.crop)
 
 
-def test_boxes_are_in_pixels_of_the_original_whatever_its_reduction(
-    detector: HogDetector, portrait: Decoded
-) -> None:
+def test_boxes_are_in_pixels_of_the_original_whatever_its_reduction(detector: HogDetector, portrait: Decoded) -> None:
     claimed = Decoded(portrait.image, portrait.width * 10, portrait.height * 10)
     small, large = only(detector.detect(portrait)).box, only(detector.detect(claimed)).box
     for ten_times, once in ((large.left, small.left), (large.top, small.top), (large.width, small.width)):
@@ -90,9 +88,7 @@ def test_faces_come_from_left_to_right(detector: HogDetector) -> None:
     assert [face.box.left // 240 for face in faces] == [0, 1, 2]
 
 
-def test_a_small_face_on_a_large_photograph_is_cut_from_full_detail(
-    detector: HogDetector, portrait: Decoded
-) -> None:
+def test_a_small_face_on_a_large_photograph_is_cut_from_full_detail(detector: HogDetector, portrait: Decoded) -> None:
     # The portrait on a wall of 1,600 pixels; reduced to 800, its face has fewer pixels than the crop.
     size = (300, round(300 * portrait.height / portrait.width))
     noise = np.random.default_rng(0).normal(0, 12, (size[1], size[0], 3))  # detail that only the full size has
