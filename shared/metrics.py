@@ -18,10 +18,10 @@ from shared.domain.events import Change, Outcome, PhotoEvent, Verdict
 class Drop(StrEnum):
     """Why a notice of a bucket comes to nothing."""
 
-    OTHER_BUCKET = "other bucket"
-    OTHER_CHANGE = "other change"  # neither written nor removed: tags, retention
-    NO_PHOTOGRAPH = "not a photograph"
-    STILL_THERE = "still there"  # said to be removed, and it is not
+    OTHER_BUCKET = "other_bucket"
+    OTHER_CHANGE = "other_change"  # neither written nor removed: tags, retention
+    NO_PHOTOGRAPH = "not_a_photograph"
+    STILL_THERE = "still_there"  # said to be removed, and it is not
 
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
