@@ -80,6 +80,7 @@ manifests: $(VENV)/.complete  ## write again what is made by code: parts of depl
 	$(BIN)/python -m deploy.grafana.make_dashboard
 	$(BIN)/python -m docs.make_asyncapi
 	$(BIN)/python -m docs.make_configuration
+	$(BIN)/python -m docs.make_metrics
 	$(BIN)/python -m docs.make_reading_the_events
 
 bench: setup  ## measure, each number beside its baseline; also as bench-results.json

@@ -20,6 +20,7 @@ import services
 import shared
 from cli.main import app
 from docs.settings_readers import Place, readers
+from docs.tables import table
 from shared.settings import PLAIN_VARIABLES, DefaultText, Settings, Unit
 
 TARGET = Path(__file__).with_name("configuration.md")
@@ -78,7 +79,7 @@ def text() -> str:
     read = reading()
     parts = [_HEAD, "\n## Who reads what\n\n", _programs(read), "\n## Variables without a group\n\n"]
     parts.append(
-        _table(
+        table(
             ("variable", "read by", "meaning"),
             ((f"`{name}`", _by(name, read), description) for name, description in PLAIN_VARIABLES.items()),
         )
@@ -88,7 +89,7 @@ def text() -> str:
         parts.append(f"\n## {_title(settings)}\n\n")
         parts.append(f"{more.strip()}\n\n" if more else "")
         parts.append(f"Read by {_by(settings.__qualname__, read)}.\n\n")
-        parts.append(_table(("variable", "value", "default", "meaning"), _rows(settings)))
+        parts.append(table(("variable", "value", "default", "meaning"), _rows(settings)))
     return "".join(parts)
 
 
@@ -114,7 +115,7 @@ def _programs(read: Mapping[str, frozenset[str]]) -> str:
     alike: dict[frozenset[str], list[str]] = {}
     for program, classes in read.items():
         alike.setdefault(frozenset(classes & sections.keys()), []).append(program)
-    return _table(
+    return table(
         ("program", "groups"),
         (
             (_listed(programs), ", ".join(sections[name] for name in sections if name in classes) or "none")
@@ -187,12 +188,6 @@ def _default(value: Any) -> str:
     if isinstance(value, SecretStr):
         return f"`{value.get_secret_value()}`"
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    titles = list(head)
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":
