@@ -36,7 +36,7 @@ def _reads(entry: Place, settings: Mapping[Place, str]) -> Iterator[str]:
                 yield from _variable(node)
                 called = node.func.value if isinstance(node.func, ast.Attribute) else node.func
                 place = _place(module, called)
-                if place in settings:
+                if place and place in settings:
                     yield settings[place]
             place = _place(module, node)
             if place and place not in seen:
