@@ -1,7 +1,7 @@
 # ruff: noqa: INP001  a script beside the documents, no package
-"""Write the tables of `docs/reading-the-events.md` anew, between their marks: from the topics, headers and events.
+"""Write the tables of `docs/events.md` between their marks, from the topics, the headers and the events.
 
-python -m docs.make_reading_the_events
+python -m docs.make_events
 """
 
 import re
@@ -15,7 +15,7 @@ from docs.tables import table
 from shared.domain.events import Cause, Change, Outcome, Publication
 from shared.domain.topics import FACES_ASSIGNED, TOPICS, Topic
 
-TARGET = Path(__file__).with_name("reading-the-events.md")
+TARGET = Path(__file__).with_name("events.md")
 _PARTITIONERS = {"consistent_random": "CRC32", "fnv1a_random": "FNV-1a"}
 _WORDS: Mapping[str, type[StrEnum]] = {
     "`faces.assigned`: `cause`": Cause,
