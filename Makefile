@@ -34,7 +34,7 @@ demo: setup  ## find the people on the sample photographs; no server needed
 	@echo 'The report: demo-result/report.html'
 
 stream-demo: setup servers  ## Kafka, MinIO and MongoDB's protocol, four services, photographs, events; all stopped at the end
-	@$(BIN)/python -m tests.stream_demo
+	@$(BIN)/python -m tools.stream_demo
 
 browser:  # the report's test looks at it in a real browser
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || echo 'no chromium, and no right to install it: the tests that need a browser will be skipped'
@@ -43,16 +43,16 @@ prometheus:  # alerts and dashboard are judged by promtool and a real Prometheus
 	@command -v promtool >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq prometheus >/dev/null; } || echo 'no prometheus, and no right to install it: the tests that need it will be skipped'
 
 kustomize: $(VENV)/.complete  # renders the manifests for their tests
-	@$(BIN)/python -m tests.deploy install
+	@$(BIN)/python -m tools.manifests install
 
 servers: $(VENV)/.complete  # get Kafka, MinIO and a server of MongoDB's protocol; what cannot be had here is named, and its tests skipped
-	@$(BIN)/python -m tests.stack install
+	@$(BIN)/python -m tools.stack install
 
-stack: servers  ## start Kafka, MinIO and MongoDB's protocol on this machine; print how to reach them (again: python -m tests.stack env)
-	@$(BIN)/python -m tests.stack up
+stack: servers  ## start Kafka, MinIO and MongoDB's protocol on this machine; print how to reach them (again: python -m tools.stack env)
+	@$(BIN)/python -m tools.stack up
 
 stack-down:  ## stop them and remove their data
-	@$(BIN)/python -m tests.stack down
+	@$(BIN)/python -m tools.stack down
 
 test: setup browser prometheus kustomize servers  ## all tests; starts the servers that they need
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
@@ -70,13 +70,13 @@ format:  ## put the code into its form
 	$(BIN)/ruff check --fix .
 
 chaos: setup servers  ## photographs stream in while processes and servers are killed, frozen, cut off; prints a table (11 minutes)
-	@$(BIN)/python -m tests.chaos
+	@$(BIN)/python -m tools.chaos
 
 compose-test: setup  ## docker-compose.yml for real: build, photographs, kill, scale, down and up again; needs a container engine
-	@$(BIN)/python -m tests.compose
+	@$(BIN)/python -m tools.compose
 
 manifests: $(VENV)/.complete  ## write again what is made by code: parts of deploy/k8s, the dashboard, the AsyncAPI document, tables
-	$(BIN)/python -m tests.deploy make
+	$(BIN)/python -m tools.manifests make
 	$(BIN)/python -m deploy.grafana.make_dashboard
 	$(BIN)/python -m docs.make_asyncapi
 	$(BIN)/python -m docs.make_reading_the_events
@@ -100,5 +100,5 @@ $(AUDIT)/.complete: deploy/docker/audit.lock
 	@touch $@
 
 clean:  ## remove what was made here, model files included
-	-test ! -d .cache/stack/run || $(BIN)/python -m tests.stack down
+	-test ! -d .cache/stack/run || $(BIN)/python -m tools.stack down
 	rm -rf $(VENV) .cache dist/sbom demo-result bench-results.json

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.synthetic import long_tail
-from shared import ids
-from shared.events import Box, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
-from shared.ports import FaceRepository
-from shared.records import Cluster, Generation, GenerationState
+from shared.domain import ids
+from shared.domain.events import Box, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
+from shared.domain.records import Cluster, Generation, GenerationState
+from shared.ports.repository import FaceRepository
 
 MODEL = "facenet-6acdd8fb3a3f"
 _START = datetime(2026, 11, 24, 12, tzinfo=UTC)

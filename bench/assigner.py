@@ -13,18 +13,19 @@ from pydantic import SecretStr
 from bench.arrivals import people, photographs, publish
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
 from bench.tables import Table
-from services.assigner.streaming import Assigner
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.matching import AssignerSettings
-from shared.ports import ConsumedRecord, FaceRepository, ProducedRecord
-from shared.records import FaceRecord, ImageRecord, Membership
+from services.assigner.processor import Assigner
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import FaceRecord, ImageRecord, Membership
+from shared.domain.topics import FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED
+from shared.domain.vector_search import NearestRows
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
-from shared.streaming import About, encoded
-from shared.topics import FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED
-from shared.vector_search import NearestRows
-from shared.worker import WorkerSettings
-from tests.stack import KafkaServer, Missing, MongoServer, new_run
+from shared.stream.photo_processor import About, encoded
+from shared.stream.worker import WorkerSettings
+from tools.stack import KafkaServer, Missing, MongoServer, new_run
 
 _TITLE = "assigner: exactly once among 10,000 people"
 _PEOPLE = 10_000

@@ -14,12 +14,12 @@ from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.synthetic import long_tail
 from bench.tables import Table, without_data
 from services.assigner.step import assign
-from services.reclusterer.clustering import cluster_faces
+from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.settings import ReclustererSettings
-from shared.events import Box, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
-from shared.matching import AssignerSettings
-from shared.people import People, Rule
-from shared.records import Cluster
+from shared.domain.events import Box, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
+from shared.domain.matching import AssignerSettings
+from shared.domain.person_index import People, Rule
+from shared.domain.records import Cluster
 
 _SPLITS = 5
 _KNOWN = 0.75  # of each person's photographs, and of the strangers, are clustered; the others arrive

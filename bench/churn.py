@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.tables import Table, without_data
-from services.reclusterer.chinese_whispers import UNKNOWN
-from services.reclusterer.clustering import cluster_faces
-from services.reclusterer.lease import taken
-from services.reclusterer.publishing import Publisher
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.cluster_faces import cluster_faces
+from services.reclusterer.generations.lease import taken
+from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import recluster
-from shared.adapters.memory import MemoryRepository
-from shared.events import Box, Verdict
-from shared.ids import cluster_id
-from shared.matching import AssignerSettings
-from shared.records import FaceRecord
+from shared.adapters.memory.repository import MemoryRepository
+from shared.domain.events import Box, Verdict
+from shared.domain.ids import cluster_id
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import FaceRecord
 
 _MODEL = "bench"
 _TRIALS = 5  # of each change, with other faces

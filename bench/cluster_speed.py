@@ -17,10 +17,10 @@ from scipy.sparse import csr_array
 from bench.cluster_quality import Labels, b_cubed, pairwise
 from bench.synthetic import long_tail
 from bench.tables import Table
-from services.reclusterer import reference
-from services.reclusterer.clustering import Clustering, cluster_faces, memory_bound
-from services.reclusterer.dask_search import spread_over
-from services.reclusterer.graph import EXACT_LIMIT
+from services.reclusterer.clustering import reference
+from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces, memory_bound
+from services.reclusterer.clustering.dask_search import spread_over
+from services.reclusterer.clustering.neighbour_graph import EXACT_LIMIT
 from services.reclusterer.settings import ReclustererSettings
 
 _SIZES = (10_000, 100_000, 1_000_000)

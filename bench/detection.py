@@ -17,11 +17,11 @@ import dlib
 from more_itertools import chunked
 
 from bench.tables import Table, without_data
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
 from services.detector.settings import DetectorSettings
-from shared.events import Box
-from shared.models import LANDMARKS, located
+from shared.domain.events import Box
+from shared.model_files import LANDMARKS, located
 
 _ROOT = Path(__file__).parents[1]
 _DATA = _ROOT.parent / "shared" / "data"

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.tables import Table, without_data
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
 from services.detector.settings import DetectorSettings
 from services.embedder.embedding import prewhitened
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
-from shared.models import FACENET, LANDMARKS, located
+from shared.model_files import FACENET, LANDMARKS, located
 
 _TITLE = "embedding"
 _BASELINE = "Keras model in a tf.function"

@@ -11,12 +11,12 @@ import psutil
 from bench.arrivals import people, photographs
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
 from bench.tables import Table
-from shared.events import DetectedFace, FacesDetected, facts
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.streaming import About, decoded, encoded
-from shared.topics import FACES_DETECTED, FACES_SCREENED
-from shared.worker import WorkerSettings
-from tests.stack import KafkaServer, Missing, new_run
+from shared.domain.events import DetectedFace, FacesDetected, facts
+from shared.domain.topics import FACES_DETECTED, FACES_SCREENED
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.photo_processor import About, decoded, encoded
+from shared.stream.worker import WorkerSettings
+from tools.stack import KafkaServer, Missing, new_run
 
 _TITLE = "a member that is a million records behind"
 _RECORDS = 1_000_000

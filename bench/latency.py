@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from bench.servers import not_there
 from bench.tables import Table
-from shared.topics import (
+from shared.domain.topics import (
     FACES_ASSIGNED,
     FACES_DETECTED,
     FACES_EMBEDDED,
@@ -21,9 +21,9 @@ from shared.topics import (
     IMAGES_PROCESSED,
     IMAGES_UPLOADED,
 )
-from tests.pipeline import Pipeline, new_pipeline
-from tests.samples import SAMPLES
-from tests.stack import Missing, new_run
+from tools.pipeline import Pipeline, new_pipeline
+from tools.samples import SAMPLES
+from tools.stack import Missing, new_run
 
 _TITLE = "latency: one photograph at a time through four idle services"
 _PHOTOS = 200

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
 from services.detector.settings import DetectorSettings
-from shared.models import FACENET, LANDMARKS, located
+from shared.model_files import FACENET, LANDMARKS, located
 
 PHOTOS = Path(__file__).parents[1].parent / "shared" / "data" / "lfw"
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench.tables import Table
-from services.detector.decode import decode
 from services.detector.decoding import needs
+from services.detector.decoding.decode import decode
 from services.detector.decoding.needs import Need
 from services.detector.settings import DetectorSettings
-from shared.processes import Processes
-from tests.large_pictures import KINDS, size_of
+from shared.process_pool import Processes
+from tools.large_pictures import KINDS, size_of
 
 _MEGAPIXELS = "BENCH_MEGAPIXELS"  # the variable that says how large the pictures are
 _SMALL = 0.5  # megapixels; decoded first, so that the library is there
@@ -23,7 +23,7 @@ def measure() -> Table:
     """Decode a picture of each kind, one at a time, each in a process of its own."""
     megapixels = float(os.environ.get(_MEGAPIXELS, "16"))
     notes = [
-        f"pictures of {megapixels:g} megapixels ({_MEGAPIXELS}), made by tests/large_pictures.py; MB are 10^6 bytes",
+        f"pictures of {megapixels:g} megapixels ({_MEGAPIXELS}), made by tools/large_pictures.py; MB are 10^6 bytes",
         "growth: of the process at its peak, the file among it; pixel: without the file; bound: what is checked first",
     ]
     columns = ("kind", "file, MB", "growth, MB", "bytes a pixel", "bound, MB")

@@ -15,16 +15,16 @@ from more_itertools import chunked
 from numpy.typing import NDArray
 
 from bench.tables import Table
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
-from services.detector.finding import Finder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
+from services.detector.photo_detector import Finder
 from services.detector.settings import DetectorSettings
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
-from shared.models import FACENET, LANDMARKS, located
-from shared.processes import Processes
+from shared.model_files import FACENET, LANDMARKS, located
+from shared.process_pool import Processes
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / ".cache" / "samples"

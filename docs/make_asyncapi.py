@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from shared.bucket_notification import Notification
-from shared.events import Message
-from shared.topics import DEAD_LETTERS, FACES_ASSIGNED, IMAGES_PROCESSED, IMAGES_UPLOADED, TOPICS, Topic
+from shared.domain.events import Message
+from shared.domain.topics import DEAD_LETTERS, FACES_ASSIGNED, IMAGES_PROCESSED, IMAGES_UPLOADED, TOPICS, Topic
+from shared.stream.bucket_notifications import Notification
 
 TARGET = Path(__file__).with_name("asyncapi.yaml")
 _EXAMPLES = Path(__file__).parents[1] / "tests" / "golden" / "events"

@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 from services.standalone.report import write_report
-from tests import browser
-from tests.drawn_people import album
+from tests.support import browser
+from tools.drawn_people import album
 
 _IMAGES = Path(__file__).parent / "images"
 _SIZE = (1180, 1640)  # pixels; down to the faces of the first people

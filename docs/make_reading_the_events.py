@@ -11,8 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from docs.make_asyncapi import headers_of
-from shared.events import Cause, Change, Outcome, Publication
-from shared.topics import FACES_ASSIGNED, TOPICS, Topic
+from shared.domain.events import Cause, Change, Outcome, Publication
+from shared.domain.topics import FACES_ASSIGNED, TOPICS, Topic
 
 TARGET = Path(__file__).with_name("reading-the-events.md")
 _PARTITIONERS = {"consistent_random": "CRC32", "fnv1a_random": "FNV-1a"}

@@ -12,7 +12,7 @@ from time import perf_counter
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
-from shared.events import Change, Outcome, PhotoEvent, Verdict
+from shared.domain.events import Change, Outcome, PhotoEvent, Verdict
 
 
 class Drop(StrEnum):

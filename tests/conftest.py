@@ -17,4 +17,4 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 # Kafka, MinIO and MongoDB as fixtures; they start when the first test wants them.
-pytest_plugins = ["tests.stack.fixtures"]
+pytest_plugins = ["tests.support.fixtures"]

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from cli.jobs.reconcile_report import Report
-from shared.events import Outcome
-from shared.ids import object_id
-from shared.photo_rule import PhotoRule
-from shared.ports import FaceRepository, ObjectInfo
-from shared.records import ImageRecord
+from shared.domain.events import Outcome
+from shared.domain.ids import object_id
+from shared.domain.records import ImageRecord
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.objects import ObjectInfo
+from shared.ports.repository import FaceRepository
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from rich.table import Table
 
 from cli.jobs.repositories import active
 from cli.terminal import cell, printable
-from services.reclusterer.announcing import changes
-from services.reclusterer.presence import present
+from services.reclusterer.generations.announce import changes
+from services.reclusterer.generations.existence import present
+from shared.domain.records import GenerationState
 from shared.errors import InvalidInput
-from shared.ports import FaceRepository
-from shared.records import GenerationState
+from shared.ports.repository import FaceRepository
 
 _BLOCK = 500  # faces that are looked up at once
 

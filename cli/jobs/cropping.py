@@ -9,13 +9,13 @@ import cv2
 from cli.jobs.output import new_folder, write
 from cli.jobs.pictures import content, files_in, stems, text_of
 from cli.jobs.watching import Watch
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
-from shared.models import LANDMARKS, located
-from shared.processes import Processes
+from shared.model_files import LANDMARKS, located
+from shared.process_pool import Processes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cli.jobs.pictures import content, text_of
 from cli.jobs.watching import Watch
-from services.detector.decode import decode
+from services.detector.decoding.decode import decode
 from services.detector.settings import DetectorSettings
 from services.embedder.embedding import Embedder, resized
 from services.embedder.loading import load_embedder

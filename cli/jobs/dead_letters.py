@@ -9,14 +9,14 @@ from rich.table import Table
 
 from cli.jobs.safe_text import beginning, without_vectors
 from cli.terminal import cell, printable
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.dead_letters import LEFT_OUT
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.domain.topics import DEAD_LETTERS
 from shared.errors import InvalidInput
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import DEAD_LETTERS
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.dead_letters import LEFT_OUT
 
 _ABOUT = "dead_letter_"
 _MARK = _ABOUT + "handled"

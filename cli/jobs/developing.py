@@ -9,12 +9,12 @@ import cv2
 from cli.jobs.output import new_folder, write
 from cli.jobs.pictures import content, files_in, stems, text_of
 from cli.jobs.watching import Watch
-from services.detector.raw import develop
+from services.detector.decoding.raw import develop
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
-from shared.photo_names import is_raw_name
-from shared.processes import Processes
+from shared.photos.photo_names import is_raw_name
+from shared.process_pool import Processes
 
 _QUALITY = 95
 _FULL_SIZE = 8192  # pixels; a picture that is needed at this width is not developed at half its size

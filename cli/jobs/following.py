@@ -7,12 +7,12 @@ from itertools import takewhile
 from pydantic import ValidationError
 
 from cli.terminal import printable
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_reader import KafkaReader
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.domain.events import FaceAssigned, GenerationPublished
+from shared.domain.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED
 from shared.errors import Fatal
-from shared.events import FaceAssigned, GenerationPublished
-from shared.ports import ConsumedRecord
-from shared.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED
+from shared.ports.streams import ConsumedRecord
 
 _ERASED = "erased"  # what a tombstone means
 _SHORT = 12  # digits of an identifier that a person needs to tell it from others

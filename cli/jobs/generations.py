@@ -7,11 +7,11 @@ from rich.table import Table
 
 from cli.jobs.repositories import active, numbered
 from cli.terminal import cell
-from services.reclusterer.announcing import both, changes
+from services.reclusterer.generations.announce import both, changes
+from shared.domain.events import Change
+from shared.domain.records import Generation, GenerationState
 from shared.errors import InvalidInput
-from shared.events import Change
-from shared.ports import FaceRepository
-from shared.records import Generation, GenerationState
+from shared.ports.repository import FaceRepository
 
 
 def table(repository: FaceRepository) -> Table:

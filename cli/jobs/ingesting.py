@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from cli.jobs.watching import Watch
-from shared.adapters.folder import FolderStore
-from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import InvalidInput, ObjectError, Transient
-from shared.photo_files import PhotoFolder, sorted_files
-from shared.photo_names import Reason, told
-from shared.photo_rule import PhotoRule, PhotoSettings
-from shared.ports import ObjectInfo, ObjectStore, StoredObject
+from shared.photos.photo_files import PhotoFolder, sorted_files
+from shared.photos.photo_names import Reason, told
+from shared.photos.photo_rule import PhotoRule, PhotoSettings
+from shared.ports.objects import ObjectInfo, ObjectStore, StoredObject
 from shared.settings import BucketSettings
 
 _FOLDER = "folder"  # the name of the bucket that the folder is

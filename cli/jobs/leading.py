@@ -5,11 +5,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.reclusterer.lease import Hold, heartbeat, taken
+from services.reclusterer.generations.lease import Hold, heartbeat, taken
 from services.reclusterer.settings import JobSettings
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
-from shared.ports import FaceRepository
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
+from shared.ports.repository import FaceRepository
 
 
 @contextmanager

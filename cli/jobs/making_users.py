@@ -7,15 +7,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from shared.adapters.kafka_settings import KafkaSettings
-from shared.adapters.kafka_users import KafkaUsers
-from shared.adapters.minio import MinioSettings
-from shared.adapters.minio_users import MinioUsers
-from shared.adapters.mongo_settings import MongoSettings
-from shared.adapters.mongo_users import MongoUsers, user_in
-from shared.admin_settings import AdminSettings, Login, check_name, login_of, names_in, secret
+from shared.access.admin_settings import AdminSettings, Login, check_name, login_of, names_in, secret
+from shared.access.rights import RIGHTS, mongo_roles, s3_policy
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.users import KafkaUsers
+from shared.adapters.minio.store import MinioSettings
+from shared.adapters.minio.users import MinioUsers
+from shared.adapters.mongo.settings import MongoSettings
+from shared.adapters.mongo.users import MongoUsers, user_in
 from shared.errors import InvalidInput
-from shared.rights import RIGHTS, mongo_roles, s3_policy
 from shared.settings import BucketSettings
 
 Lines = Iterator[tuple[str, bool]]

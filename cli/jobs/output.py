@@ -16,8 +16,8 @@ from typing import TextIO
 
 from cli.jobs.folder_note import Facts, Note, digest_of, facts_of, held_note
 from cli.jobs.short_names import shortened
+from shared.atomic_output import FolderChangedError, explained, put_in_place, scratch_folder, tidy, whole_file
 from shared.errors import InvalidInput, Unreadable
-from shared.whole_output import FolderChangedError, explained, put_in_place, scratch_folder, tidy, whole_file
 
 # What a file system says of one name that it cannot hold, and not of the place.
 _NAME_REFUSED = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}

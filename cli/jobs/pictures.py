@@ -9,11 +9,11 @@ from pathlib import Path, PurePath
 
 from cli.jobs.short_names import NAME_BYTES, shortened
 from cli.jobs.watching import Watch
-from shared.adapters.folder import FolderStore
+from shared.adapters.folder.store import FolderStore
 from shared.errors import InvalidInput, ObjectError, Unreadable
-from shared.photo_files import sorted_files
-from shared.photo_names import Reason, told
-from shared.photo_rule import PhotoRule, PhotoSettings
+from shared.photos.photo_files import sorted_files
+from shared.photos.photo_names import Reason, told
+from shared.photos.photo_rule import PhotoRule, PhotoSettings
 
 _FOLDER = "folder"  # the name of the bucket that the folder is
 _ROOM = 24  # bytes that are added to the stem of a name: the number of a face, and the extension
@@ -22,9 +22,9 @@ _ROOM = 24  # bytes that are added to the stem of a name: the number of a face, 
 def files_in(folder: Path, watch: Watch, wanted: Callable[[str], bool] | None = None) -> list[Path]:
     """Return the paths of the photographs in a folder, relative to it, in the order of their names.
 
-    What is a photograph is said by `shared/photo_rule.py`, with the settings of the environment; with `wanted`, only
-    files of these names are considered. What is passed over is told by number, a folder that cannot be read by name.
-    Raises `InvalidInput` where `folder` is none, or holds no such file, and `Transient` where it cannot be read.
+    What is a photograph is said by `shared/photos/photo_rule.py`, with the settings of the environment; with `wanted`,
+    only files of these names are considered. What is passed over is told by number, a folder that cannot be read by
+    name. Raises `InvalidInput` where `folder` is none, or holds no such file, and `Transient` where it cannot be read.
     """
     if not folder.is_dir():
         what = "a file" if folder.exists() else "nothing"

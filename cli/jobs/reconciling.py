@@ -20,19 +20,22 @@ from more_itertools import chunked
 
 from cli.jobs.bucket_differences import differences, is_known, last_images, still_undecided
 from cli.jobs.reconcile_report import Report, common_prefix
-from shared import metrics, notices
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_backlog import longest_wait
-from shared.adapters.kafka_idle import idle_partitions, roll
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared import metrics
+from shared.adapters.kafka.backlog import longest_wait
+from shared.adapters.kafka.idle_partitions import idle_partitions, roll
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import FacestreamError, Fatal, ObjectRefused
-from shared.health import Health, serve
-from shared.photo_rule import PhotoRule, PhotoSettings
-from shared.ports import FaceRepository, ObjectInfo, ObjectStore, ProducedRecord
-from shared.service import ServiceSettings
+from shared.photos.photo_rule import PhotoRule, PhotoSettings
+from shared.ports.objects import ObjectInfo, ObjectStore
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings, ReconcilerSettings
+from shared.stream import notification_records as notices
+from shared.stream.health import Health, serve
+from shared.stream.service import ServiceSettings
 
 _BLOCK = 500  # objects looked up at once, and notices in one transaction
 _THREADS = 16  # objects asked for at once; as many connections as the store keeps open

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from cli.jobs.leading import leading
-from services.reclusterer.repeating import Repeated, repeat
+from services.reclusterer.generations.reannounce import Repeated, repeat
 from services.reclusterer.settings import JobSettings
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 
 
 def repeat_all() -> Repeated:

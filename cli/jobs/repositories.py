@@ -6,18 +6,18 @@ from pathlib import Path
 
 from services.standalone.proof import status
 from services.standalone.result_folder import DATABASE, held, is_database
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.atomic_output import explained
+from shared.domain.records import Generation
 from shared.errors import InvalidInput
-from shared.ports import FaceRepository
-from shared.records import Generation
-from shared.whole_output import explained
+from shared.ports.repository import FaceRepository
 
 
 def opened(result: Path | None) -> AbstractContextManager[FaceRepository]:
     """Return the database of the result in a folder, or that of the stream; raises `InvalidInput`."""
     if result is None:
         # Not at the top: who works on folders alone need not have the libraries of the stream.
-        from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415
+        from shared.adapters.mongo.repository import MongoRepository, MongoSettings  # noqa: PLC0415
 
         return MongoRepository(MongoSettings())
     return SqliteRepository(_database_of(result))

@@ -6,11 +6,11 @@ Nothing is ever taken away: no partition, no day of retention, no record.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shared.adapters.kafka_admin import KafkaAdmin, TopicState
-from shared.adapters.minio import MinioStore
-from shared.adapters.mongo import MongoRepository
+from shared.adapters.kafka.admin import KafkaAdmin, TopicState
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository
+from shared.domain.topics import TOPICS, Topic
 from shared.settings import BucketSettings
-from shared.topics import TOPICS, Topic
 
 _DAY = 24 * 60 * 60 * 1000  # milliseconds
 _FOR_EVER = -1

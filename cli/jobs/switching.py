@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from cli.jobs.repositories import numbered, opened_result
-from services.reclusterer.publishing import NOT_TOLD, Publisher
+from services.reclusterer.generations.publish import NOT_TOLD, Publisher
 from services.reclusterer.settings import JobSettings
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import Generation, GenerationState
 from shared.errors import InvalidInput
-from shared.matching import AssignerSettings
-from shared.records import Generation, GenerationState
 
 
 def go_to(number: int, wanted: GenerationState) -> str:
@@ -17,7 +17,7 @@ def go_to(number: int, wanted: GenerationState) -> str:
     """
     # Not at the top: who works on folders alone need not have the libraries of the stream.
     from cli.jobs.leading import leading  # noqa: PLC0415
-    from shared.adapters.mongo import MongoRepository, MongoSettings  # noqa: PLC0415
+    from shared.adapters.mongo.repository import MongoRepository, MongoSettings  # noqa: PLC0415
 
     settings, mongo = JobSettings(), MongoSettings()
     said: list[str] = []
@@ -40,7 +40,7 @@ def go_back(result: Path, number: int) -> str:
     from services.quality.settings import QualitySettings  # noqa: PLC0415
     from services.standalone.publishing import publisher  # noqa: PLC0415
     from services.standalone.results import ResultFiles  # noqa: PLC0415
-    from shared.adapters.folder import FolderStore  # noqa: PLC0415
+    from shared.adapters.folder.store import FolderStore  # noqa: PLC0415
     from shared.settings import BucketSettings  # noqa: PLC0415
 
     buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()

@@ -16,10 +16,10 @@ from cli.jobs.csv_formats import (
 from cli.jobs.output import check_not_read, new_text
 from cli.jobs.vectors import unit
 from services.standalone.report import write_map
+from shared.atomic_output import explained
+from shared.domain.person_index import People
+from shared.domain.records import Cluster
 from shared.errors import InvalidInput
-from shared.people import People
-from shared.records import Cluster
-from shared.whole_output import explained
 
 _UNKNOWN = "unknown"
 _BLOCK = 1024  # members whose distances are computed at once: 8 MiB for each 1,000 members of the cluster

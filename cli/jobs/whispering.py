@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from cli.jobs.csv_formats import read_path_last
 from cli.jobs.vectors import unit
-from services.reclusterer.chinese_whispers import UNKNOWN
-from services.reclusterer.clustering import cluster_faces
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.settings import ReclustererSettings
 
 

@@ -14,7 +14,7 @@ import os
 import secrets
 from pathlib import Path
 
-from shared.rights import PREFIX, RIGHTS
+from shared.access.rights import PREFIX, RIGHTS
 
 SECRETS = Path("/secrets")
 FACESTREAM, MONGO, GRAFANA, PROMETHEUS, ANYBODY = 10001, 999, 472, 65534, 0

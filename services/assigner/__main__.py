@@ -1,14 +1,14 @@
 """`python -m services.assigner`: the person of every face of the stream."""
 
-from services.assigner.streaming import Assigner
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.matching import AssignerSettings
-from shared.service import service
+from services.assigner.processor import Assigner
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.matching import AssignerSettings
+from shared.domain.topics import FACES_EMBEDDED
 from shared.settings import BucketSettings
-from shared.topics import FACES_EMBEDDED
-from shared.worker import WorkerSettings
+from shared.stream.service import service
+from shared.stream.worker import WorkerSettings
 
 
 def main() -> None:

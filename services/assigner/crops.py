@@ -9,11 +9,11 @@ photograph is detected once more, and after that nothing is on its way that coul
 
 from collections.abc import Mapping, Sequence
 
-from services.assigner.history import Judgement, Meaning, is_gone
+from services.assigner.classification import Judgement, Meaning, is_gone
+from shared.domain.events import FacesEmbedded, Outcome, Verdict
+from shared.domain.records import FaceRecord, ImageRecord
 from shared.errors import Fatal, ObjectRefused
-from shared.events import FacesEmbedded, Outcome, Verdict
-from shared.ports import ObjectStore
-from shared.records import FaceRecord, ImageRecord
+from shared.ports.objects import ObjectStore
 
 _FacesOf = Mapping[str, Sequence[FaceRecord]]
 

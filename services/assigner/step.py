@@ -7,10 +7,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events import Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, ImageProcessed, Photo, Verdict
-from shared.matching import AssignerSettings, Match, matches, matches_beside
-from shared.people import Nearest, People
-from shared.records import FaceRecord, ImageRecord, Membership
+from shared.domain.events import Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, ImageProcessed, Photo, Verdict
+from shared.domain.matching import AssignerSettings, Match, matches, matches_beside
+from shared.domain.person_index import Nearest, People
+from shared.domain.records import FaceRecord, ImageRecord, Membership
 
 
 @dataclass(frozen=True, slots=True)

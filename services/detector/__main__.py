@@ -3,23 +3,23 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from services.detector import memory
-from services.detector.finding import Finder
-from services.detector.giving_up import given_up
+from services.detector import decoder_memory as memory
+from services.detector.given_up import given_up
+from services.detector.photo_detector import Finder
 from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.bucket_notification import Notice, bucket_events
-from shared.events import FacesDetected
-from shared.models import LANDMARKS, located
-from shared.photo_rule import PhotoRule, PhotoSettings
-from shared.processes import Processes
-from shared.service import service
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.domain.events import FacesDetected
+from shared.domain.topics import FACES_DETECTED, IMAGES_UPLOADED
+from shared.model_files import LANDMARKS, located
+from shared.photos.photo_rule import PhotoRule, PhotoSettings
+from shared.process_pool import Processes
 from shared.settings import BucketSettings
-from shared.streaming import PhotoStep
-from shared.topics import FACES_DETECTED, IMAGES_UPLOADED
-from shared.worker import WorkerSettings
+from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.photo_processor import PhotoStep
+from shared.stream.service import service
+from shared.stream.worker import WorkerSettings
 
 _BATCH = 8  # photographs for each process: a second, which is seldom enough for the broker and often enough for people
 _IN_HAND = 2  # photographs beside those in the processes: one is read while the crops of another one are stored

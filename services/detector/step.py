@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from services.detector.finding import Finding
+from services.detector.photo_detector import Finding
 from services.detector.settings import DetectorSettings
-from shared import ids, metrics
-from shared.bucket_notification import Notice, count
+from shared import metrics
+from shared.domain import ids
+from shared.domain.events import BucketEvent, DetectedFace, FacesDetected, Outcome, Photo
 from shared.errors import ObjectError, ObjectRefused, ObjectTooLarge, Poison, Undecoded, Unreadable
-from shared.events import BucketEvent, DetectedFace, FacesDetected, Outcome, Photo
 from shared.metrics import Drop
-from shared.ports import ObjectStore
+from shared.ports.objects import ObjectStore
 from shared.settings import BucketSettings
+from shared.stream.bucket_notifications import Notice, count
 
 Find = Callable[[bytes], Finding]
 """Finds the faces on a photograph, here or in another process; raises `Unreadable` with a reason."""

@@ -6,16 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
 from services.embedder.step import Cropped, crop, embed
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.events import FacesEmbedded, FacesScreened
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.domain.events import FacesEmbedded, FacesScreened
+from shared.domain.topics import FACES_EMBEDDED, FACES_SCREENED
 from shared.metrics import MODEL
-from shared.models import FACENET, located
-from shared.service import service
+from shared.model_files import FACENET, located
 from shared.settings import BucketSettings
-from shared.streaming import PhotoStep, one
-from shared.topics import FACES_EMBEDDED, FACES_SCREENED
-from shared.worker import WorkerSettings
+from shared.stream.photo_processor import PhotoStep, one
+from shared.stream.service import service
+from shared.stream.worker import WorkerSettings
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from services.embedder.embedding import Embedder
 from services.embedder.facenet_h5 import folded, read_h5
 from services.embedder.settings import EmbedderSettings, Precision
 from shared.errors import ModelError
-from shared.models import FACENET, sha256_of
+from shared.model_files import FACENET, sha256_of
 
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
-_ID_LENGTH = 32  # hexadecimal digits, as in `shared.ids`
+_ID_LENGTH = 32  # hexadecimal digits, as in `shared.domain.ids`
 _LOG = structlog.get_logger()
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.embedder.embedding import Embedder, resized
+from shared.domain.events import EmbeddedFace, FacesEmbedded, FacesScreened, ScreenedFace, Verdict, facts
 from shared.errors import ObjectError
-from shared.events import EmbeddedFace, FacesEmbedded, FacesScreened, ScreenedFace, Verdict, facts
-from shared.ports import LARGEST_CROP, ObjectStore
+from shared.ports.objects import LARGEST_CROP, ObjectStore
 from shared.settings import BucketSettings
 
 

@@ -4,14 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.events import FacesDetected, FacesScreened
-from shared.service import service
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.domain.events import FacesDetected, FacesScreened
+from shared.domain.topics import FACES_DETECTED, FACES_SCREENED
 from shared.settings import BucketSettings
-from shared.streaming import PhotoStep, one
-from shared.topics import FACES_DETECTED, FACES_SCREENED
-from shared.worker import WorkerSettings
+from shared.stream.photo_processor import PhotoStep, one
+from shared.stream.service import service
+from shared.stream.worker import WorkerSettings
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ import numpy as np
 
 from services.quality.settings import QualitySettings
 from services.quality.sharpness import variance_of_laplacian
+from shared.domain.events import DetectedFace, FacesDetected, FacesScreened, ScreenedFace, Verdict, facts
 from shared.errors import ObjectError
-from shared.events import DetectedFace, FacesDetected, FacesScreened, ScreenedFace, Verdict, facts
-from shared.ports import LARGEST_CROP, ObjectStore
+from shared.ports.objects import LARGEST_CROP, ObjectStore
 from shared.settings import BucketSettings
 
 

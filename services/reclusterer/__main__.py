@@ -6,12 +6,12 @@ from contextlib import suppress
 
 from services.reclusterer.job import Job, Stopped
 from services.reclusterer.settings import JobSettings, ReclustererSettings
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
-from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.matching import AssignerSettings
-from shared.periods import period_of
-from shared.service import service
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.matching import AssignerSettings
+from shared.durations import period_of
+from shared.stream.service import service
 
 _LONGEST_PHASE = 6 * 3600.0  # seconds; a million faces take a minute
 

@@ -9,17 +9,18 @@ from threading import Event
 
 import structlog
 
-from services.reclusterer.lease import heartbeat, taken
-from services.reclusterer.phases import Phases
-from services.reclusterer.publishing import Publisher
+from services.reclusterer.generations.lease import heartbeat, taken
+from services.reclusterer.generations.phases import Phases
+from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import Outcome, Regrouped, recluster
 from shared import metrics
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import Generation, GenerationState
 from shared.errors import Busy, Transient
-from shared.health import Health
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository, RecordWriter
-from shared.records import Generation, GenerationState
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import RecordWriter
+from shared.stream.health import Health
 
 _BEATS = 4  # renewals within the time that the lease lasts
 _LONGEST_PAUSE = 60.0  # seconds between two attempts

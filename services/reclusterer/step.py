@@ -3,16 +3,16 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.reclusterer.building import build, parameters_of
-from services.reclusterer.catch_up import forget_gone
-from services.reclusterer.dask_search import spread_over
-from services.reclusterer.guard import objection
-from services.reclusterer.publishing import Publisher
+from services.reclusterer.clustering.dask_search import spread_over
+from services.reclusterer.generations.backfill import forget_gone
+from services.reclusterer.generations.build import build, parameters_of
+from services.reclusterer.generations.guard import objection
+from services.reclusterer.generations.publish import Publisher
+from services.reclusterer.generations.snapshot import Snapshot, Standing, standing, take_snapshot
 from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.snapshot import Snapshot, Standing, standing, take_snapshot
+from shared.domain.records import Generation, GenerationState
+from shared.erasure.refit import refit_bereft
 from shared.errors import InvalidInput
-from shared.records import Generation, GenerationState
-from shared.refitting import refit_bereft
 
 
 class Outcome(StrEnum):

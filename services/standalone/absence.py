@@ -13,7 +13,7 @@ from services.standalone.identity import Findings
 from services.standalone.scan import Comparison, folder_of
 from services.standalone.settings import StandaloneSettings
 from shared.errors import InvalidInput
-from shared.file_index import IndexedFile
+from shared.ports.file_index import IndexedFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from services.standalone.proof import Proof, is_plain_folder, is_same, proof_of,
 from services.standalone.report.page import Text
 from services.standalone.result_files import ASSIGNMENTS, EMBEDDINGS, MEDOIDS, ODD_NAMES
 from services.standalone.result_folder import PEOPLE, REPORT
-from shared.ids import crop_key
-from shared.ports import FaceRepository
-from shared.worker import nothing
+from shared.domain.ids import crop_key
+from shared.ports.repository import FaceRepository
+from shared.stream.worker import nothing
 
 _MARKS = {
     ASSIGNMENTS: re.compile(rb'\A{"face_id":"[0-9a-f]{32}"'),

@@ -10,21 +10,21 @@ from typing import Protocol
 
 from more_itertools import chunked
 
-from services.assigner.before import Before, before
+from services.assigner.previous_assignments import Before, before
 from services.assigner.step import accepted_faces, assign
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
 from services.standalone.detection import Detection, Screened
 from services.standalone.library import Library
 from services.standalone.settings import RunSettings
-from shared.events import BucketEvent, FacesEmbedded, Outcome
-from shared.file_index import IndexedFile
-from shared.people import People
-from shared.ports import ObjectInfo
-from shared.processes import Processes
-from shared.records import Generation
-from shared.refitting import refit_returned
-from shared.returning import memberships_before
+from shared.domain.events import BucketEvent, FacesEmbedded, Outcome
+from shared.domain.person_index import People
+from shared.domain.records import Generation
+from shared.erasure.former_memberships import memberships_before
+from shared.erasure.refit import refit_returned
+from shared.ports.file_index import IndexedFile
+from shared.ports.objects import ObjectInfo
+from shared.process_pool import Processes
 
 
 class Progress(Protocol):

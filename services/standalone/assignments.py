@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from more_itertools import chunked
 
 from services.standalone.result_folder import UNKNOWN
-from shared.events import FaceAssigned, Verdict
-from shared.ports import FaceRepository
-from shared.records import FaceRecord, ImageRecord, Membership
+from shared.domain.events import FaceAssigned, Verdict
+from shared.domain.records import FaceRecord, ImageRecord, Membership
+from shared.ports.repository import FaceRepository
 
 _BLOCK = 500  # images whose faces are read at once
 

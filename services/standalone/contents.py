@@ -9,9 +9,10 @@ from services.standalone.assignments import assignments
 from services.standalone.report import write_page
 from services.standalone.report.page import Text
 from services.standalone.result_folder import PEOPLE, UNKNOWN
-from shared.file_index import FileIndex
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository, ObjectStore
+from shared.domain.matching import AssignerSettings
+from shared.ports.file_index import FileIndex
+from shared.ports.objects import ObjectStore
+from shared.ports.repository import FaceRepository
 from shared.settings import BucketSettings
 
 

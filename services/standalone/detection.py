@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.detector.finding import Finder
+from services.detector.photo_detector import Finder
 from services.detector.settings import DetectorSettings
 from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.folder import FolderStore
+from shared.adapters.folder.store import FolderStore
+from shared.domain.events import BucketEvent, FacesScreened, Verdict
 from shared.errors import ObjectError, ObjectMissing, Unreadable
-from shared.events import BucketEvent, FacesScreened, Verdict
-from shared.processes import Processes
+from shared.process_pool import Processes
 from shared.settings import BucketSettings
 
 

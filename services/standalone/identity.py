@@ -15,9 +15,9 @@ from more_itertools import chunked
 
 from services.standalone.scan import Comparison
 from shared.errors import ObjectError, ObjectMissing
-from shared.file_index import FileIndex, IndexedFile
-from shared.photo_files import PhotoFolder
-from shared.ports import ObjectInfo
+from shared.photos.photo_files import PhotoFolder
+from shared.ports.file_index import FileIndex, IndexedFile
+from shared.ports.objects import ObjectInfo
 
 _THREADS = 4  # that read; each holds one file in memory
 _BLOCK = 500  # files looked up at once

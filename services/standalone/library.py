@@ -8,10 +8,11 @@ from more_itertools import chunked
 
 from services.standalone.identity import Findings
 from services.standalone.scan import Comparison
-from shared.erasing import erase_at_once
-from shared.file_index import FileIndex, IndexedFile
-from shared.ids import crop_key, object_id
-from shared.ports import FaceRepository, ObjectInfo, ObjectStore
+from shared.domain.ids import crop_key, object_id
+from shared.erasure.erase import erase_at_once
+from shared.ports.file_index import FileIndex, IndexedFile
+from shared.ports.objects import ObjectInfo, ObjectStore
+from shared.ports.repository import FaceRepository
 from shared.settings import BucketSettings
 
 _BLOCK = 500  # files written in one transaction
@@ -131,4 +132,4 @@ class Library:
 
 
 def _is_id(name: str) -> bool:
-    return len(name) == 32 and all(letter in "0123456789abcdef" for letter in name)  # noqa: PLR2004  see shared/ids.py
+    return len(name) == 32 and all(letter in "0123456789abcdef" for letter in name)  # noqa: PLR2004  see shared/domain/ids.py

@@ -10,8 +10,8 @@ from services.standalone.decoders import LIMITS
 from services.standalone.manifest import Manifest
 from services.standalone.proof import proof_of, status
 from services.standalone.result_files import Drafts
+from shared.atomic_output import explained
 from shared.errors import InvalidInput
-from shared.whole_output import explained
 
 ORIGIN = "run.json"
 _DECISIVE = ("model", "detector", "quality")

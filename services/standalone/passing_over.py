@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from shared.errors import ObjectMissing
-from shared.file_index import IndexedFile
-from shared.photo_files import PhotoFolder, passed_over
-from shared.photo_names import Likely, PassedOver, Reason
-from shared.photo_rule import PhotoRule
-from shared.ports import FolderEntry
+from shared.photos.photo_files import PhotoFolder, passed_over
+from shared.photos.photo_names import Likely, PassedOver, Reason
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.file_index import IndexedFile
+from shared.ports.objects import FolderEntry
 
 
 @dataclass(frozen=True, slots=True)

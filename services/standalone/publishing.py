@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.reclusterer.lease import taken
-from services.reclusterer.publishing import Publisher
+from services.reclusterer.generations.lease import taken
+from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings
+from shared.domain.matching import AssignerSettings
 from shared.errors import InvalidInput
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository
+from shared.ports.repository import FaceRepository
 
 
 @contextmanager

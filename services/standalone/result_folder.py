@@ -14,9 +14,9 @@ from pathlib import Path
 
 from services.standalone.manifest import MANIFEST, Manifest, is_manifest
 from services.standalone.proof import application_id, status
-from shared.adapters.sqlite_schema import APPLICATION_ID
+from shared.adapters.sqlite.schema import APPLICATION_ID
+from shared.atomic_output import explained
 from shared.errors import InvalidInput
-from shared.whole_output import explained
 
 DATABASE = "facestream.db"
 REPORT = "report.html"

@@ -21,13 +21,14 @@ from services.standalone.result_files import (
     foreign_files,
 )
 from services.standalone.result_folder import REPORT
+from shared.atomic_output import explained
+from shared.domain.matching import AssignerSettings
 from shared.errors import InvalidInput
-from shared.file_index import FileIndex
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository, ObjectStore
+from shared.ports.file_index import FileIndex
+from shared.ports.objects import ObjectStore
+from shared.ports.repository import FaceRepository
 from shared.settings import BucketSettings
-from shared.whole_output import explained
-from shared.worker import nothing
+from shared.stream.worker import nothing
 
 
 @dataclass(frozen=True, slots=True)

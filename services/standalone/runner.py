@@ -16,10 +16,10 @@ from services.standalone.publishing import publisher
 from services.standalone.scan import Comparison, compare
 from services.standalone.settings import RunSettings
 from services.standalone.summary import Changes
-from shared.photo_rule import PhotoRule
-from shared.ports import ObjectInfo
-from shared.records import Generation
-from shared.refitting import refit_bereft
+from shared.domain.records import Generation
+from shared.erasure.refit import refit_bereft
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.objects import ObjectInfo
 
 
 @dataclass(frozen=True, slots=True)

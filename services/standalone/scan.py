@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from shared.file_index import IndexedFile
-from shared.photo_names import PassedOver, Reason
-from shared.ports import FolderEntry, ObjectInfo
+from shared.photos.photo_names import PassedOver, Reason
+from shared.ports.file_index import IndexedFile
+from shared.ports.objects import FolderEntry, ObjectInfo
 
 Rule = Callable[[FolderEntry, IndexedFile | None], PassedOver | None]
 """Says why a file is passed over, None where it is a photograph; the second is what the index knows of it."""

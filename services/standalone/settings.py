@@ -7,12 +7,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.detector import memory
+from services.detector import decoder_memory as memory
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from shared.matching import AssignerSettings
-from shared.photo_rule import PhotoSettings
+from shared.domain.matching import AssignerSettings
+from shared.photos.photo_rule import PhotoSettings
 from shared.settings import BucketSettings, Settings
 
 _MIB = 1024 * 1024

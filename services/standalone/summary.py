@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.standalone.scan import folder_of
-from shared.events import Cause, Outcome, Verdict
-from shared.photo_names import Reason, told
-from shared.ports import FaceRepository
-from shared.records import Generation
+from shared.domain.events import Cause, Outcome, Verdict
+from shared.domain.records import Generation
+from shared.photos.photo_names import Reason, told
+from shared.ports.repository import FaceRepository
 
 _SHOWN = 20  # people whose sizes fit a line
 _EXAMPLES = 3  # names that fit a sentence

@@ -23,14 +23,14 @@ from services.standalone.results import ResultFiles
 from services.standalone.runner import Run
 from services.standalone.settings import OF_RUN, RunSettings, StandaloneSettings
 from services.standalone.summary import Changes, Summary, summarise
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import Generation
 from shared.errors import Fatal
-from shared.matching import AssignerSettings
-from shared.models import FACENET, LANDMARKS, located
-from shared.photo_rule import PhotoSettings
-from shared.ports import ObjectInfo
-from shared.processes import Processes
-from shared.records import Generation
+from shared.model_files import FACENET, LANDMARKS, located
+from shared.photos.photo_rule import PhotoSettings
+from shared.ports.objects import ObjectInfo
+from shared.process_pool import Processes
 from shared.settings import BucketSettings
 
 

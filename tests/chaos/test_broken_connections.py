@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 
 from shared.errors import Transient
-from shared.ports import ProducedRecord, RecordStream
-from tests.chaos.proxied_broker import ProxiedBroker
-from tests.contract.streams import InKafka, consume, copies, eventually, values
-from tests.stack.fixtures import needed
+from shared.ports.streams import ProducedRecord, RecordStream
+from tests.support.fixtures import needed
+from tests.support.proxied_broker import ProxiedBroker
+from tests.support.streams import InKafka, consume, copies, eventually, values
 
 pytestmark = pytest.mark.slow
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.rights import RIGHTS, KafkaRight
-from shared.topics import DEAD_LETTERS, FACES_SCREENED
-from tests.chaos.feed import Feed
-from tests.chaos.supervisor import Supervisor
-from tests.granted import Granted, granted
-from tests.operators import facestream_in_process
-from tests.pipeline import Pipeline
-from tests.stack.fixtures import needed
-from tests.stack.granting import without
+from shared.access.rights import RIGHTS, KafkaRight
+from shared.domain.topics import DEAD_LETTERS, FACES_SCREENED
+from tests.support.fixtures import needed
+from tests.support.granted import Granted, granted
+from tests.support.operators import facestream_in_process
+from tools.chaos.feed import Feed
+from tools.chaos.supervisor import Supervisor
+from tools.pipeline import Pipeline
+from tools.stack.granting import without
 
 pytestmark = pytest.mark.slow
 

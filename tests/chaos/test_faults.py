@@ -1,6 +1,6 @@
 """Faults in the running stream: nothing is lost, nothing is said twice, and every process comes back by itself.
 
-The short form; `python -m tests.chaos` is the long one. The tests share one stream, and run in this order.
+The short form; `python -m tools.chaos` is the long one. The tests share one stream, and run in this order.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from shared.adapters.kafka_watch import LAST_WORDS
-from tests.chaos import faults
-from tests.chaos.drill import Cost, Drill, new_drill
-from tests.chaos.verdict import findings
-from tests.stack.fixtures import needed
+from shared.adapters.kafka.watchdog import LAST_WORDS
+from tests.support.fixtures import needed
+from tools.chaos import faults
+from tools.chaos.drill import Cost, Drill, new_drill
+from tools.chaos.verdict import findings
 
 pytestmark = pytest.mark.slow
 

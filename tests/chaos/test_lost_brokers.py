@@ -14,11 +14,11 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.chaos.copiers import Copiers, create_topics, written
-from tests.chaos.proxied_broker import ProxiedBroker
-from tests.samples import ROOT
-from tests.stack.fixtures import needed
-from tests.stack.process import start
+from tests.support.copiers import Copiers, create_topics, written
+from tests.support.fixtures import needed
+from tests.support.proxied_broker import ProxiedBroker
+from tools.samples import ROOT
+from tools.stack.process import start
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ class Followers:
         self._processes = []
         for number in range(_COPIERS):
             (own := folder / f"follower-{number}").mkdir()
-            self._processes.append(start([sys.executable, "-m", "tests.follower", f"out-{number}"], where, own))
+            self._processes.append(start([sys.executable, "-m", "tests.support.follower", f"out-{number}"], where, own))
 
     def wait_for(self, *values: str) -> None:
         """Wait until all have read these values, each once and in their order."""

@@ -9,8 +9,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from shared.errors import Transient
-from shared.ports import ConsumedRecord, RecordStream
-from tests.contract.streams import PARTITIONS, InKafka, consume, eventually
+from shared.ports.streams import ConsumedRecord, RecordStream
+from tests.support.streams import PARTITIONS, InKafka, consume, eventually
 
 pytestmark = pytest.mark.slow
 

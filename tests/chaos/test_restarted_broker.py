@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.chaos.copiers import Copiers, create_topics, written
-from tests.contract.streams import eventually
-from tests.stack import KafkaServer
-from tests.stack.fixtures import needed
+from tests.support.copiers import Copiers, create_topics, written
+from tests.support.fixtures import needed
+from tests.support.streams import eventually
+from tools.stack import KafkaServer
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from tests.contract.streams import eventually
-from tests.stack import KafkaServer
-from tests.stack.fixtures import needed
+from tests.support.fixtures import needed
+from tests.support.streams import eventually
+from tools.stack import KafkaServer
 
 pytestmark = pytest.mark.slow
 

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from shared.adapters import kafka as adapter
+from shared.adapters.kafka import stream as adapter
 from shared.errors import Undecided
-from shared.ports import ProducedRecord
-from tests.chaos.proxied_broker import ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION, ProxiedBroker
-from tests.contract.streams import InKafka, consume, copies, values
-from tests.stack.fixtures import needed
+from shared.ports.streams import ProducedRecord
+from tests.support.fixtures import needed
+from tests.support.proxied_broker import ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION, ProxiedBroker
+from tests.support.streams import InKafka, consume, copies, values
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.folder import FolderStore
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.adapters.sqlite import SqliteRepository
-from shared.ports import FaceRepository, ObjectStore
-from tests.contract.servers import minio_store, mongo_repositories
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.ports.objects import ObjectStore
+from shared.ports.repository import FaceRepository
+from tests.support.repositories import minio_store, mongo_repositories
 
 BUCKET = "photos"
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Outcome, Verdict
-from shared.ports import FaceRepository
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from shared.domain.events import Outcome, Verdict
+from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from shared.ports.repository import FaceRepository
 from tests.contract.conftest import Repositories
-from tests.contract.examples import (
+from tests.support.examples import (
     CLUSTERS,
     FACES,
     GENERATIONS,

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from shared.events import Cause
-from shared.ports import FaceRepository
-from tests.contract.examples import face, generation, image, membership
+from shared.domain.events import Cause
+from shared.ports.repository import FaceRepository
+from tests.support.examples import face, generation, image, membership
 
 
 def _photograph(repository: FaceRepository, *generations: int) -> None:

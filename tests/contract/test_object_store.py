@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ObjectMissing, ObjectRefused, ObjectTooLarge
-from shared.ports import ObjectStore
-from tests.contract.examples import KEY_SETS, KEYS, PARTS
-from tests.limits import LIMIT
+from shared.ports.objects import ObjectStore
+from tests.support.examples import KEY_SETS, KEYS, PARTS
+from tests.support.limits import LIMIT
 
 BUCKET = "photos"
 _TYPE = "application/octet-stream"

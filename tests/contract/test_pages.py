@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Outcome, Verdict
-from shared.ports import FaceRepository
-from shared.records import ImageRecord
+from shared.domain.events import Outcome, Verdict
+from shared.domain.records import ImageRecord
+from shared.ports.repository import FaceRepository
 from tests.contract.conftest import Repositories
-from tests.contract.examples import IMAGES, cluster, face, generation, image, membership
+from tests.support.examples import IMAGES, cluster, face, generation, image, membership
 
-_PAGES = ("shared.adapters.mongo_collection._PAGE", "shared.adapters.sqlite._PAGE")
+_PAGES = ("shared.adapters.mongo.collection._PAGE", "shared.adapters.sqlite.repository._PAGE")
 _IDS = [f"{number:02x}" for number in range(11)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.samples import FACESTREAM, PEOPLE, link_photos, run_facestream, sample_photos
+from tools.samples import FACESTREAM, PEOPLE, link_photos, run_facestream, sample_photos
 
 pytestmark = pytest.mark.slow
 

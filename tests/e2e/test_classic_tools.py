@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cli.jobs.csv_formats import read_embeddings
-from shared.models import FACENET, LANDMARKS, located
-from tests.beside_photographs import keep_beside_photographs
-from tests.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos
+from shared.model_files import FACENET, LANDMARKS, located
+from tests.support.beside_photographs import keep_beside_photographs
+from tools.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.operators import facestream_in_process
-from tests.samples import PEOPLE, link_photos, sample_photos
+from tests.support.operators import facestream_in_process
+from tools.samples import PEOPLE, link_photos, sample_photos
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.operators import Command, facestream_in_process
-from tests.samples import PEOPLE, link_photos, sample_photos
-from tests.small_results import contents
+from tests.support.operators import Command, facestream_in_process
+from tests.support.small_results import contents
+from tools.samples import PEOPLE, link_photos, sample_photos
 
 pytestmark = pytest.mark.slow
 

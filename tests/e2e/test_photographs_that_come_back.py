@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from shared.records import Cluster, Membership
-from tests.pipeline import Pipeline, new_pipeline
-from tests.samples import PEOPLE, sample_photos
-from tests.stack.fixtures import needed
+from shared.domain.records import Cluster, Membership
+from tests.support.fixtures import needed
+from tools.pipeline import Pipeline, new_pipeline
+from tools.samples import PEOPLE, sample_photos
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from services.standalone.report import write_report
-from tests import browser
-from tests.browser import Page
-from tests.drawn_people import album
-from tests.requirements import need
+from tests.support import browser
+from tests.support.browser import Page
+from tools.drawn_people import album
+from tools.requirements import need
 
 pytestmark = pytest.mark.slow
 

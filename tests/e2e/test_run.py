@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.samples import FACESTREAM, PEOPLE, link_photos, run_facestream, sample_photos
+from tools.samples import FACESTREAM, PEOPLE, link_photos, run_facestream, sample_photos
 
 pytestmark = pytest.mark.slow
 

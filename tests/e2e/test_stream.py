@@ -11,14 +11,14 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from shared.adapters.sqlite import SqliteRepository
-from shared.ids import object_id
-from shared.ports import FaceRepository
-from shared.topics import TOPICS
-from tests.pipeline import SERVICES, Pipeline, new_pipeline
-from tests.samples import PEOPLE, link_photos, run_facestream, sample_photos
-from tests.stack.fixtures import needed
-from tests.stack.install import foreign_reader
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.domain.ids import object_id
+from shared.domain.topics import TOPICS
+from shared.ports.repository import FaceRepository
+from tests.support.fixtures import needed
+from tools.pipeline import SERVICES, Pipeline, new_pipeline
+from tools.samples import PEOPLE, link_photos, run_facestream, sample_photos
+from tools.stack.install import foreign_reader
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.collector import Collector, Received, collecting
-from tests.pipeline import SERVICES, Pipeline, new_pipeline
-from tests.samples import PEOPLE, sample_photos
-from tests.stack.fixtures import needed
+from tests.support.collector import Collector, Received, collecting
+from tests.support.fixtures import needed
+from tools.pipeline import SERVICES, Pipeline, new_pipeline
+from tools.samples import PEOPLE, sample_photos
 
 pytestmark = pytest.mark.slow
 

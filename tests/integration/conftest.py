@@ -1,4 +1,4 @@
-"""What the tests with real servers share; the servers themselves are fixtures of `tests/stack/fixtures.py`."""
+"""What the tests with real servers share; the servers themselves are fixtures of `tests/support/fixtures.py`."""
 
 import time
 from collections.abc import Callable

@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from docs.make_asyncapi import document
-from tests.asyncapi_schema import asyncapi_schema
+from tests.support.asyncapi_schema import asyncapi_schema
 
 
 @pytest.fixture(scope="module")

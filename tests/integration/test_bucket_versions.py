@@ -13,22 +13,23 @@ from minio.commonconfig import SnowballObject
 from minio.versioningconfig import VersioningConfig
 
 from cli.jobs.reconciling import reconcile
-from services.detector.finding import Finding
+from services.detector.photo_detector import Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from shared.adapters.kafka_records import consumed_record
-from shared.adapters.memory import MemoryRepository
-from shared.adapters.minio import MinioStore
-from shared.bucket_notification import Notice, bucket_events
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.memory.repository import MemoryRepository
+from shared.adapters.minio.store import MinioStore
+from shared.domain.events import BucketEvent, Outcome
+from shared.domain.ids import image_id, object_id
+from shared.domain.records import ImageRecord
 from shared.errors import Unreadable
-from shared.events import BucketEvent, Outcome
-from shared.ids import image_id, object_id
-from shared.photo_rule import PhotoRule
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.records import ImageRecord
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
-from tests.stack import MinioServer
-from tests.stack.fixtures import needed, settings_of
+from shared.stream.bucket_notifications import Notice, bucket_events
+from tests.support.fixtures import needed
+from tools.stack import MinioServer
+from tools.stack.minio import settings_of
 
 pytestmark = pytest.mark.slow
 

@@ -19,17 +19,17 @@ from confluent_kafka.admin._scram import (
 )
 from pydantic import SecretStr
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import KafkaWriter
 from shared.errors import Fatal
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.worker import Worker, WorkerSettings
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.worker import Worker, WorkerSettings
 from tests.integration.conftest import read_committed
-from tests.stack import KafkaServer, issue
-from tests.stack.fixtures import needed
+from tests.support.fixtures import needed
 from tests.unit.test_worker import Notes
+from tools.stack import KafkaServer, issue
 
 _READ, _WRITE, _DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
 _SOURCE, _TARGET, _OTHER = "guarded-in", "guarded-out", "guarded-other"

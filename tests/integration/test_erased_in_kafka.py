@@ -10,18 +10,19 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from services.assigner.telling import News, told
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.events import FacesEmbedded
-from shared.ids import object_id
-from shared.ports import ConsumedRecord
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED, Topic
-from tests.operators import Command, event_bytes, facestream_in_process
-from tests.stack import KafkaServer
-from tests.stack.fixtures import needed
-from tests.stack.stack import Stack, new_stack
+from services.assigner.output_records import News, told
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.domain.events import FacesEmbedded
+from shared.domain.ids import object_id
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED, Topic
+from shared.ports.streams import ConsumedRecord
+from tests.support.fixtures import needed
+from tests.support.operators import Command, facestream_in_process
+from tools.golden_events import event_bytes
+from tools.stack import KafkaServer
+from tools.stack.stack import Stack, new_stack
 
 pytestmark = pytest.mark.slow
 

@@ -12,23 +12,24 @@ from uuid import uuid4
 
 import pytest
 
-from services.assigner.streaming import Assigner
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
-from shared.adapters.memory import MemoryObjectStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.events import FaceAssigned, FacesEmbedded, Outcome, Photo
-from shared.matching import AssignerSettings
-from shared.ports import FaceRepository, ProducedRecord, RecordWriter
+from services.assigner.processor import Assigner
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
+from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.events import FaceAssigned, FacesEmbedded, Outcome, Photo
+from shared.domain.matching import AssignerSettings
+from shared.domain.topics import CLUSTERS_CHANGED, DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED
+from shared.ports.repository import FaceRepository
+from shared.ports.streams import ProducedRecord, RecordWriter
 from shared.settings import BucketSettings
-from shared.streaming import About, encoded
-from shared.topics import CLUSTERS_CHANGED, DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED
-from shared.worker import Worker, WorkerSettings
-from tests.contract.streams import eventually
-from tests.regrouping import Watched, World, add_photos, image_record, people
-from tests.synthetic_faces import embeddings
+from shared.stream.photo_processor import About, encoded
+from shared.stream.worker import Worker, WorkerSettings
+from tests.support.regrouping import Watched, World, add_photos, image_record, people
+from tests.support.streams import eventually
+from tests.support.synthetic_faces import embeddings
 
 pytestmark = pytest.mark.slow
 

@@ -7,16 +7,16 @@ from uuid import uuid4
 
 import pytest
 
-from shared import notices
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_backlog import longest_wait
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.events import ImageProcessed
-from shared.topics import FACES_ASSIGNED, IMAGES_PROCESSED
-from tests.operators import Command, facestream_in_process
-from tests.pipeline import Pipeline, new_pipeline
-from tests.samples import PEOPLE, sample_photos
-from tests.stack.fixtures import needed
+from shared.adapters.kafka.backlog import longest_wait
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.domain.events import ImageProcessed
+from shared.domain.topics import FACES_ASSIGNED, IMAGES_PROCESSED
+from shared.stream import notification_records as notices
+from tests.support.fixtures import needed
+from tests.support.operators import Command, facestream_in_process
+from tools.pipeline import Pipeline, new_pipeline
+from tools.samples import PEOPLE, sample_photos
 
 pytestmark = pytest.mark.slow
 

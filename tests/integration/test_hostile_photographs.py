@@ -10,12 +10,12 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from shared.events import FacesDetected, Outcome
-from tests.pipeline import Pipeline
-from tests.samples import ROOT, sample_photos
-from tests.stack.fixtures import needed
-from tests.stack.process import Process, start
-from tests.stack.stack import new_stack
+from shared.domain.events import FacesDetected, Outcome
+from tests.support.fixtures import needed
+from tools.pipeline import Pipeline
+from tools.samples import ROOT, sample_photos
+from tools.stack.process import Process, start
+from tools.stack.stack import new_stack
 
 pytestmark = pytest.mark.slow
 

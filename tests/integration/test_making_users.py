@@ -20,16 +20,17 @@ from pymongo.errors import OperationFailure
 from typer.testing import CliRunner
 
 from cli.main import app
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.minio import MinioSettings, MinioStore
+from shared.access.rights import RIGHTS
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import Fatal, InvalidInput
-from shared.rights import RIGHTS
-from tests.limits import LIMIT
-from tests.stack import MinioServer, MongoServer
-from tests.stack.compose_kafka import ComposeKafka, make_secrets
-from tests.stack.fixtures import needed, settings_of
-from tests.stack.mongo_login import Login, guarded
+from tests.support.fixtures import needed
+from tests.support.limits import LIMIT
+from tools.stack import MinioServer, MongoServer
+from tools.stack.compose_kafka import ComposeKafka, make_secrets
+from tools.stack.minio import settings_of
+from tools.stack.mongo_login import Login, guarded
 
 pytestmark = pytest.mark.slow
 

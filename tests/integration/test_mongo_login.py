@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import FacestreamError, Fatal, Transient
-from tests.contract.examples import image
-from tests.stack import Certificates, MongoServer, issue
-from tests.stack.fixtures import needed
-from tests.stack.mongo_login import Login, guarded
-from tests.stack.tls import terminated
+from tests.support.examples import image
+from tests.support.fixtures import needed
+from tools.stack import Certificates, MongoServer, issue
+from tools.stack.mongo_login import Login, guarded
+from tools.stack.tls import terminated
 
 pytestmark = pytest.mark.slow
 

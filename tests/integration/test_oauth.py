@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import KafkaWriter
 from shared.errors import Fatal, Transient
-from shared.ports import ProducedRecord
-from tests.stack import issue
-from tests.stack.fixtures import needed
-from tests.stack.oauth import OAuthKafkaServer, TokenEndpoint, granting
-from tests.stack.ports import free_port
+from shared.ports.streams import ProducedRecord
+from tests.support.fixtures import needed
+from tools.stack import issue
+from tools.stack.oauth import OAuthKafkaServer, TokenEndpoint, granting
+from tools.stack.ports import free_port
 
 pytestmark = pytest.mark.slow
 

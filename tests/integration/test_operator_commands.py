@@ -18,18 +18,16 @@ from typing import Any
 import pytest
 from minio.notificationconfig import NotificationConfig, PrefixFilterRule, QueueConfig
 
-from shared import notices
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.events import Outcome, Photo
-from shared.ids import image_id, object_id
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.records import ImageRecord
-from shared.topics import (
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.events import Outcome, Photo
+from shared.domain.ids import image_id, object_id
+from shared.domain.records import ImageRecord
+from shared.domain.topics import (
     FACES_ASSIGNED,
     FACES_DETECTED,
     GENERATIONS_PUBLISHED,
@@ -37,12 +35,15 @@ from shared.topics import (
     MAX_RECORD_BYTES,
     TOPICS,
 )
-from tests.limits import LIMIT
-from tests.operators import Command, event_bytes, facestream_in_process
-from tests.samples import FACESTREAM, ROOT
-from tests.stack.fixtures import needed
-from tests.stack.stack import Stack, new_stack
-from tests.told import told
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream import notification_records as notices
+from tests.support.fixtures import needed
+from tests.support.limits import LIMIT
+from tests.support.operators import Command, facestream_in_process
+from tools.golden_events import event_bytes
+from tools.notifications import told
+from tools.samples import FACESTREAM, ROOT
+from tools.stack.stack import Stack, new_stack
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.kafka import KafkaSettings
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.dead_letters import dead_letter
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.domain.topics import DEAD_LETTERS, FACES_EMBEDDED, IMAGES_UPLOADED
 from shared.errors import Poison
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import DEAD_LETTERS, FACES_EMBEDDED, IMAGES_UPLOADED
-from tests.operators import event_bytes, facestream_in_process
-from tests.stack import KafkaServer
-from tests.stack.fixtures import needed
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.dead_letters import dead_letter
+from tests.support.fixtures import needed
+from tests.support.operators import facestream_in_process
+from tools.golden_events import event_bytes
+from tools.stack import KafkaServer
 
 _TRACE = {"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 

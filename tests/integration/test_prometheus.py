@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 
 from deploy.grafana.make_dashboard import text
-from tests.pipeline import SERVICES, Pipeline, new_pipeline
-from tests.prometheus import PrometheusServer
-from tests.samples import FACESTREAM, PEOPLE, sample_photos
-from tests.stack.compose_kafka import make_secrets
-from tests.stack.fixtures import needed
-from tests.stack.ports import free_port
-from tests.stack.process import start
+from tests.support.fixtures import needed
+from tests.support.prometheus import PrometheusServer
+from tools.pipeline import SERVICES, Pipeline, new_pipeline
+from tools.samples import FACESTREAM, PEOPLE, sample_photos
+from tools.stack.compose_kafka import make_secrets
+from tools.stack.ports import free_port
+from tools.stack.process import start
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.slow
 def test_killed_after_any_write_the_next_start_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.reclusterer_deaths", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.support.reclusterer_deaths", str(tmp_path)]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
         command,

@@ -17,24 +17,24 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from pydantic import SecretStr
 
-from services.reclusterer.lease import heartbeat, taken
-from services.reclusterer.publishing import NOT_TOLD
+from services.reclusterer.generations.lease import heartbeat, taken
+from services.reclusterer.generations.publish import NOT_TOLD
 from services.reclusterer.settings import JobSettings
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_records import consumed_record
-from shared.adapters.kafka_writer import RECLUSTERER, KafkaWriter
-from shared.adapters.mongo import MongoRepository, MongoSettings
-from shared.events import Change, ClusterChanged, FaceAssigned, GenerationPublished, Publication
-from shared.ports import ProducedRecord
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.events import Change, ClusterChanged, FaceAssigned, GenerationPublished, Publication
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
+from shared.ports.streams import ProducedRecord
 from tests.integration.conftest import read_committed
-from tests.operators import facestream_in_process
-from tests.regrouping import add_photos, people
-from tests.samples import ROOT
-from tests.stack.kafka import KafkaServer
-from tests.stack.mongo import MongoServer
-from tests.stack.process import Process, start
-from tests.synthetic_faces import embeddings
+from tests.support.operators import facestream_in_process
+from tests.support.regrouping import add_photos, people
+from tests.support.synthetic_faces import embeddings
+from tools.samples import ROOT
+from tools.stack.kafka import KafkaServer
+from tools.stack.mongo import MongoServer
+from tools.stack.process import Process, start
 
 pytestmark = pytest.mark.slow
 

@@ -9,15 +9,15 @@ from typing import Literal
 
 import pytest
 
+from shared.access.rights import RIGHTS, KafkaRight
 from shared.errors import FacestreamError, Fatal
-from shared.rights import RIGHTS, KafkaRight
 from shared.settings import BucketSettings
-from tests.granted import Granted, granted
-from tests.granted_deeds import use_kafka, use_minio, use_mongo
-from tests.granted_flows import everything
-from tests.stack.fixtures import needed
-from tests.stack.granting import asked, without
-from tests.stack.mongo_roles import limited
+from tests.support.fixtures import needed
+from tests.support.granted import Granted, granted
+from tests.support.granted_deeds import use_kafka, use_minio, use_mongo
+from tests.support.granted_flows import everything
+from tools.stack.granting import asked, without
+from tools.stack.mongo_roles import limited
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.contract.streams import consume, eventually
-from tests.keda.cases import PARTITIONS, Backlog
-from tests.keda.formula import Offsets, Scaler, Scaling, shipped
+from tests.support.streams import consume, eventually
+from tools.keda.cases import PARTITIONS, Backlog
+from tools.keda.formula import Offsets, Scaler, Scaling, shipped
 
 pytestmark = pytest.mark.slow
 

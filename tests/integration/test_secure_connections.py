@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
-from shared.adapters.kafka_admin import KafkaAdmin
-from shared.adapters.kafka_reader import KafkaReader
-from shared.adapters.kafka_writer import KafkaWriter
-from shared.adapters.minio import MinioSettings, MinioStore
+from shared.adapters.kafka.admin import KafkaAdmin
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import Fatal, Transient
-from shared.ports import ProducedRecord
-from tests.limits import LIMIT
-from tests.stack import KafkaServer, MinioServer, issue
-from tests.stack.fixtures import needed, settings_of
+from shared.ports.streams import ProducedRecord
+from tests.support.fixtures import needed
+from tests.support.limits import LIMIT
+from tools.stack import KafkaServer, MinioServer, issue
+from tools.stack.minio import settings_of
 
 Use = Callable[[KafkaSettings], None]
 

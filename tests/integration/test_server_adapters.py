@@ -12,14 +12,15 @@ from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from pydantic import SecretStr
 
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.events import Outcome
 from shared.errors import Fatal, ObjectMissing, ObjectRefused, Transient
-from shared.events import Outcome
-from tests.contract.examples import face, generation, image, membership
-from tests.limits import LIMIT
-from tests.stack import MinioServer, MongoServer, issue
-from tests.stack.fixtures import needed, settings_of
+from tests.support.examples import face, generation, image, membership
+from tests.support.fixtures import needed
+from tests.support.limits import LIMIT
+from tools.stack import MinioServer, MongoServer, issue
+from tools.stack.minio import settings_of
 
 pytestmark = pytest.mark.slow
 

@@ -16,11 +16,11 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from shared.adapters.kafka import KafkaSettings, KafkaStream
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.errors import Transient
-from tests.contract.streams import InKafka, consume, eventually
-from tests.samples import ROOT
-from tests.stack.process import Process, start
+from tests.support.streams import InKafka, consume, eventually
+from tools.samples import ROOT
+from tools.stack.process import Process, start
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,10 @@ class Copiers:
     def start(self, instance: str) -> None:
         folder = self._folder / instance
         folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "tests.copier", self._name, instance, self._broker.source, self._broker.target]
+        command = [
+            *(sys.executable, "-m", "tests.support.copier"),
+            *(self._name, instance, self._broker.source, self._broker.target),
+        ]
         self.processes[instance] = start(command, self._environment, folder)
 
     def stop(self) -> None:

@@ -16,10 +16,10 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 
-from shared.adapters.mongo import MongoSettings
+from shared.adapters.mongo.repository import MongoSettings
 from tests.integration.conftest import Read, read_committed
-from tests.stack import KafkaServer, MinioServer, MongoServer, issue, new_run
-from tests.stack.fixtures import needed
+from tests.support.fixtures import needed
+from tools.stack import KafkaServer, MinioServer, MongoServer, issue, new_run
 
 pytestmark = pytest.mark.slow
 
@@ -164,7 +164,7 @@ def test_two_servers_of_one_kind_do_not_see_each_other(mongo: MongoSettings, fol
 
 _KILLED_RUN = """
 import os, signal
-from tests.stack import MongoServer, new_run
+from tools.stack import MongoServer, new_run
 with new_run() as folder:
     server = MongoServer(folder / "mongo").start()
     print(folder, flush=True)

@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from cli.jobs.making_users import make_users, servers
-from shared.adapters.mongo_users import user_in
-from shared.admin_settings import AdminSettings, Login, login_of
+from shared.access.admin_settings import AdminSettings, Login, login_of
+from shared.adapters.mongo.users import user_in
 from shared.errors import InvalidInput
 from shared.settings import BucketSettings
 

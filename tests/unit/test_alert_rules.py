@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.queries import ROOT, RULES, SERVICES, known, labels_of, rules
-from tests.requirements import need
+from tests.support.queries import ROOT, RULES, SERVICES, known, labels_of, rules
+from tools.requirements import need
 
 FOLDER = ROOT / "deploy" / "prometheus"
 CASES = sorted((FOLDER / "tests").glob("*.yml"))

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.arrivals import photographs, publish
-from services.assigner.streaming import Assigner
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from services.assigner.processor import Assigner
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.domain.matching import AssignerSettings
+from shared.domain.topics import FACES_EMBEDDED
 from shared.errors import Poison
-from shared.matching import AssignerSettings
-from shared.ports import ConsumedRecord
+from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
-from shared.streaming import photo_record
-from shared.topics import FACES_EMBEDDED
-from tests.synthetic_faces import unit
+from shared.stream.photo_processor import photo_record
+from tests.support.synthetic_faces import unit
 
 _MEDOIDS = unit(np.random.default_rng(0).standard_normal((20, 128)))
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.people import People
-from shared.records import Cluster
-from tests.synthetic_faces import embeddings, unit
+from shared.domain.person_index import People
+from shared.domain.records import Cluster
+from tests.support.synthetic_faces import embeddings, unit
 
 SEEDS = st.integers(0, 2**32 - 1)
 

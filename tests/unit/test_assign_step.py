@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.assigner.step import Assigned, assign
-from shared.events import Box, Cause, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
-from shared.matching import AssignerSettings
-from shared.people import People
-from shared.records import Cluster
-from tests.synthetic_faces import MODEL, embeddings, unit
+from shared.domain.events import Box, Cause, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
+from shared.domain.matching import AssignerSettings
+from shared.domain.person_index import People
+from shared.domain.records import Cluster
+from tests.support.synthetic_faces import MODEL, embeddings, unit
 
 GENERATION = 3
 SETTINGS = AssignerSettings(threshold=0.75)

@@ -4,13 +4,13 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from services.assigner import active
-from services.assigner.active import ActiveGroup
-from shared.adapters.memory import MemoryRepository
-from shared.erasing import erase
-from shared.matching import AssignerSettings
-from tests.regrouping import World, add_photos, image_record
-from tests.synthetic_faces import embeddings
+from services.assigner import active_generation as active
+from services.assigner.active_generation import ActiveGroup
+from shared.adapters.memory.repository import MemoryRepository
+from shared.domain.matching import AssignerSettings
+from shared.erasure.erase import erase
+from tests.support.regrouping import World, add_photos, image_record
+from tests.support.synthetic_faces import embeddings
 
 _VECTORS = embeddings([5, 4])
 

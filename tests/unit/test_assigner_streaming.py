@@ -13,12 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.assigner.streaming import Assigner
-from shared import ids
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
-from shared.errors import Fatal, ObjectRefused, Poison, Transient
-from shared.events import (
+from services.assigner.processor import Assigner
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
+from shared.domain import ids
+from shared.domain.events import (
     Box,
     EmbeddedFace,
     FaceAssigned,
@@ -29,14 +28,15 @@ from shared.events import (
     Point,
     Verdict,
 )
-from shared.matching import AssignerSettings
-from shared.ports import ConsumedRecord
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord
+from shared.domain.matching import AssignerSettings
+from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord
+from shared.domain.topics import DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED, IMAGES_UPLOADED
+from shared.errors import Fatal, ObjectRefused, Poison, Transient
+from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
-from shared.streaming import About, encoded
-from shared.topics import DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED, IMAGES_UPLOADED
-from shared.worker import Worker, WorkerSettings
-from tests.told import told
+from shared.stream.photo_processor import About, encoded
+from shared.stream.worker import Worker, WorkerSettings
+from tools.notifications import told
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _ACCEPTED, _REJECTED = Verdict.ACCEPTED, Verdict.BLURRY

@@ -8,10 +8,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared import metrics
-from shared.events import Box, Cause, FaceAssigned
-from shared.streaming import About, Following, encoded
-from shared.topics import FACES_ASSIGNED
-from shared.vector_search import NearestRows, search_on_one_core
+from shared.domain.events import Box, Cause, FaceAssigned
+from shared.domain.topics import FACES_ASSIGNED
+from shared.domain.vector_search import NearestRows, search_on_one_core
+from shared.stream.photo_processor import About, Following, encoded
 
 _TIME = datetime(2026, 11, 24, tzinfo=UTC)
 _TRACE = {"traceparent": b"00-1-2-01", "other": b"no"}

@@ -9,9 +9,9 @@ import yaml
 from jsonschema import Draft7Validator, ValidationError
 
 from docs.make_asyncapi import TARGET, document, text
-from shared.bucket_notification import Notification
-from shared.topics import TOPICS
-from tests.operators import event_bytes
+from shared.domain.topics import TOPICS
+from shared.stream.bucket_notifications import Notification
+from tools.golden_events import event_bytes
 
 _MADE = document()
 

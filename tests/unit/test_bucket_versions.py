@@ -8,15 +8,15 @@ from prometheus_client import REGISTRY
 
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from shared import notices
-from shared.adapters.memory import MemoryObjectStore
-from shared.bucket_notification import bucket_events
+from shared.adapters.memory.repository import MemoryObjectStore
+from shared.domain.events import FacesDetected, Outcome
+from shared.domain.records import ImageRecord
 from shared.errors import ObjectRefused, Poison
-from shared.events import FacesDetected, Outcome
-from shared.photo_rule import PhotoRule
-from shared.ports import ConsumedRecord
-from shared.records import ImageRecord
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
+from shared.stream import notification_records as notices
+from shared.stream.bucket_notifications import bucket_events
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 

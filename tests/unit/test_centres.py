@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reclusterer.centres import nearest_rows, spherical_kmeans
-from tests.synthetic_faces import embeddings
+from services.reclusterer.clustering.kmeans import nearest_rows, spherical_kmeans
+from tests.support.synthetic_faces import embeddings
 
 
 @given(st.integers(1, 90), st.integers(1, 12), st.integers(0, 2**32 - 1))

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from services.reclusterer import reference
-from services.reclusterer.chinese_whispers import UNKNOWN, Labels, chinese_whispers, first_labels
-from services.reclusterer.edges import Edges
-from services.reclusterer.pairs import Rows
+from services.reclusterer.clustering import reference
+from services.reclusterer.clustering.adjacency import Edges
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN, Labels, chinese_whispers, first_labels
+from services.reclusterer.clustering.pairs import Rows
 
 
 @st.composite

@@ -86,7 +86,7 @@ def test_a_folder_of_no_or_several_models_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_is_found_in_its_folder_in_every_form(tmp_path: Path) -> None:
-    from tests import tiny_networks  # noqa: PLC0415  loads TensorFlow
+    from tests.support import tiny_networks  # noqa: PLC0415  loads TensorFlow
 
     for kind in (tiny_networks.frozen_graph, tiny_networks.keras_h5, tiny_networks.saved_by_tensorflow_2):
         folder = tmp_path / kind.__name__
@@ -99,7 +99,7 @@ def test_a_model_is_found_in_its_folder_in_every_form(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_crops_are_exported_with_their_folder_as_label_in_the_width_of_the_model(crops: Path, tmp_path: Path) -> None:
-    from tests import tiny_networks  # noqa: PLC0415  loads TensorFlow
+    from tests.support import tiny_networks  # noqa: PLC0415  loads TensorFlow
 
     (crops / "broken.png").write_bytes(b"\x89PNG")
     disk = tmp_path / "disk"
@@ -117,7 +117,7 @@ def test_crops_are_exported_with_their_folder_as_label_in_the_width_of_the_model
 
 @pytest.mark.slow
 def test_clusters_are_folders_numbered_from_the_largest(tmp_path: Path) -> None:
-    from tests import tiny_networks  # noqa: PLC0415  loads TensorFlow
+    from tests.support import tiny_networks  # noqa: PLC0415  loads TensorFlow
 
     crops, out = tmp_path / "crops", tmp_path / "out"
     for seed in range(3):

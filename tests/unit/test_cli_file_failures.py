@@ -18,7 +18,7 @@ from cli.jobs.screening import keep_sharp
 from cli.jobs.whispering import Whispers
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
-from tests.samples import sample_photos
+from tools.samples import sample_photos
 
 LONGEST = "é" * 125 + "a.jpg"  # 255 bytes
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cli.jobs.pictures import content, files_in, flat_names, stems, text_of
 from cli.jobs.watching import Watch
 from shared.errors import InvalidInput, Unreadable
-from shared.photo_names import is_raw_name
+from shared.photos.photo_names import is_raw_name
 
 words = st.sampled_from(["a", "a_1", "b", "a.jpg", "a.png", "a.jpg.png", "A.JPG", "a_1.png", "a_a.png", "a~2.png"])
 longest = "é" * 124

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from shared.errors import InvalidInput
 from shared.settings import SECTIONS
-from tests.samples import ROOT
+from tools.samples import ROOT
 
 MISSPELT = "FACESTREAM_DETECTOR_UPSAMPEL"
 LINES = """

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app, main
 from shared.errors import InvalidInput
-from tests.synthetic_faces import embeddings
+from tests.support.synthetic_faces import embeddings
 
 
 def facestream(*arguments: object) -> Result:

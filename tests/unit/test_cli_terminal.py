@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from cli.jobs.following import json_line
 from cli.main import app, main
 from cli.terminal import LogLine
-from shared.adapters.memory import MemoryRepository
-from shared.events import Cause
-from shared.ports import ConsumedRecord
-from shared.records import Membership
-from tests.contract.examples import cluster, generation
-from tests.operators import event_bytes
+from shared.adapters.memory.repository import MemoryRepository
+from shared.domain.events import Cause
+from shared.domain.records import Membership
+from shared.ports.streams import ConsumedRecord
+from tests.support.examples import cluster, generation
+from tools.golden_events import event_bytes
 
 EVIL = "a\x1b]0;title\x07\x9b31m\u202eb[red]c[/]\nd"
 WHEN = datetime(2026, 11, 24, tzinfo=UTC)

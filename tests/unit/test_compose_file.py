@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.compose import rules
-from tests.compose.rules import RULES, File
+from tools.compose import rules
+from tools.compose.rules import RULES, File
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -189,7 +189,7 @@ def test_the_stage_that_fetches_models_has_all_that_its_program_imports(tmp_path
         "-I",
         "-S",
         "-c",
-        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import shared.models",
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import shared.model_files",
     ]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

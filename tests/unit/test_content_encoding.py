@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from shared.errors import ObjectTooLarge
-from tests.s3_stub import s3_stub
+from tests.support.s3_stub import s3_stub
 
 _PHOTO = b"\xff\xd8\xff\xe0 a photograph" * 10
 _PLACE = "photos/a.jpg"

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from services.reclusterer.dask_search import dask_cluster, spread_over
-from services.reclusterer.graph import NeighbourGraph, neighbour_graph
+from services.reclusterer.clustering.dask_search import dask_cluster, spread_over
+from services.reclusterer.clustering.neighbour_graph import NeighbourGraph, neighbour_graph
 from shared.errors import Fatal, Transient
-from tests.synthetic_faces import embeddings
+from tests.support.synthetic_faces import embeddings
 
 distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
@@ -51,7 +51,7 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
 
 
 def test_a_scheduler_that_is_away_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.reclusterer.dask_search._PATIENCE", 0.5)
+    monkeypatch.setattr("services.reclusterer.clustering.dask_search._PATIENCE", 0.5)
     expected = pytest.raises(Transient, match=r"expected a Dask scheduler at tcp://127\.0\.0\.1:1")
     with expected, dask_cluster("tcp://127.0.0.1:1"):
         pass

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.detector.decode import Decoded, decode
+from services.detector.decoding.decode import Decoded, decode
 from services.detector.scale import detection_size, picture_size
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.detector.decode import decode
 from services.detector.decoding import boxes, jpeg, parts, samples, tiff
+from services.detector.decoding.decode import decode
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
-from tests.tiffs import CFA, SHORT, dng, page
-from tests.tiffs import tiff as tiff_of
+from tools.fuzz.tiffs import CFA, SHORT, dng, page
+from tools.fuzz.tiffs import tiff as tiff_of
 
 SETTINGS = DetectorSettings()
 MB = 1_000_000

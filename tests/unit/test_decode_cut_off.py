@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.detector.decode import Decoded, decode
 from services.detector.decoding.boxes import is_cut_off
+from services.detector.decoding.decode import Decoded, decode
 from services.detector.decoding.jpeg import ENOUGH
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable

@@ -11,14 +11,14 @@ import pylibjxl
 import pytest
 from PIL import Image, PngImagePlugin
 
-from services.detector import decode as decoding
-from services.detector.decode import decode
+from services.detector.decoding import decode as decoding
+from services.detector.decoding.decode import decode
+from services.detector.decoding.limits import OverLimit, check_bytes
 from services.detector.kinds import kind_of
-from services.detector.limits import OverLimit, check_bytes
 from services.detector.scale import detection_size, smallest_face
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
-from tests.fuzz.seeds import ARITHMETIC_JPEG
+from tools.fuzz.seeds import ARITHMETIC_JPEG
 
 SETTINGS = DetectorSettings()
 RED, WHITE = (0, 0, 255), (255, 255, 255)  # BGR

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from bench.memory import peak_of
-from services.detector.decode import decode
+from services.detector.decoder_memory import of_service
 from services.detector.decoding import jpeg, needs, webp
-from services.detector.limits import OverLimit
-from services.detector.memory import of_service
+from services.detector.decoding.decode import decode
+from services.detector.decoding.limits import OverLimit
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded
-from shared.processes import Processes
-from tests.deadly import fill_memory, fill_memory_with_a_picture
-from tests.large_pictures import KINDS, size_of
+from shared.process_pool import Processes
+from tests.support.deadly import fill_memory, fill_memory_with_a_picture
+from tools.large_pictures import KINDS, size_of
 
 MB = 1_000_000
 MEGAPIXELS = 12.0

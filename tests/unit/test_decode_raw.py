@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.detector import decode as decoding
-from services.detector.decode import decode
+from services.detector.decoding import decode as decoding
 from services.detector.decoding import tiff as structure
-from services.detector.raw import develop
+from services.detector.decoding.decode import decode
+from services.detector.decoding.raw import develop
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
-from tests.tiffs import ASCII, LINEAR, LONG, OF_DNG, SHORT, Page, dng, monochrome_dng, page, tiff
+from tools.fuzz.tiffs import ASCII, LINEAR, LONG, OF_DNG, SHORT, Page, dng, monochrome_dng, page, tiff
 
 SETTINGS = DetectorSettings()
 _JPEG_XL, _LOSSY, _UNKNOWN = 52546, 34892, 34713

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.detector.decode import decode
+from services.detector.decoding.decode import decode
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
-from tests.tiffs import ASCII, LONG, SHORT, Page, packed, page, tiff
+from tools.fuzz.tiffs import ASCII, LONG, SHORT, Page, packed, page, tiff
 
 SETTINGS = DetectorSettings()
 W, H = 60, 40

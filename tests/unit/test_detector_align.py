@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.detector.align import LEFT_EYE, aligned, eye_distance, similarity
+from services.detector.alignment import LEFT_EYE, aligned, eye_distance, similarity
 
 WIDTHS = st.integers(32, 1024)
 COORDINATES = st.floats(-5000, 5000)

@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from services.detector.decode import Decoded, decode
-from services.detector.faces import FaceFinder, FoundFace, version_of
+from services.detector.decoding.decode import Decoded, decode
+from services.detector.hog_detector import FaceFinder, FoundFace, version_of
 from services.detector.settings import DetectorSettings
 from shared.errors import ModelError
-from shared.models import LANDMARKS, located
-from tests.samples import sample_photos
+from shared.model_files import LANDMARKS, located
+from tools.samples import sample_photos
 
 SETTINGS = DetectorSettings()
 

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.detector.giving_up import given_up
-from shared.bucket_notification import Notice
+from services.detector.given_up import given_up
+from shared.domain.events import BucketEvent, FacesDetected, Outcome, Photo
+from shared.domain.ids import image_id, object_id
+from shared.domain.topics import FACES_DETECTED
 from shared.errors import Deadly, Transient
-from shared.events import BucketEvent, FacesDetected, Outcome, Photo
-from shared.ids import image_id, object_id
 from shared.metrics import Drop
-from shared.ports import ConsumedRecord
-from shared.topics import FACES_DETECTED
+from shared.ports.streams import ConsumedRecord
+from shared.stream.bucket_notifications import Notice
 
 _NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 _RECORD = ConsumedRecord("images.uploaded", 0, 7, b"photos/a.jpg", b"{}", {"traceparent": b"t"}, _NOON)

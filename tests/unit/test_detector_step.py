@@ -6,21 +6,21 @@ import pytest
 from PIL import Image
 from prometheus_client import REGISTRY
 
-from services.detector.faces import version_of
-from services.detector.finding import Finder, Finding
+from services.detector.hog_detector import version_of
+from services.detector.photo_detector import Finder, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
-from shared import ids
-from shared.adapters.memory import MemoryObjectStore
-from shared.bucket_notification import Notice
+from shared.adapters.memory.repository import MemoryObjectStore
+from shared.domain import ids
+from shared.domain.events import BucketEvent, FacesDetected, Outcome
 from shared.errors import ObjectRefused, Transient, Undecoded, Unreadable
-from shared.events import BucketEvent, FacesDetected, Outcome
 from shared.metrics import Drop
-from shared.models import LANDMARKS, located
+from shared.model_files import LANDMARKS, located
 from shared.settings import BucketSettings
-from tests.failing_store import FailingStore
-from tests.limits import LIMIT
-from tests.samples import sample_photos
+from shared.stream.bucket_notifications import Notice
+from tests.support.failing_store import FailingStore
+from tests.support.limits import LIMIT
+from tools.samples import sample_photos
 
 SETTINGS = DetectorSettings()
 BUCKETS = BucketSettings()

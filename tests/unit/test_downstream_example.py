@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docs.downstream_example import TABLES, apply, begin_anew, has_reached, is_current, opened, swap
-from tests.operators import event_bytes
+from tools.golden_events import event_bytes
 
 if TYPE_CHECKING:
     from confluent_kafka import Message

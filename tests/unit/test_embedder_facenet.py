@@ -11,15 +11,15 @@ import structlog
 from numpy.typing import NDArray
 
 from bench.embedding import cosine_difference, keras_function
-from services.detector.decode import decode
-from services.detector.faces import FaceFinder
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import FaceFinder
 from services.detector.settings import DetectorSettings
 from services.embedder import loading
 from services.embedder.embedding import Embedder, prewhitened
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings, Precision
-from shared.models import FACENET, LANDMARKS, located
-from tests.samples import PEOPLE, ROOT, sample_photos
+from shared.model_files import FACENET, LANDMARKS, located
+from tools.samples import PEOPLE, ROOT, sample_photos
 
 pytestmark = pytest.mark.slow
 BATCH = 4
@@ -124,7 +124,7 @@ def test_nothing_is_printed_when_the_model_is_loaded() -> None:
     program = (
         "from services.embedder.loading import load_embedder\n"
         "from services.embedder.settings import EmbedderSettings\n"
-        "from shared.models import FACENET, located\n"
+        "from shared.model_files import FACENET, located\n"
         "load_embedder(located(FACENET), EmbedderSettings(batch_size=1))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT)

@@ -14,7 +14,7 @@ from services.embedder.embedding import prewhitened
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
 from shared.errors import ModelError
-from shared.models import FACENET
+from shared.model_files import FACENET
 
 pytestmark = pytest.mark.slow  # TensorFlow takes seconds to load
 
@@ -24,7 +24,7 @@ FORMATS = ("frozen_graph", "checkpoint", "saved_by_tensorflow_1", "saved_by_tens
 
 @pytest.fixture(scope="module")
 def tiny() -> ModuleType:
-    from tests import tiny_networks  # noqa: PLC0415  imports TensorFlow, which a run without slow tests does without
+    from tests.support import tiny_networks  # noqa: PLC0415  imports TensorFlow, which a run without slow tests does without
 
     return tiny_networks
 

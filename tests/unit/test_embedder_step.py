@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop as cropped
 from services.embedder.step import embed as embed_cropped
-from shared.adapters.memory import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryObjectStore
+from shared.domain.events import Box, FacesEmbedded, FacesScreened, Outcome, Photo, Point, ScreenedFace, Verdict, facts
 from shared.errors import ObjectRefused, Transient
-from shared.events import Box, FacesEmbedded, FacesScreened, Outcome, Photo, Point, ScreenedFace, Verdict, facts
-from shared.ports import ObjectStore, StoredObject
+from shared.ports.objects import ObjectStore, StoredObject
 from shared.settings import BucketSettings
 
 BUCKETS = BucketSettings()

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.reclusterer import building
+from services.reclusterer.generations import build as building
 from services.reclusterer.step import Outcome
-from shared import refitting
-from shared.adapters.memory import MemoryRepository
-from shared.adapters.sqlite import SqliteRepository
-from shared.erasing import erase
-from shared.events import Cause
-from shared.events import Outcome as PhotoOutcome
-from shared.ports import FaceRepository
-from shared.records import Cluster, FaceRecord, GenerationState, Membership
-from shared.refitting import refit, refit_bereft
-from tests.regrouping import Killed, Watched, World, add_faces, add_photos, image_record
-from tests.synthetic_faces import embeddings, face_record
+from shared.adapters.memory.repository import MemoryRepository
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.domain.events import Cause
+from shared.domain.events import Outcome as PhotoOutcome
+from shared.domain.records import Cluster, FaceRecord, GenerationState, Membership
+from shared.erasure import refit as refitting
+from shared.erasure.erase import erase
+from shared.erasure.refit import refit, refit_bereft
+from shared.ports.repository import FaceRepository
+from tests.support.regrouping import Killed, Watched, World, add_faces, add_photos, image_record
+from tests.support.synthetic_faces import embeddings, face_record
 
 _SIZES = [7, 6]
 _VECTORS = embeddings(_SIZES)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import TypeAdapter, ValidationError
 
-from shared import events
-from shared.events import (
+from shared.domain import events
+from shared.domain.events import (
     Box,
     Change,
     ClusterChanged,
@@ -32,8 +32,8 @@ from shared.events import (
     ScreenedFace,
     Verdict,
 )
-from tests.event_schemas import EVENTS, breaks, schema_of, stored_schema_of
-from tests.operators import event_bytes
+from tools.event_schemas import EVENTS, breaks, schema_of, stored_schema_of
+from tools.golden_events import event_bytes
 
 _FOLDER = Path(__file__).parents[1] / "golden"
 _GOLDEN = sorted((_FOLDER / "events").glob("*.json"))
@@ -165,7 +165,7 @@ def test_no_field_of_an_event_is_removed_or_changed(event: type[Message]) -> Non
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_the_stored_schema_knows_every_field(event: type[Message]) -> None:
-    assert schema_of(event) == stored_schema_of(event), "after an addition: python -m tests.event_schemas"
+    assert schema_of(event) == stored_schema_of(event), "after an addition: python -m tools.event_schemas"
 
 
 def test_only_a_word_that_was_never_written_may_go() -> None:

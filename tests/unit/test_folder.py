@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters import folder
-from shared.adapters.folder import FolderStore
+from shared.adapters.folder import store as folder
+from shared.adapters.folder.store import FolderStore
 from shared.errors import InvalidInput, ObjectError, ObjectMissing, ObjectRefused, ObjectTooLarge, Transient
-from tests.limits import LIMIT
+from tests.support.limits import LIMIT
 
 _NAMES = st.binary(min_size=1, max_size=80).filter(lambda name: name[:1] != b"." and not set(name) & set(b"/\0"))
 _NOBODY = 65534

@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.standalone.settings import StandaloneSettings
-from shared.adapters import folder as folder_adapter
-from shared.adapters.folder import FolderStore
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.folder import store as folder_adapter
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.domain.ids import object_id
+from shared.domain.records import Generation
 from shared.errors import InvalidInput
-from shared.ids import object_id
-from shared.photo_names import Reason
-from shared.records import Generation
-from tests.folder_world import World, photo
-from tests.regrouping import Killed
+from shared.photos.photo_names import Reason
+from tests.support.folder_world import World, photo
+from tests.support.regrouping import Killed
 
 NAMES = ("anna", "ben", "carla")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stack import ports
+from tools.stack import ports
 
 
 def test_no_port_is_given_twice() -> None:

@@ -17,14 +17,14 @@ from cli.jobs.generations import remove
 from cli.jobs.repositories import opened_alone
 from cli.main import main
 from services.standalone.result_folder import held
-from shared.adapters.sqlite import SqliteRepository
-from shared.adapters.sqlite_schema import VERSION
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.adapters.sqlite.schema import VERSION
+from shared.domain.records import Generation
 from shared.errors import InvalidInput
-from shared.records import Generation
-from tests.operators import facestream_in_process
-from tests.regrouping import World, add_photos
-from tests.samples import ROOT
-from tests.synthetic_faces import embeddings
+from tests.support.operators import facestream_in_process
+from tests.support.regrouping import World, add_photos
+from tests.support.synthetic_faces import embeddings
+from tools.samples import ROOT
 
 FACES = embeddings([6, 1, 5, 4])
 NAMES = [f"{number:04}" for number in range(len(FACES))]

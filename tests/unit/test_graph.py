@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.reclusterer import graph, pairs
-from services.reclusterer.graph import NeighbourGraph, neighbour_graph
-from services.reclusterer.pairs import UNIT
-from tests.synthetic_faces import embeddings, unit
+from services.reclusterer.clustering import neighbour_graph as graph
+from services.reclusterer.clustering import pairs
+from services.reclusterer.clustering.neighbour_graph import NeighbourGraph, neighbour_graph
+from services.reclusterer.clustering.pairs import UNIT
+from tests.support.synthetic_faces import embeddings, unit
 
 THRESHOLD = 0.7
 SEEDS = st.integers(0, 2**32 - 1)
@@ -122,7 +123,7 @@ def test_the_same_seed_gives_the_same_bytes_on_one_core_and_on_all(
 def test_more_edges_than_the_sample_made_room_for_are_kept_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = _long_tail(1)
     whole = _matrix(_graph(vectors))
-    monkeypatch.setattr("services.reclusterer.edges._ROOM", 0)
+    monkeypatch.setattr("services.reclusterer.clustering.adjacency._ROOM", 0)
     assert np.array_equal(_matrix(_graph(vectors)), whole)
 
 

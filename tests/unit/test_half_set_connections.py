@@ -9,12 +9,12 @@ import certifi
 import pytest
 import trustme
 
-from shared.adapters.kafka_settings import KafkaSettings
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo_settings import MongoSettings
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.settings import MongoSettings
 from shared.connections import host_of, is_loopback, warn_of_plain_text
 from shared.errors import InvalidInput
-from shared.tracing import TracingSettings, tracing
+from shared.stream.tracing import TracingSettings, tracing
 
 _HIDDEN = "n0t-t0-be-printed"
 _KEYS = {"FACESTREAM_MINIO_ACCESS_KEY": "user", "FACESTREAM_MINIO_SECRET_KEY": _HIDDEN}

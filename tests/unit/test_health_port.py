@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import shared.metrics  # noqa: F401  what is asked for here
-from shared.health import Health, serve
-from tests.stack.ports import free_port
+from shared.stream.health import Health, serve
+from tools.stack.ports import free_port
 
 _MANY = 400
 _DEADLINE = 30  # seconds; far beyond what any answer takes

@@ -5,8 +5,8 @@ import string
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared import ids
-from shared.events import Box
+from shared.domain import ids
+from shared.domain.events import Box
 
 _ETAG = "900150983cd24fb0d6963f7d28e17f72"
 # Few characters, among them those of the lengths that keep the parts of a name apart: splits that could be confused.

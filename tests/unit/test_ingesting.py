@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from cli.jobs import ingesting
 from cli.jobs.ingesting import Uploaded, beside, ingest_folder, upload
 from cli.jobs.watching import Watch
-from shared.adapters.folder import FolderStore
-from shared.adapters.memory import MemoryObjectStore
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.memory.repository import MemoryObjectStore
 from shared.errors import InvalidInput, ObjectRefused, Transient
-from shared.photo_names import Reason
-from shared.photo_rule import PhotoRule
-from shared.ports import FolderEntry, ObjectInfo, StoredObject
-from tests.beside_photographs import keep_beside_photographs
-from tests.limits import LIMIT
+from shared.photos.photo_names import Reason
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.objects import FolderEntry, ObjectInfo, StoredObject
+from tests.support.beside_photographs import keep_beside_photographs
+from tests.support.limits import LIMIT
 
 _NOTES = Counter({Reason.DOCUMENT: 1})
 

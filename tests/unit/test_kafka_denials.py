@@ -3,8 +3,8 @@
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from shared.adapters.kafka_denials import CREATE, READ, WRITE, Attempt, Identity
-from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka.denials import CREATE, READ, WRITE, Attempt, Identity
+from shared.adapters.kafka.errors import Listener
 from shared.errors import Fatal, Transient
 
 _WHO = Identity("facestream-assigner", "facestream.assigner", "facestream.assigner.one")

@@ -2,7 +2,7 @@
 
 import json
 
-from shared.adapters.kafka_errors import Listener
+from shared.adapters.kafka.errors import Listener
 
 _COORDINATOR = {"source": "logical", "state": "UP"}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.adapters.kafka_partitions import CHOSEN_BY_PRODUCER, fnv1a, partitions_of
-from shared.ports import ProducedRecord
-from shared.topics import FACES_ASSIGNED, IMAGES_UPLOADED, TOPICS, partitioner_of
+from shared.adapters.kafka.partitioners import CHOSEN_BY_PRODUCER, fnv1a, partitions_of
+from shared.domain.topics import FACES_ASSIGNED, IMAGES_UPLOADED, TOPICS, partitioner_of
+from shared.ports.streams import ProducedRecord
 
 
 def record(topic: str, key: bytes) -> ProducedRecord:

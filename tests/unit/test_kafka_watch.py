@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from tests.samples import ROOT
+from tools.samples import ROOT
 
 _CALL = """
 import time
-from shared.adapters.kafka_watch import Watch
+from shared.adapters.kafka.watchdog import Watch
 watch = Watch(longest=2)
 with watch.over():
     {call}
@@ -18,8 +18,8 @@ print("returned")
 
 _WRITER = """
 import time
-from shared.adapters import kafka_writer
-from shared.adapters.kafka_settings import KafkaSettings
+from shared.adapters.kafka import writer as kafka_writer
+from shared.adapters.kafka.settings import KafkaSettings
 
 class Producer:
     def __init__(self, _settings):
@@ -52,7 +52,7 @@ def test_a_process_whose_call_does_not_return_ends_with_status_1_and_says_why() 
 def test_before_the_end_it_tells_where_every_thread_stands_and_no_values() -> None:
     script = """
 import threading, time
-from shared.adapters.kafka_watch import Watch
+from shared.adapters.kafka.watchdog import Watch
 
 def waits_elsewhere(password):
     time.sleep(600)

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 from confluent_kafka import KafkaError
 
-from shared.adapters import kafka_writer
-from shared.adapters.kafka_settings import KafkaSettings
-from shared.adapters.kafka_writer import KafkaWriter
+from shared.adapters.kafka import writer as kafka_writer
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
 from shared.errors import Transient
 
 

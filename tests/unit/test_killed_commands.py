@@ -8,8 +8,8 @@ import pytest
 
 from cli.jobs.switching import go_back
 from services.standalone.manifest import Manifest
-from tests.regrouping import Killed
-from tests.small_results import (
+from tests.support.regrouping import Killed
+from tests.support.small_results import (
     active_number,
     copied,
     killed_at,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.reclusterer.lineage import Descent, descents
+from services.reclusterer.generations.lineage import Descent, descents
 
 Labels = NDArray[np.int32]
 

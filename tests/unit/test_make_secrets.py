@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.mongo_users import user_in
-from shared.rights import RIGHTS
-from tests.compose.rules import USERS
-from tests.stack.compose_kafka import make_secrets
+from shared.access.rights import RIGHTS
+from shared.adapters.mongo.users import user_in
+from tools.compose.rules import USERS
+from tools.stack.compose_kafka import make_secrets
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from cli.jobs.reconciling import Held
-from shared.adapters.mongo_users import user_in
+from shared.access.rights import RIGHTS
+from shared.adapters.mongo.users import user_in
 from shared.errors import InvalidInput
-from shared.rights import RIGHTS
-from tests.deploy.cluster_rules import BUILT_IN, OLDEST, invalid
-from tests.deploy.kustomize import MANIFESTS, ROOT, VARIANTS, Document, build, rendered
-from tests.deploy.made import MADE
-from tests.deploy.rules import RULES
-from tests.deploy.workloads import JOBS, SERVICES, USES, of_kind, references, settings, workloads
+from tools.manifests.cluster_rules import BUILT_IN, OLDEST, invalid
+from tools.manifests.kustomize import MANIFESTS, ROOT, VARIANTS, Document, build, rendered
+from tools.manifests.made import MADE
+from tools.manifests.rules import RULES
+from tools.manifests.workloads import JOBS, SERVICES, USES, of_kind, references, settings, workloads
 
 SECRETS = MANIFESTS / "overlays" / "single-node" / "make-secrets.sh"
 
@@ -149,7 +149,7 @@ def test_a_vault_can_hold_every_secret_that_production_wants(variant: str) -> No
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
 def test_made_manifests_are_up_to_date(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == MADE[path](), "run `python -m tests.deploy make`"
+    assert path.read_text(encoding="utf-8") == MADE[path](), "run `python -m tools.manifests make`"
 
 
 def test_yaml_has_no_lint() -> None:

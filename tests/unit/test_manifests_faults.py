@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.deploy.cluster_faults import CLUSTER_FAULTS
-from tests.deploy.faults import NEW, Fault, with_fault
-from tests.deploy.kustomize import rendered
-from tests.deploy.pod_faults import POD_FAULTS
-from tests.deploy.rules import RULES
-from tests.deploy.service_faults import SERVICE_FAULTS
-from tests.deploy.setting_faults import SETTING_FAULTS
+from tests.support.manifest_faults.cluster_faults import CLUSTER_FAULTS
+from tests.support.manifest_faults.faults import NEW, Fault, with_fault
+from tests.support.manifest_faults.pod_faults import POD_FAULTS
+from tests.support.manifest_faults.service_faults import SERVICE_FAULTS
+from tests.support.manifest_faults.setting_faults import SETTING_FAULTS
+from tools.manifests.kustomize import rendered
+from tools.manifests.rules import RULES
 
 FAULTS = (*POD_FAULTS, *SERVICE_FAULTS, *SETTING_FAULTS, *CLUSTER_FAULTS)
 

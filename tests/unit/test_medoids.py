@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.reclusterer import medoids as module
-from services.reclusterer.medoids import medoid, medoids
-from shared import medoids as alone
-from shared.medoids import mean_of, medoid_of
-from tests.synthetic_faces import embeddings, unit
+from services.reclusterer.clustering import medoids as module
+from services.reclusterer.clustering.medoids import medoid, medoids
+from shared.domain import medoids as alone
+from shared.domain.medoids import mean_of, medoid_of
+from tests.support.synthetic_faces import embeddings, unit
 
 
 def _distance_sums(vectors: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from services.detector.memory import LEAST, PROCESS, fitting, of_folder, of_service, share
+from services.detector.decoder_memory import LEAST, PROCESS, fitting, of_folder, of_service, share
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.standalone.decoders import decoders
 from services.standalone.origin import origin_of
 from services.standalone.settings import OF_RUN, StandaloneSettings
 from shared.errors import InvalidInput
-from shared.memory import limit_of_memory, limited, taken
+from shared.memory_limit import limit_of_memory, limited, taken
 
 GIB, MIB = 1 << 30, 1 << 20
 MACHINE = 16 * GIB
@@ -127,7 +127,7 @@ def test_a_command_on_a_small_machine_has_fewer_processes_and_never_too_little()
 
 
 def test_a_number_of_processes_that_somebody_said_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.detector.memory.limit_of_memory", lambda: GIB)
+    monkeypatch.setattr("services.detector.decoder_memory.limit_of_memory", lambda: GIB)
     pool, detector = StandaloneSettings.with_processes(5).sharing(DetectorSettings(), OF_RUN)
     assert (pool.processes, detector.memory) == (5, LEAST)
     pool, detector = StandaloneSettings.with_processes(None).sharing(DetectorSettings(), OF_RUN)

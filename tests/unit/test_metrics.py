@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.bucket_notification import bucket_events, count
-from shared.notices import uploaded
-from shared.photo_rule import PhotoRule
-from shared.ports import ConsumedRecord, ObjectInfo
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.objects import ObjectInfo
+from shared.ports.streams import ConsumedRecord
+from shared.stream.bucket_notifications import bucket_events, count
+from shared.stream.notification_records import uploaded
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -18,8 +18,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.minio_errors import translated
+from shared.adapters.minio.errors import translated
+from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import (
     FacestreamError,
     Fatal,
@@ -28,7 +28,7 @@ from shared.errors import (
     ObjectRefused,
     Transient,
 )
-from tests.limits import LIMIT
+from tests.support.limits import LIMIT
 
 _POOL = urllib3.HTTPConnectionPool("host")
 

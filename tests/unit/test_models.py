@@ -14,9 +14,9 @@ from typing import ClassVar
 
 import pytest
 
-from shared import models
+from shared import model_files as models
 from shared.errors import ModelError
-from shared.models import LANDMARKS, ModelFile, SourceArchive, fetch, located
+from shared.model_files import LANDMARKS, ModelFile, SourceArchive, fetch, located
 
 _MEMBER = "weights/net.h5"
 _MODEL = b"the weights of a small network"

@@ -19,7 +19,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from shared.adapters.mongo_errors import errors
+from shared.adapters.mongo.errors import errors
 from shared.errors import FacestreamError, Fatal, Poison, Transient
 
 _VECTOR = b"the vector of a face"

@@ -3,11 +3,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.reclusterer.naming import names_before
-from shared.adapters.memory import MemoryRepository
-from shared.events import Cause
-from shared.records import GenerationState, Membership
-from tests.contract.examples import generation
+from services.reclusterer.generations.former_names import names_before
+from shared.adapters.memory.repository import MemoryRepository
+from shared.domain.events import Cause
+from shared.domain.records import GenerationState, Membership
+from tests.support.examples import generation
 
 
 def _names(former: dict[str, str | None], members: dict[int, str], taken: str = "") -> dict[int, str]:

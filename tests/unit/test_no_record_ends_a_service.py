@@ -15,17 +15,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.assigner.streaming import Assigner
-from services.detector.finding import Face, Finding
+from services.assigner.processor import Assigner
+from services.detector.photo_detector import Face, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.folder import FolderStore
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.bucket_notification import Notice, bucket_events
-from shared.events import (
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.domain.events import (
     Box,
     FacesDetected,
     FacesEmbedded,
@@ -35,12 +34,8 @@ from shared.events import (
     PhotoEvent,
     Point,
 )
-from shared.matching import AssignerSettings
-from shared.photo_rule import PhotoRule
-from shared.ports import ObjectStore, ProducedRecord
-from shared.settings import BucketSettings
-from shared.streaming import PhotoStep, one
-from shared.topics import (
+from shared.domain.matching import AssignerSettings
+from shared.domain.topics import (
     FACES_ASSIGNED,
     FACES_DETECTED,
     FACES_EMBEDDED,
@@ -48,7 +43,13 @@ from shared.topics import (
     IMAGES_PROCESSED,
     IMAGES_UPLOADED,
 )
-from tests.harsh_records import (
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.objects import ObjectStore
+from shared.ports.streams import ProducedRecord
+from shared.settings import BucketSettings
+from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.photo_processor import PhotoStep, one
+from tests.support.harsh_records import (
     HEADERS,
     NOTIFICATIONS,
     PHOTO_EVENTS,
@@ -59,7 +60,7 @@ from tests.harsh_records import (
     photo_event,
     worked,
 )
-from tests.s3_stub import s3_stub
+from tests.support.s3_stub import s3_stub
 
 _BUCKETS = BucketSettings()
 _LIMITED = DetectorSettings(max_bytes=200)

@@ -7,8 +7,8 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
-from shared.topics import TOPICS
-from tests.queries import ROOT, known
+from shared.domain.topics import TOPICS
+from tests.support.queries import ROOT, known
 from tests.unit.test_readme import NOT_OF_A_CLASS, variables
 
 PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.path_patterns import Hit, PathPatterns
+from shared.photos.path_patterns import Hit, PathPatterns
 
 _PARTS = st.text("abAB.*?[]!-\\ä", min_size=1, max_size=4)
 _PATHS = st.lists(st.text("abAB.[]!-\\ä\n", min_size=1, max_size=4), min_size=1, max_size=4).map("/".join)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from shared.adapters.sqlite import SqliteRepository
-from tests.small_results import (
+from shared.adapters.sqlite.repository import SqliteRepository
+from tests.support.small_results import (
     all_entries,
     contents,
     copied,

@@ -6,12 +6,12 @@ import pytest
 
 from cli.jobs.pictures import files_in
 from cli.jobs.watching import Watch
-from shared.adapters.folder import FolderStore
+from shared.adapters.folder.store import FolderStore
 from shared.errors import ObjectMissing, ObjectRefused
-from shared.photo_files import passed_over_by_bytes, sorted_files
-from shared.photo_names import PassedOver, Reason
-from shared.photo_rule import PhotoRule, PhotoSettings
-from tests.beside_photographs import keep_beside_photographs
+from shared.photos.photo_files import passed_over_by_bytes, sorted_files
+from shared.photos.photo_names import PassedOver, Reason
+from shared.photos.photo_rule import PhotoRule, PhotoSettings
+from tests.support.beside_photographs import keep_beside_photographs
 
 
 class Counting(FolderStore):

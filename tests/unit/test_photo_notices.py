@@ -12,16 +12,17 @@ from prometheus_client import REGISTRY
 
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from shared import notices
-from shared.adapters.memory import MemoryObjectStore
-from shared.bucket_notification import Notice, bucket_events
-from shared.events import FacesDetected, Outcome, Photo
-from shared.photo_rule import PhotoRule, PhotoSettings
-from shared.ports import ConsumedRecord, ObjectInfo, ProducedRecord, StoredObject
+from shared.adapters.memory.repository import MemoryObjectStore
+from shared.domain.events import FacesDetected, Outcome, Photo
+from shared.domain.topics import FACES_DETECTED
+from shared.photos.photo_rule import PhotoRule, PhotoSettings
+from shared.ports.objects import ObjectInfo, StoredObject
+from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
-from shared.streaming import PhotoStep
-from shared.topics import FACES_DETECTED
-from tests.told import told
+from shared.stream import notification_records as notices
+from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.photo_processor import PhotoStep
+from tools.notifications import told
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _NO_PHOTOGRAPHS = (

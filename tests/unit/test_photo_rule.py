@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidInput
-from shared.kept_by_others import KEPT_BY
-from shared.photo_names import OTHER_ENDINGS, PHOTO_ENDINGS, RAW_ENDINGS, Likely, PassedOver, Reason, told
-from shared.photo_rule import PhotoRule, PhotoSettings
+from shared.photos.other_programs import KEPT_BY
+from shared.photos.photo_names import OTHER_ENDINGS, PHOTO_ENDINGS, RAW_ENDINGS, Likely, PassedOver, Reason, told
+from shared.photos.photo_rule import PhotoRule, PhotoSettings
 
 _DOCS = (Path(__file__).parents[2] / "docs" / "photographs.md").read_text(encoding="utf-8")
 _PHOTOGRAPH, _LOOK_INSIDE = Likely.PHOTOGRAPH, Likely.LOOK_INSIDE

@@ -10,15 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from services.reclusterer.step import Outcome, Regrouped
-from shared import ids, refitting
-from shared.erasing import erase
-from shared.events import Box, Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, Photo, Point, Verdict
-from shared.events import Outcome as PhotoOutcome
-from shared.records import GenerationState, Membership
-from shared.topics import FACES_ASSIGNED
-from tests import regrouping
-from tests.regrouping import people
-from tests.synthetic_faces import MODEL, embeddings
+from shared.domain import ids
+from shared.domain.events import Box, Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, Photo, Point, Verdict
+from shared.domain.events import Outcome as PhotoOutcome
+from shared.domain.records import GenerationState, Membership
+from shared.domain.topics import FACES_ASSIGNED
+from shared.erasure import refit as refitting
+from shared.erasure.erase import erase
+from tests.support import regrouping
+from tests.support.regrouping import people
+from tests.support.synthetic_faces import MODEL, embeddings
 from tests.unit.test_assigner_streaming import World as Assigners
 
 _SIZES = [12, 11, 10, 1, 1]

@@ -9,8 +9,8 @@ import pytest
 
 from cli.jobs.output import new_folder, new_text, write
 from services.standalone.report import write_map
-from shared.whole_output import put_in_place, whole_file
-from tests.synthetic_faces import embeddings
+from shared.atomic_output import put_in_place, whole_file
+from tests.support.synthetic_faces import embeddings
 
 
 @pytest.fixture(autouse=True)

@@ -4,14 +4,14 @@ import sys
 
 import pytest
 
-from shared.health import Health, serve
+from shared.stream.health import Health, serve
 
 
 def _probed(port: int | str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "FACESTREAM_SERVICE_HEALTH_PORT": str(port)}
     environment.pop("FACESTREAM_SERVICE_HEALTH_HOST", None)
     return subprocess.run(
-        [sys.executable, "-m", "shared.probe"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "shared.stream.probe"], env=environment, capture_output=True, text=True, check=False
     )
 
 

@@ -16,9 +16,9 @@ import pytest
 
 from cli.jobs.pictures import content
 from shared.errors import Fatal, Undecoded, Unreadable
-from shared.processes import Processes
-from tests.deadly import hold_the_interpreter, killed_the_first_time, without_memory
-from tests.samples import ROOT
+from shared.process_pool import Processes
+from tests.support.deadly import hold_the_interpreter, killed_the_first_time, without_memory
+from tools.samples import ROOT
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -125,7 +125,7 @@ def test_a_call_that_is_at_work_when_the_processes_are_ended_is_told_so() -> Non
 
 
 def test_a_parent_that_is_killed_leaves_no_process_even_where_one_hangs_in_c() -> None:
-    command = [sys.executable, "-m", "tests.deadly", "3"]
+    command = [sys.executable, "-m", "tests.support.deadly", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         children = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from services.quality.settings import QualitySettings
 from services.quality.sharpness import variance_of_laplacian
 from services.quality.step import screen
-from shared.adapters.memory import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryObjectStore
+from shared.domain.events import Box, DetectedFace, FacesDetected, Outcome, Photo, Point, Verdict, facts
 from shared.errors import ObjectRefused, Transient
-from shared.events import Box, DetectedFace, FacesDetected, Outcome, Photo, Point, Verdict, facts
 from shared.settings import BucketSettings
-from tests.failing_store import FailingStore
+from tests.support.failing_store import FailingStore
 
 SETTINGS, BUCKETS = QualitySettings(), BucketSettings()
 CROPS = arrays.arrays(np.uint8, st.tuples(st.integers(8, 32), st.integers(8, 32)))

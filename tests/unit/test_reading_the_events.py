@@ -7,8 +7,8 @@ from typer.main import get_command
 
 from cli.main import app
 from docs.make_reading_the_events import TARGET, made
-from shared.topics import TOPICS
-from tests.queries import ROOT, known
+from shared.domain.topics import TOPICS
+from tests.support.queries import ROOT, known
 from tests.unit.test_operations_guide import anchors
 
 _PAGE = TARGET.read_text(encoding="utf-8")

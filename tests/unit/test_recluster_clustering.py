@@ -3,11 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.reclusterer.chinese_whispers import UNKNOWN
-from services.reclusterer.clustering import Clustering, cluster_faces
-from services.reclusterer.medoids import medoid
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces
+from services.reclusterer.clustering.medoids import medoid
 from services.reclusterer.settings import ReclustererSettings
-from tests.synthetic_faces import embeddings
+from tests.support.synthetic_faces import embeddings
 
 SETTINGS = ReclustererSettings(min_cluster_size=3)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -1,6 +1,6 @@
 from typing import Any
 
-from services.reclusterer.compiled import compiled
+from services.reclusterer.clustering.jit import compiled
 
 
 def test_a_function_whose_code_cannot_be_kept_on_disk_is_compiled_all_the_same() -> None:

@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 from services.reclusterer.job import Job, Stopped
 from services.reclusterer.settings import JobSettings
 from services.reclusterer.step import Outcome
-from shared.adapters.memory_stream import MemoryWriter
+from shared.adapters.memory.stream import MemoryWriter
+from shared.durations import period_of
 from shared.errors import Fatal, Transient
-from shared.health import Health
-from shared.periods import period_of
-from shared.ports import RecordWriter
-from tests.regrouping import ASSIGNER, CLUSTERING, JOB, World, add_photos
-from tests.synthetic_faces import embeddings
+from shared.ports.streams import RecordWriter
+from shared.stream.health import Health
+from tests.support.regrouping import ASSIGNER, CLUSTERING, JOB, World, add_photos
+from tests.support.synthetic_faces import embeddings
 
 _FACES = embeddings([6, 4])
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.reclusterer.lease import heartbeat, taken
+from services.reclusterer.generations.lease import heartbeat, taken
 from services.reclusterer.settings import JobSettings
-from shared.adapters.memory import MemoryRepository
+from shared.adapters.memory.repository import MemoryRepository
+from shared.domain.records import Generation, GenerationState, Lease
 from shared.errors import Busy, Fatal, Transient
-from shared.records import Generation, GenerationState, Lease
-from tests.regrouping import nobody_waits
+from tests.support.regrouping import nobody_waits
 
 SETTINGS = JobSettings(lease=3, clock_skew=60)
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reclusterer.orders import keys_of, shuffled, visiting_orders
+from services.reclusterer.clustering.random_orders import keys_of, shuffled, visiting_orders
 
 SEEDS = st.integers(0, 2**32)
 KEYS = st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=60).map(lambda keys: np.array(keys, np.uint64))

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from services.reclusterer.phases import Phases
+from services.reclusterer.generations.phases import Phases
 from services.reclusterer.step import Outcome
-from shared.events import Cause, Change
-from shared.records import GenerationState
-from tests.regrouping import World, add_faces, add_photos, mark_removed, people
-from tests.synthetic_faces import embeddings, face_record
+from shared.domain.events import Cause, Change
+from shared.domain.records import GenerationState
+from tests.support.regrouping import World, add_faces, add_photos, mark_removed, people
+from tests.support.synthetic_faces import embeddings, face_record
 
 FACES = embeddings([6, 1, 5, 4])
 NAMES = [f"{number:04}" for number in range(len(FACES))]

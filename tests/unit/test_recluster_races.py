@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.memory_stream import MemoryWriter
-from shared.events import Cause, Change
-from shared.ports import ProducedRecord
-from shared.records import GenerationState
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
-from tests.regrouping import Killed, Watched, World, add_faces, add_photos, mark_removed, people
-from tests.synthetic_faces import embeddings, face_record
+from shared.adapters.memory.stream import MemoryWriter
+from shared.domain.events import Cause, Change
+from shared.domain.records import GenerationState
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
+from shared.ports.streams import ProducedRecord
+from tests.support.regrouping import Killed, Watched, World, add_faces, add_photos, mark_removed, people
+from tests.support.synthetic_faces import embeddings, face_record
 
 pytestmark = pytest.mark.slow  # by their number
 

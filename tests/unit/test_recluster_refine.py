@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.reclusterer.chinese_whispers import UNKNOWN
-from services.reclusterer.inverted_lists import make_lists
-from services.reclusterer.parallel import in_threads
-from services.reclusterer.refine import refined
+from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.inverted_lists import make_lists
+from services.reclusterer.clustering.parallel import in_threads
+from services.reclusterer.clustering.refine import refined
 from services.reclusterer.settings import ReclustererSettings
-from tests.synthetic_faces import embeddings, unit
+from tests.support.synthetic_faces import embeddings, unit
 
 SETTINGS = ReclustererSettings(stay_threshold=0.5, join_threshold=0.6, join_margin=0.2)
 SEEDS = st.integers(0, 2**32 - 1)

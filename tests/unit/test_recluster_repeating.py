@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from services.reclusterer.repeating import Repeated, repeat
-from shared.adapters.memory_stream import MemoryBroker, MemoryWriter
-from shared.events import Cause, Change, ImageProcessed, Outcome, Publication, Verdict
-from shared.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
-from tests.regrouping import World, add_faces, add_photos, image_record, mark_removed
-from tests.synthetic_faces import embeddings, face_record
+from services.reclusterer.generations.reannounce import Repeated, repeat
+from shared.adapters.memory.stream import MemoryBroker, MemoryWriter
+from shared.domain.events import Cause, Change, ImageProcessed, Outcome, Publication, Verdict
+from shared.domain.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
+from tests.support.regrouping import World, add_faces, add_photos, image_record, mark_removed
+from tests.support.synthetic_faces import embeddings, face_record
 
 FACES = embeddings([6, 1, 5])
 NAMES = [f"{number:04}" for number in range(len(FACES))]

@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from services.reclusterer.settings import JobSettings, ReclustererSettings
-from shared.adapters.memory import MemoryRepository
-from shared.events import Cause
-from shared.ids import cluster_id
-from shared.records import Generation, GenerationState
-from tests.regrouping import World
-from tests.synthetic_faces import MODEL, embeddings, face_record
+from shared.adapters.memory.repository import MemoryRepository
+from shared.domain.events import Cause
+from shared.domain.ids import cluster_id
+from shared.domain.records import Generation, GenerationState
+from tests.support.regrouping import World
+from tests.support.synthetic_faces import MODEL, embeddings, face_record
 
 SETTINGS = ReclustererSettings(min_cluster_size=3)
 

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from services.reclusterer.publishing import NOT_TOLD
+from services.reclusterer.generations.publish import NOT_TOLD
 from services.reclusterer.step import Outcome
-from shared.adapters.memory_stream import MemoryWriter
-from shared.erasing import erase as erased
-from shared.events import Change, ClusterChanged, Publication
-from shared.ports import ProducedRecord
-from shared.refitting import refit_returned
-from shared.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
-from tests.regrouping import World
+from shared.adapters.memory.stream import MemoryWriter
+from shared.domain.events import Change, ClusterChanged, Publication
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
+from shared.erasure.erase import erase as erased
+from shared.erasure.refit import refit_returned
+from shared.ports.streams import ProducedRecord
+from tests.support.regrouping import World
 from tests.unit.test_recluster_publishing import NAMES, arrive, world
 
 

@@ -11,14 +11,14 @@ from prometheus_client import REGISTRY
 
 from cli import main
 from cli.jobs import reconciling
-from shared.adapters.kafka_backlog import Waiting
-from shared.adapters.kafka_idle import Idle
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
+from shared.adapters.kafka.backlog import Waiting
+from shared.adapters.kafka.idle_partitions import Idle
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.domain.events import Outcome
+from shared.domain.ids import object_id
+from shared.domain.records import ImageRecord
 from shared.errors import InvalidInput, Transient
-from shared.events import Outcome
-from shared.ids import object_id
-from shared.ports import ProducedRecord
-from shared.records import ImageRecord
+from shared.ports.streams import ProducedRecord
 
 _NOW = datetime.now(UTC)
 _ROLLED = "1 idle partitions: written to, since Kafka forgets what was erased when more is written"

@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 
 from cli.jobs.reconcile_report import Report
 from cli.jobs.reconciling import reconcile
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.bucket_notification import RECONCILER, RETRY
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.domain.events import BucketEvent, Outcome
+from shared.domain.ids import image_id, object_id
+from shared.domain.records import ImageRecord
 from shared.errors import ObjectRefused
-from shared.events import BucketEvent, Outcome
-from shared.ids import image_id, object_id
-from shared.notices import removed
-from shared.photo_rule import PhotoRule
-from shared.ports import ConsumedRecord, ObjectInfo, ProducedRecord
-from shared.records import ImageRecord
-from tests.limits import LIMIT
-from tests.told import told
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.objects import ObjectInfo
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.bucket_notifications import RECONCILER, RETRY
+from shared.stream.notification_records import removed
+from tests.support.limits import LIMIT
+from tools.notifications import told
 
 _NOW = datetime.now(UTC)
 

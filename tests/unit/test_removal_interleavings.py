@@ -20,17 +20,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.assigner.streaming import Assigner
-from services.detector.finding import Face, Finding
+from services.assigner.processor import Assigner
+from services.detector.photo_detector import Face, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.memory import MemoryObjectStore, MemoryRepository
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
-from shared.bucket_notification import Notice, bucket_events
-from shared.events import (
+from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
+from shared.domain.events import (
     Box,
     FaceAssigned,
     FacesDetected,
@@ -41,12 +40,8 @@ from shared.events import (
     Point,
     Verdict,
 )
-from shared.matching import AssignerSettings
-from shared.photo_rule import PhotoRule
-from shared.ports import ProducedRecord
-from shared.settings import BucketSettings
-from shared.streaming import PhotoStep, one
-from shared.topics import (
+from shared.domain.matching import AssignerSettings
+from shared.domain.topics import (
     FACES_ASSIGNED,
     FACES_DETECTED,
     FACES_EMBEDDED,
@@ -54,8 +49,13 @@ from shared.topics import (
     IMAGES_PROCESSED,
     IMAGES_UPLOADED,
 )
-from shared.worker import Ahead, Step, Worker, WorkerSettings
-from tests.turns import InTurns, Turns, TurnsExecutor
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.streams import ProducedRecord
+from shared.settings import BucketSettings
+from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.photo_processor import PhotoStep, one
+from shared.stream.worker import Ahead, Step, Worker, WorkerSettings
+from tests.support.turns import InTurns, Turns, TurnsExecutor
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _MOVES = (

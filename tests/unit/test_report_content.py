@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from services.standalone.report import faces as report_faces
 from services.standalone.report.content import Coarse, Report, Run, build
 from services.standalone.report.faces import MAP_SIDE
-from shared.events import Box, Cause, Outcome, Verdict
-from shared.matching import AssignerSettings, matches
-from shared.people import People, Rule
-from shared.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
-from tests.drawn_people import WHEN
+from shared.domain.events import Box, Cause, Outcome, Verdict
+from shared.domain.matching import AssignerSettings, matches
+from shared.domain.person_index import People, Rule
+from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
+from tools.drawn_people import WHEN
 
 GENERATION = Generation(1, GenerationState.ACTIVE, "model", "snapshot", {})
 VECTOR = np.array([1, 0, 0], np.float32)

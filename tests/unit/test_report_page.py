@@ -18,12 +18,12 @@ from services.detector.settings import DetectorSettings
 from services.standalone.report import write_report
 from services.standalone.report.content import build
 from services.standalone.report.page import render
-from shared.adapters.memory import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryObjectStore
+from shared.domain.events import Outcome
+from shared.domain.records import ImageRecord
 from shared.errors import Transient
-from shared.events import Outcome
-from shared.ports import ObjectStore, StoredObject
-from shared.records import ImageRecord
-from tests.drawn_people import WHEN, Album, album
+from shared.ports.objects import ObjectStore, StoredObject
+from tools.drawn_people import WHEN, Album, album
 
 
 class Reader(HTMLParser):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput, Transient
-from tests.small_results import (
+from tests.support.small_results import (
     active_number,
     all_entries,
     contents,

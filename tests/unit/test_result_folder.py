@@ -14,7 +14,7 @@ from cli.jobs.switching import go_back
 from cli.main import main
 from services.standalone.result_folder import check_folders, held
 from shared.errors import InvalidInput, Transient
-from tests.small_results import contents, make_result
+from tests.support.small_results import contents, make_result
 
 
 @pytest.fixture

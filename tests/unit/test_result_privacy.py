@@ -9,8 +9,8 @@ import pytest
 
 from cli.jobs.switching import go_back
 from services.standalone.result_folder import held
-from shared.adapters.sqlite import SqliteRepository
-from tests.small_results import make_result
+from shared.adapters.sqlite.repository import SqliteRepository
+from tests.support.small_results import make_result
 
 
 @pytest.fixture

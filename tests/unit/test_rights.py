@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.rights import READ_BY, RIGHTS, BucketRight, KafkaRight, Rights, acls, mongo_roles, s3_policy
+from shared.access.rights import READ_BY, RIGHTS, BucketRight, KafkaRight, Rights, acls, mongo_roles, s3_policy
+from shared.domain.topics import DEAD_LETTERS, TOPICS, Topic
 from shared.settings import BucketSettings
-from shared.topics import DEAD_LETTERS, TOPICS, Topic
 
 
 def _writers(topic: Topic) -> set[str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from shared.adapters.minio import MinioSettings, MinioStore
-from shared.adapters.mongo import MongoRepository, MongoSettings
+from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import InvalidInput
 
 _HIDDEN = "n0t-t0-be-printed"

@@ -9,10 +9,10 @@ import pytest
 import cli
 import services
 import shared
-from shared.adapters.minio_settings import MinioSettings
+from shared.adapters.minio.settings import MinioSettings
 from shared.errors import InvalidInput
 from shared.settings import SECTIONS, BucketSettings, Settings, check_environment
-from shared.worker import WorkerSettings
+from shared.stream.worker import WorkerSettings
 
 
 def prefixes(settings: type[Settings]) -> Iterator[str]:

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.adapters import sqlite_file
-from shared.adapters.sqlite import SqliteRepository
-from shared.adapters.sqlite_schema import VERSION
+from shared.adapters.sqlite import database as sqlite_file
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.adapters.sqlite.schema import VERSION
+from shared.domain.events import Cause
+from shared.domain.records import GenerationState
 from shared.errors import InvalidInput, Transient
-from shared.events import Cause
-from shared.file_index import IndexedFile
-from shared.records import GenerationState
-from tests.contract.examples import DIMENSION, cluster, face, generation, image, membership
+from shared.ports.file_index import IndexedFile
+from tests.support.examples import DIMENSION, cluster, face, generation, image, membership
 
 
 def test_a_file_that_is_no_database_is_wrong_input_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_a_save_that_fails_saves_nothing_of_it(tmp_path: Path) -> None:
 _SAVE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from shared.adapters.sqlite import SqliteRepository
-from tests.contract.examples import image
+from shared.adapters.sqlite.repository import SqliteRepository
+from tests.support.examples import image
 SqliteRepository(Path(sys.argv[1])).save_images([image("1")])
 os.kill(os.getpid(), signal.SIGKILL)
 """

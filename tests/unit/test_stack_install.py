@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import install
-from tests.stack.fixtures import needed
-from tests.stack.install import Missing
+from tests.support.fixtures import needed
+from tools.stack import install
+from tools.stack.install import Missing
 
 
 @pytest.mark.parametrize(

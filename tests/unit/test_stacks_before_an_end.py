@@ -3,13 +3,13 @@
 import subprocess
 import sys
 
-from tests.samples import ROOT
+from tools.samples import ROOT
 
 _STALLED = """
 import time
 from http.client import HTTPConnection
 from threading import Thread
-from shared.health import Health, serve
+from shared.stream.health import Health, serve
 
 def probe(port):
     connection = HTTPConnection("127.0.0.1", port)
@@ -28,7 +28,7 @@ stands_still("s3cret", 3)
 _CRASHED = """
 import faulthandler
 faulthandler.disable()
-from shared.service import service
+from shared.stream.service import service
 
 def calls_into_c(secret):
     {call}

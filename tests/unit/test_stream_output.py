@@ -16,11 +16,11 @@ from rich.console import Console
 from cli.jobs.dead_letters import open_letters, original, table
 from cli.jobs.following import human_line, json_line
 from cli.jobs.safe_text import beginning
-from shared.dead_letters import dead_letter
+from shared.domain.topics import MAX_RECORD_BYTES
 from shared.errors import InvalidInput, Poison
-from shared.ports import ConsumedRecord
-from shared.topics import MAX_RECORD_BYTES
-from tests.operators import event_bytes
+from shared.ports.streams import ConsumedRecord
+from shared.stream.dead_letters import dead_letter
+from tools.golden_events import event_bytes
 
 _RECORD = ConsumedRecord(
     "faces.assigned", 3, 7, b"9b9d7ae7cf95e7c5c7bad784977b301f", None, {}, datetime(2026, 11, 24, tzinfo=UTC)

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from shared.bucket_notification import Notification, bucket_events
+from shared.domain.events import BucketEvent, FacesDetected, FacesEmbedded, FacesScreened, Outcome, Photo
+from shared.domain.topics import FACES_ASSIGNED, FACES_SCREENED, MAX_MESSAGE_BYTES, TOPICS
 from shared.errors import Poison, Transient
-from shared.events import BucketEvent, FacesDetected, FacesEmbedded, FacesScreened, Outcome, Photo
 from shared.metrics import Drop
-from shared.photo_rule import PhotoRule
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.streaming import About, PhotoStep, decoded, encoded, one
-from shared.topics import FACES_ASSIGNED, FACES_SCREENED, MAX_MESSAGE_BYTES, TOPICS
-from tests.told import told as events_of
+from shared.photos.photo_rule import PhotoRule
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.bucket_notifications import Notification, bucket_events
+from shared.stream.photo_processor import About, PhotoStep, decoded, encoded, one
+from tools.notifications import told as events_of
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _PHOTO = Photo(

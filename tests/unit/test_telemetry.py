@@ -13,13 +13,13 @@ import structlog
 import urllib3
 from prometheus_client import REGISTRY
 
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Deadly, InvalidInput, Poison, Transient
-from shared.health import Health, serve
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.telemetry import Telemetry, configure_logging
-from shared.tries import Tries
-from tests.stack.ports import free_port
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.crash_tries import Tries
+from shared.stream.health import Health, serve
+from shared.stream.telemetry import Telemetry, configure_logging
+from tools.stack.ports import free_port
 
 _RECORD = ConsumedRecord("in", 2, 7, b"photo", b"private", {}, datetime.now(UTC))
 Lines = Callable[[], list[dict[str, Any]]]

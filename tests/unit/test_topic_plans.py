@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.jobs.setting_up import Plan, planned
-from shared.adapters.kafka_admin import TopicState
-from shared.topics import FACES_ASSIGNED, FACES_EMBEDDED, TOPICS, Topic
+from shared.adapters.kafka.admin import TopicState
+from shared.domain.topics import FACES_ASSIGNED, FACES_EMBEDDED, TOPICS, Topic
 
 _DAY = 24 * 3600 * 1000
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-import shared
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+import shared.stream
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Fatal, InvalidInput, Poison, Transient
-from shared.ports import ConsumedRecord, ProducedRecord, RecordStream
-from shared.tracing import TracingSettings, tracing
-from shared.worker import Step, Worker, WorkerSettings
-from tests.collector import Collector, Received, collecting
-from tests.samples import ROOT
+from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
+from shared.stream.tracing import TracingSettings, tracing
+from shared.stream.worker import Step, Worker, WorkerSettings
+from tests.support.collector import Collector, Received, collecting
+from tools.samples import ROOT
 
 _TRACE, _SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 _INCOMING = {"traceparent": f"00-{_TRACE}-{_SPAN}-01".encode(), "tracestate": b"vendor=7", "other": b"kept"}
@@ -194,16 +194,16 @@ def test_without_the_setting_stream_and_step_are_what_they_were() -> None:
 
 @pytest.mark.slow
 def test_without_the_setting_opentelemetry_is_not_even_imported() -> None:
-    program = "import shared.service, sys; print([name for name in sys.modules if 'telemetry' in name])"
+    program = "import shared.stream.service, sys; print([name for name in sys.modules if 'telemetry' in name])"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
     )
-    assert done.stdout == "['shared.telemetry']\n"
+    assert done.stdout == "['shared.stream.telemetry']\n"
 
 
 def test_without_opentelemetry_the_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(shared, "spans", raising=False)
-    monkeypatch.delitem(sys.modules, "shared.spans", raising=False)
+    monkeypatch.delattr(shared.stream, "spans", raising=False)
+    monkeypatch.delitem(sys.modules, "shared.stream.spans", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.context", None)
     settings = TracingSettings(endpoint="http://collector:4318")
     with (

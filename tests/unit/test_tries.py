@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.memory_stream import MemoryBroker, MemoryStream
+from shared.adapters.memory.stream import MemoryBroker, MemoryStream
+from shared.domain.topics import DEAD_LETTERS
 from shared.errors import Deadly, Fatal, Poison, Transient, Undecided
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import DEAD_LETTERS
-from shared.tries import Caution, Tries
-from shared.worker import Worker, WorkerSettings, refused
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.crash_tries import Caution, Tries
+from shared.stream.worker import Worker, WorkerSettings, refused
 from tests.unit.test_worker import Notes
 
 TRIES = 3

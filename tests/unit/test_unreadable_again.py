@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.assigner.history import Meaning, judge
+from services.assigner.classification import Meaning, judge
 from services.assigner.step import assign
-from shared.events import FacesEmbedded, Outcome, Photo
-from shared.matching import AssignerSettings
-from shared.people import People
-from shared.records import ImageRecord
+from shared.domain.events import FacesEmbedded, Outcome, Photo
+from shared.domain.matching import AssignerSettings
+from shared.domain.person_index import People
+from shared.domain.records import ImageRecord
 
 _PHOTO = Photo(
     bucket="photos",

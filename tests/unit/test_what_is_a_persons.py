@@ -14,10 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from numpy.typing import NDArray
 
 from cli.jobs.switching import go_back
-from shared.adapters.sqlite import SqliteRepository
+from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput
-from tests.regrouping import Killed
-from tests.small_results import active_number, contents, killed_at, make_result
+from tests.support.regrouping import Killed
+from tests.support.small_results import active_number, contents, killed_at, make_result
 
 # What a person may well have, and all that the product uses or has ever used.
 _FOLDERS = ["", "people/", "unknown/", "crops/", "album/", ".people.new/", ".people.old/", ".unknown.new/"]

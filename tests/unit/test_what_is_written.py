@@ -12,17 +12,17 @@ from jsonschema import Draft7Validator
 from docs.make_asyncapi import document
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from services.reclusterer.repeating import repeat
-from shared.adapters.memory_stream import MemoryWriter
-from shared.erasing import erase
-from shared.events import FacesScreened, Outcome
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.records import GenerationState
+from services.reclusterer.generations.reannounce import repeat
+from shared.adapters.memory.stream import MemoryWriter
+from shared.domain.events import FacesScreened, Outcome
+from shared.domain.records import GenerationState
+from shared.domain.topics import FACES_SCREENED, TOPICS
+from shared.erasure.erase import erase
+from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
-from shared.streaming import photo_record
-from shared.topics import FACES_SCREENED, TOPICS
-from tests.regrouping import World, add_photos
-from tests.synthetic_faces import embeddings
+from shared.stream.photo_processor import photo_record
+from tests.support.regrouping import World, add_photos
+from tests.support.synthetic_faces import embeddings
 from tests.unit import test_assigner_streaming as assigning
 from tests.unit import test_quality as judging
 

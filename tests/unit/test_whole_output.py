@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.atomic_output import put_in_place, whole_file
 from shared.errors import InvalidInput
-from shared.whole_output import put_in_place, whole_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,7 @@ def killed_while_writing(path: Path) -> None:
     script = """
         import os, signal, sys
         from pathlib import Path
-        from shared.whole_output import whole_file
+        from shared.atomic_output import whole_file
         with whole_file(Path(sys.argv[1])) as scratch:
             scratch.write_text("half of a longer text")
             os.kill(os.getpid(), signal.SIGKILL)

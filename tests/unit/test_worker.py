@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.dead_letters import LEFT_OUT, dead_letter
+from shared.domain.topics import DEAD_LETTERS, MAX_RECORD_BYTES
 from shared.errors import Deadly, Fatal, Poison, Transient, Undecided
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.topics import DEAD_LETTERS, MAX_RECORD_BYTES
-from shared.tries import Tries
-from shared.worker import Worker, WorkerSettings
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.crash_tries import Tries
+from shared.stream.dead_letters import LEFT_OUT, dead_letter
+from shared.stream.worker import Worker, WorkerSettings
 
 
 @dataclass

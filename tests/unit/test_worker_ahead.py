@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Fatal, Poison, Transient
-from shared.ports import ConsumedRecord, ProducedRecord
-from shared.worker import Worker, WorkerSettings
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.worker import Worker, WorkerSettings
 from tests.unit.test_worker import Notes
 
 PARTITIONS = 2

@@ -5,8 +5,8 @@ from functools import cache
 import pylibjxl
 
 from services.detector.decoding import needs
+from services.detector.decoding.limits import check_pixels
 from services.detector.decoding.parts import Pixels
-from services.detector.limits import check_pixels
 from services.detector.settings import DetectorSettings
 
 MARKS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")

@@ -16,12 +16,12 @@ import cv2
 from PIL import Image
 
 from services.detector.decoding import jpeg, webp
+from services.detector.decoding.limits import OverLimit
 from services.detector.decoding.parts import reduction
-from services.detector.limits import OverLimit
 from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
 from shared.errors import FacestreamError, Undecoded
-from shared.memory import MEMORY, not_enough, shown
+from shared.memory_limit import MEMORY, not_enough, shown
 
 _ALWAYS = 48_000_000  # bytes: parts of pictures, tables of decoders, stacks of their threads
 _PIXEL_OF_MODE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}  # bytes in Pillow

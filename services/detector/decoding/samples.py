@@ -15,11 +15,11 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from services.detector.decoding import needs, tiff
+from services.detector.decoding.limits import check_values
 from services.detector.decoding.needs import Need, result
 from services.detector.decoding.orientation import Box
 from services.detector.decoding.parts import Stored, boxes, extremes, of_range, spread
 from services.detector.decoding.tiff import Directory
-from services.detector.limits import check_values
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from services.standalone.report.faces import Face, Placer, light_faces
 from services.standalone.report.histogram import Histogram, sharpness_histogram, similarity_histogram
-from shared.events import Outcome, Verdict
-from shared.people import People, Rule
-from shared.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
+from shared.domain.events import Outcome, Verdict
+from shared.domain.person_index import People, Rule
+from shared.domain.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
 
 PLAIN_FACE = 100
 """Pixels: width of a face that a person would expect to be found."""

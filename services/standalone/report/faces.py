@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events import Verdict
-from shared.people import People
-from shared.records import FaceRecord, Membership
+from shared.domain.events import Verdict
+from shared.domain.person_index import People
+from shared.domain.records import FaceRecord, Membership
 
 MAP_FACES = 20_000  # t-SNE of as many takes a minute; face ids are digests, so the first ones are a fair sample
 MAP_SIDE = 10_000  # positions are whole numbers from 0 to this

@@ -17,9 +17,10 @@ from services.standalone.report.content import PLAIN_FACE, Report, Run, build
 from services.standalone.report.faces import MAP_SIDE
 from services.standalone.report.thumbnails import thumbnail_width, thumbnails
 from services.standalone.tsne import embed_2d
-from shared.people import Rule
-from shared.ports import FaceRepository, ObjectStore
-from shared.whole_output import whole_file
+from shared.atomic_output import whole_file
+from shared.domain.person_index import Rule
+from shared.ports.objects import ObjectStore
+from shared.ports.repository import FaceRepository
 
 _PACKAGE = "services.standalone.report"
 _SCRIPTS = ("data.js", "tiles.js", "detail.js", "map.js")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.standalone.tsne import embed_2d
+from shared.atomic_output import whole_file
 from shared.errors import InvalidInput
-from shared.whole_output import whole_file
 
 _LEGEND_UP_TO = 40  # labels; more do not fit beside the picture
 _WEBGL_FROM = 1_000  # points; above it SVG is slow, below it WebGL may be missing without need

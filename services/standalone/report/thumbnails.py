@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from PIL import Image, UnidentifiedImageError
 
 from shared.errors import ObjectError
-from shared.ports import LARGEST_CROP, ObjectStore
+from shared.ports.objects import LARGEST_CROP, ObjectStore
 
 # Sharp at twice the 80 pixels of a tile while the page stays below some 10 MB; with more faces, weight counts.
 _FINE, _FINE_UP_TO = 160, 2_000

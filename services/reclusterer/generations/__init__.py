@@ -1,0 +1,1 @@
+"""The life of a generation: snapshot, build, lineage, guard, publish, announce."""

@@ -1,0 +1,1 @@
+"""Who may do what on the servers, and the administrators' logins that make the users."""

@@ -1,0 +1,60 @@
+"""Which partition a record goes to, where its topic wants another partitioner than the producer has.
+
+librdkafka knows one partitioner for a producer, and a transaction may write to topics of both.
+"""
+
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import Producer
+
+from shared.adapters.kafka.errors import Listener
+from shared.adapters.kafka.watchdog import Watch
+from shared.domain.topics import Partitioner, partitioner_of
+from shared.ports.streams import ProducedRecord
+
+OF_PRODUCERS: Partitioner = "consistent_random"
+"""The partitioner of every producer of ours: `partitioner` in its configuration."""
+
+CHOSEN_BY_PRODUCER = -1
+"""The number that has a producer choose: librdkafka's `RD_KAFKA_PARTITION_UA`."""
+
+_OFFSET_BASIS, _PRIME = 0x811C9DC5, 0x01000193
+_SIGN, _MODULUS = 1 << 31, 1 << 32
+
+
+def partitions_of(records: Sequence[ProducedRecord], count: Callable[[str], int]) -> list[int]:
+    """Return the partition of each record, `CHOSEN_BY_PRODUCER` where the producer chooses as the topic wants it.
+
+    `count` tells how many partitions a topic has, 0 where it does not know of it, and is asked once for a topic.
+    """
+    topics = {record.topic for record in records if record.key}
+    counts = {topic: count(topic) for topic in sorted(topics) if partitioner_of(topic) != OF_PRODUCERS}
+    return [
+        fnv1a(record.key) % counts[record.topic] if record.key and counts.get(record.topic) else CHOSEN_BY_PRODUCER
+        for record in records
+    ]
+
+
+def counting(producer: Producer, listener: Listener, watch: Watch, patience: float) -> Callable[[str], int]:
+    """Return the `count` of `partitions_of` that asks the brokers; it raises `Fatal`, and `Transient` after `patience`.
+
+    Asked anew for each transaction: a topic may get more partitions, and the object store hears of that too.
+    """
+
+    def count(topic: str) -> int:
+        with watch.over():
+            found = listener.insisting(producer, lambda seconds: producer.list_topics(topic, seconds), patience)
+        return len(found.topics[topic].partitions)
+
+    return count
+
+
+def fnv1a(key: bytes) -> int:
+    """Return the FNV-1a hash of 32 bits, taken as a signed number without its sign, as Sarama and librdkafka do.
+
+    https://datatracker.ietf.org/doc/html/draft-eastlake-fnv; `NewHashPartitioner` of github.com/IBM/sarama.
+    """
+    found = _OFFSET_BASIS
+    for byte in key:
+        found = (found ^ byte) * _PRIME % _MODULUS
+    return found if found < _SIGN else _MODULUS - found

@@ -1,0 +1,151 @@
+"""Reading topics from the outside: without a group, so that no reader takes a partition from a service."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
+
+from shared.adapters.kafka.denials import READ, Identity
+from shared.adapters.kafka.errors import Listener, line
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.errors import Fatal
+from shared.ports.streams import ConsumedRecord
+
+_GROUP = "facestream.reader"  # demanded by the client; nothing is ever committed in it
+_PATIENCE = 15.0  # seconds until the topic's partitions must be known
+_BACK = 16  # offsets before the end at which the last record is looked for first
+_WAIT = 0.2  # seconds of one wait; Ctrl-C is heard between two
+
+
+class KafkaReader:
+    """Reads committed records of one topic, or all; a context manager. Raises `Fatal` and `Transient`."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, *, committed: bool = True) -> None:
+        self._settings = settings
+        self._isolation = "read_committed" if committed else "read_uncommitted"
+        self._topic = topic
+        self._next: dict[int, int] = {}  # the offset of what is read next, by partition
+        self._connect()
+
+    def _connect(self) -> None:
+        self._listener = Listener(Identity(self._settings.username, _GROUP), READ.of(self._topic))
+        self._consumer = Consumer(
+            {
+                **self._settings.client(),
+                **self._listener.callbacks(),
+                "log_level": 0,
+                "group.id": _GROUP,
+                "enable.auto.commit": False,
+                "isolation.level": self._isolation,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "queued.max.messages.kbytes": 32 * 1024,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def stored(self) -> Iterator[ConsumedRecord]:
+        """Yield what the topic holds now, and end."""
+        left = set(self._start(OFFSET_BEGINNING))
+        while left:
+            for record in self._records():
+                if isinstance(record, int):
+                    left.discard(record)
+                else:
+                    yield record
+
+    def follow(self, *, from_beginning: bool) -> Iterator[ConsumedRecord]:
+        """Yield what comes, and before that what is there if so wanted. Never ends."""
+        return (record for record in self.follow_in_turns(from_beginning=from_beginning) if record)
+
+    def follow_in_turns(self, *, from_beginning: bool) -> Iterator[ConsumedRecord | None]:
+        """Do as `follow`, and yield None now and then: whoever follows several topics looks at the next one."""
+        self._start(OFFSET_BEGINNING if from_beginning else OFFSET_END)
+        while True:
+            if self._listener.lost:
+                self._connect()
+                self._assign()
+            for record in self._records():
+                if not isinstance(record, int):
+                    yield record
+            yield None
+
+    def first(self, partition: int, offset: int) -> ConsumedRecord | None:
+        """Return the first record of a partition that stands at this offset or behind it, None where none does."""
+        if partition not in self._partitions():
+            return None
+        self._next = {partition: offset}
+        self._assign()
+        while True:
+            for record in self._records():
+                return None if isinstance(record, int) else record
+
+    def last(self, extents: Mapping[int, tuple[int, int]]) -> Mapping[int, ConsumedRecord]:
+        """Return the last record of each partition that has any; `extents`: its first offset and the one after all."""
+        found: dict[int, ConsumedRecord] = {}
+        back = _BACK
+        left = {partition: extent for partition, extent in extents.items() if extent[0] < extent[1]}
+        while left:
+            self._next = {partition: max(first, after - back) for partition, (first, after) in left.items()}
+            starts = dict(self._next)
+            self._assign()
+            unread = set(left)
+            while unread:
+                for record in self._records():
+                    if isinstance(record, int):
+                        unread.discard(record)
+                    else:
+                        found[record.partition] = record
+            # Behind it there may be marks of transactions only; at the beginning there is nothing left to look at.
+            left = {
+                partition: extent
+                for partition, extent in left.items()
+                if partition not in found and starts[partition] > extent[0]
+            }
+            back *= _BACK
+        return found
+
+    def _start(self, offset: int) -> Sequence[int]:
+        partitions = self._partitions()
+        self._next = dict.fromkeys(partitions, offset)
+        self._assign()
+        return partitions
+
+    def _assign(self) -> None:
+        self._consumer.assign([TopicPartition(self._topic, *place) for place in self._next.items()])
+
+    def _partitions(self) -> Sequence[int]:
+        found = self._listener.insisting(
+            self._consumer, lambda seconds: self._consumer.list_topics(self._topic, seconds), _PATIENCE
+        ).topics[self._topic]
+        if found.error is not None:
+            self._listener.check_rights(found.error)
+            msg = f"{line(found.error)}: {self._topic}; create the topics with `facestream init`"
+            raise Fatal(msg)
+        return sorted(found.partitions)
+
+    def _records(self) -> Iterator[ConsumedRecord | int]:
+        """Yield records, and the number of a partition where its end is reached."""
+        with self._listener.translated():
+            messages = self._consumer.consume(500, _WAIT)
+        for message in messages:
+            error = message.error()
+            partition, offset = message.partition() or 0, message.offset() or 0
+            if error is None:
+                self._next[partition] = offset + 1
+                yield consumed_record(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's name of no error
+                self._next[partition] = offset
+                yield partition
+            elif not error.retriable():
+                self._listener.check_rights(error)
+                raise Fatal(line(error))

@@ -1,0 +1,1 @@
+"""All ports in memory: for tests, and for programs that embed facestream."""

@@ -1,0 +1,1 @@
+"""MinIO, or any other S3 store: objects, users, settings."""

@@ -1,0 +1,1 @@
+"""MongoDB: the repositories of photographs and generations, users, settings."""

@@ -1,0 +1,96 @@
+"""What is done to a collection of MongoDB, in calls of a size that the server can take."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from more_itertools import chunked
+from pymongo import UpdateOne
+from pymongo.collection import Collection
+
+from shared.adapters.mongo.documents import Document
+from shared.adapters.mongo.errors import errors
+
+_PAGE = 5_000  # documents read at once where a whole collection streams by, and written in one bulk: 4 MB of faces
+_IDS = 1_000  # identifiers in one condition
+_BY_ID = ("_id",)
+
+
+def save(collection: Collection[Document], saved: Iterable[Document]) -> None:
+    """Write whole documents. Fields that a newer version of this software added to them stay, unlike in a replacement.
+
+    Of several with one `_id` the last one counts, which an unordered bulk does not promise.
+    """
+    for part in chunked(saved, _PAGE):
+        last = {document.pop("_id"): document for document in part}
+        with errors():
+            collection.bulk_write(
+                [UpdateOne({"_id": key}, {"$set": last[key]}, upsert=True) for key in last], ordered=False
+            )
+
+
+def pages(
+    collection: Collection[Document],
+    condition: Mapping[str, Any],
+    order: Sequence[str] = _BY_ID,
+    size: int | None = None,
+    fields: Mapping[str, int] | None = None,
+) -> Iterator[Sequence[Document]]:
+    """Yield the documents under a condition in an order that no two share, up to `size` (5,000) of them at once.
+
+    Each page is a query of its own, so that no cursor grows old on the server while somebody works on a page, and
+    writing meanwhile is allowed. `condition` has no `$or`, and of the fields of `order` it names none but the last.
+    """
+    limit = _PAGE if size is None else size
+    rest = condition
+    while page := _find(collection, rest, order, limit, fields):
+        yield page
+        rest = _after(condition, order, page[-1])
+
+
+def make_index(collection: Collection[Document], fields: Sequence[str]) -> str | None:
+    """Create an index over these fields, ascending; return its name, or None where it was there."""
+    with errors():
+        known = [index["key"] for index in collection.index_information().values()]
+        name = collection.create_index(list(fields))
+    return None if [(field, 1) for field in fields] in known else f"{collection.name}.{name}"
+
+
+def having(collection: Collection[Document], field: str, values: Iterable[str]) -> Iterator[Document]:
+    """Yield the documents whose field is one of these values, each once, in no order."""
+    for part in chunked(dict.fromkeys(values), _IDS):
+        with errors():
+            found = collection.find({field: {"$in": part}}).to_list()
+        yield from found
+
+
+def remove(collection: Collection[Document], field: str, values: Iterable[str]) -> None:
+    """Remove the documents whose field is one of these values."""
+    for part in chunked(values, _IDS):
+        with errors():
+            collection.delete_many({field: {"$in": part}})
+
+
+def _find(
+    collection: Collection[Document],
+    condition: Mapping[str, Any],
+    order: Sequence[str],
+    limit: int,
+    fields: Mapping[str, int] | None,
+) -> list[Document]:
+    with errors():
+        found = collection.find(condition, fields).sort([(field, 1) for field in order])
+        return found.limit(limit).batch_size(limit).to_list()
+
+
+def _after(condition: Mapping[str, Any], order: Sequence[str], last: Document) -> Document:
+    """Return the condition for what comes after `last`.
+
+    Each branch repeats the whole of `condition`: MongoDB plans the branches of an `$or` that stands alone one by one,
+    each along the index of the order.
+    """
+    equal = dict(condition)
+    either: list[Document] = []
+    for field in order:
+        either.append(equal | {field: equal.get(field, {}) | {"$gt": last[field]}})
+        equal = equal | {field: last[field]}
+    return {"$or": either} if len(either) > 1 else either[0]

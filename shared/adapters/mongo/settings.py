@@ -1,0 +1,58 @@
+"""How to reach MongoDB: address, password, TLS, and how long to wait."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from pymongo import MongoClient
+from pymongo.errors import ConfigurationError, InvalidURI
+
+from shared.adapters.mongo.documents import Document
+from shared.adapters.mongo.uri import check_uri
+from shared.errors import InvalidInput
+from shared.settings import OptionalPath, Settings
+
+
+class MongoSettings(Settings):
+    """How to reach MongoDB. The URI holds the password, so it is never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTREAM_MONGO_")
+
+    uri: Annotated[
+        SecretStr, Field(description="mongodb://user:password@host:27017/?authSource=admin and the like")
+    ] = SecretStr("mongodb://localhost:27017")
+    database: Annotated[str, Field(min_length=1, max_length=63, description="name of the database")] = "facestream"
+    ca_file: Annotated[OptionalPath, Field(description="certificate authority, PEM; with it, TLS is used")] = None
+    timeout: Annotated[
+        float, Field(gt=0, le=300, description="seconds that one request may take, retries included")
+    ] = 30
+
+    def client(self, login: Mapping[str, str] | None = None) -> MongoClient[Document]:
+        """Return a client that writes to a majority of the servers and reads what a majority has; connects later.
+
+        `login` has `username`, `password` and `authSource` of another user than the URI's. Raises `InvalidInput` where
+        the settings cannot be used.
+        """
+        check_uri(self.uri.get_secret_value(), self.ca_file)
+        more: dict[str, Any] = {"tls": True, "tlsCAFile": str(self.ca_file)} if self.ca_file else {}
+        more |= login or {}
+        # The driver's defaults are the longest waits: 30 s to find a server, and no limit on an answer.
+        try:
+            return MongoClient(
+                self.uri.get_secret_value(),
+                appname="facestream",
+                timeoutMS=self.timeout * 1000,
+                connectTimeoutMS=min(self.timeout, 5) * 1000,
+                w="majority",
+                readConcernLevel="majority",
+                retryReads=True,
+                retryWrites=True,
+                **more,
+            )
+        except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
+            msg = (
+                "FACESTREAM_MONGO_URI: expected mongodb://user:password@host:27017/ with special characters "
+                f"percent-encoded, found what the driver cannot use ({type(error).__name__}); correct it"
+            )
+            raise InvalidInput(msg) from None  # the driver's message may quote the password

@@ -1,0 +1,117 @@
+"""The topics: one table, from which `facestream init` creates them and the documentation is made.
+
+Compacted topics keep the last record of every key for ever. What was said before of a key goes within about a day,
+and its tombstone a day later; in a partition that nobody writes to any more the reconciler sees
+to it (`adapters/kafka/idle_partitions.py`).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from shared.domain.events import (
+    ClusterChanged,
+    FaceAssigned,
+    FacesDetected,
+    FacesEmbedded,
+    FacesScreened,
+    GenerationPublished,
+    ImageProcessed,
+    Message,
+)
+
+Partitioner = Literal["consistent_random", "fnv1a_random"]
+"""How the partition of a key is chosen, by librdkafka's names: CRC32, or FNV-1a as Sarama does, modulo partitions.
+
+An empty key goes to a partition drawn by lot.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `model` is that of its values, None where they are not ours; `producer` those who write it.
+
+    Whoever writes to it chooses partitions by `partitioner`: the records of one key are in order in one partition only,
+    and in a compacted topic a key in two partitions has two last records.
+    """
+
+    name: str
+    key: str
+    model: type[Message] | None
+    producer: str
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention: timedelta | None = timedelta(days=7)
+    partitions: int = 12
+    partitioner: Partitioner = "consistent_random"
+
+    @property
+    def event_type(self) -> str:
+        """The `ce_type` of its events; a change that old readers do not understand gets another number."""
+        return f"facestream.{self.name}.v1"
+
+    def configuration(self) -> dict[str, str]:
+        """Return what must not depend on the broker's defaults, by Kafka's names."""
+        configuration = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_RECORD_BYTES)}
+        # Kafka forgets whole segments, and by default begins a new one every 7 days: what is to be gone after a day
+        # would stay for eight.
+        if self.retention is None:
+            return configuration | {
+                "max.compaction.lag.ms": _milliseconds(_COMPACTION_LAG),
+                "delete.retention.ms": _milliseconds(TOMBSTONES),
+            }
+        return configuration | {
+            "retention.ms": _milliseconds(self.retention),
+            "segment.ms": _milliseconds(self.retention / _SEGMENTS),
+        }
+
+
+_SEGMENTS = 24  # to the time that records are kept; so much later than promised they are gone
+_COMPACTION_LAG = timedelta(days=1)  # until what was replaced or erased is compacted away
+
+TOMBSTONES = timedelta(days=1)
+"""How long a tombstone stays after that: whoever reads less often may miss it."""
+
+
+def _milliseconds(time: timedelta) -> str:
+    return str(int(time.total_seconds() * 1000))
+
+
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""Of a value. A photograph with a thousand faces of 512 dimensions is 3 MiB of JSON."""
+
+MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
+"""Of a record as Kafka counts it: key and headers come on top, those of a dead letter above all."""
+
+# The object store writes most of it, and chooses partitions by Sarama's default.
+IMAGES_UPLOADED = Topic(
+    "images.uploaded", "bucket/key", None, "object store, assigner, reconciler", partitioner="fnv1a_random"
+)
+FACES_DETECTED = Topic("faces.detected", "object id", FacesDetected, "detector")
+FACES_SCREENED = Topic("faces.screened", "object id", FacesScreened, "quality")
+# A day: vectors are biometric data, and what the assigner has not read by then the reconciler repairs.
+FACES_EMBEDDED = Topic("faces.embedded", "object id", FacesEmbedded, "embedder", retention=timedelta(days=1))
+FACES_ASSIGNED = Topic("faces.assigned", "face id", FaceAssigned, "assigner, reclusterer", "compact", None)
+IMAGES_PROCESSED = Topic("images.processed", "object id", ImageProcessed, "assigner", "compact", None)
+CLUSTERS_CHANGED = Topic("clusters.changed", "cluster id", ClusterChanged, "reclusterer", "compact", None)
+# One key, so one partition: its last record says which generation is in force.
+GENERATIONS_PUBLISHED = Topic(
+    "generations.published", "the word `active`", GenerationPublished, "reclusterer", "compact", None, partitions=1
+)
+DEAD_LETTERS = Topic("dead-letters", "original key", None, "every service", retention=timedelta(days=30), partitions=1)
+
+TOPICS = (
+    IMAGES_UPLOADED,
+    FACES_DETECTED,
+    FACES_SCREENED,
+    FACES_EMBEDDED,
+    FACES_ASSIGNED,
+    IMAGES_PROCESSED,
+    CLUSTERS_CHANGED,
+    GENERATIONS_PUBLISHED,
+    DEAD_LETTERS,
+)
+
+
+def partitioner_of(name: str) -> Partitioner:
+    """Return how the partitions of a topic are chosen, by the topic's name; that of a topic of others is CRC32."""
+    return next((topic.partitioner for topic in TOPICS if topic.name == name), "consistent_random")

@@ -1,0 +1,103 @@
+"""The one rule for what is taken for a photograph: in a folder, in an upload, in the stream, in the reconciler."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from shared.photos.other_programs import OWNER_OF
+from shared.photos.path_patterns import PathPatterns
+from shared.photos.photo_names import Likely, PassedOver, Reason, Verdict, classify_ending
+from shared.settings import Settings
+
+
+class PhotoSettings(Settings):
+    """Which files are passed over beside those whose names say that they are no photographs."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTREAM_PHOTOS_")
+
+    ignore: Annotated[
+        str, Field(description="patterns of paths to pass over, one after the other with colons between them")
+    ] = ""
+    ignore_known: Annotated[
+        bool, Field(description="also pass over what other programs keep: see docs/photographs.md")
+    ] = True
+
+    @field_validator("ignore")
+    @classmethod
+    def _means_something(cls, text: str) -> str:
+        for pattern in _split(text):
+            if not pattern.strip("/*"):
+                msg = f"expected patterns that leave something over, found {pattern!r}"
+                raise ValueError(msg)
+        return text
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Return the patterns of `ignore`, each by itself."""
+        return _split(self.ignore)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(pattern.strip() for pattern in text.split(":") if pattern.strip())
+
+
+@cache
+def _known() -> PathPatterns:
+    return PathPatterns(OWNER_OF)
+
+
+_NONE = PathPatterns(())
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRule:
+    """The rule with its settings: a value, which says the same of a name wherever it is asked.
+
+    `above`: the path of the folder that is walked, from which patterns of several parts may begin: a person may name
+    `Photos Library.photoslibrary` itself. Empty in a bucket.
+    """
+
+    ignored: PathPatterns = _NONE
+    known: PathPatterns = field(default_factory=_known)
+    above: str = ""
+
+    @classmethod
+    def of(cls, settings: PhotoSettings, above: str = "") -> "PhotoRule":
+        """Return the rule with these settings."""
+        return cls(PathPatterns(settings.patterns), _known() if settings.ignore_known else _NONE, above)
+
+    def in_bucket(self, key: str) -> Verdict:
+        """Return what the key of an object says. A key that ends in a slash is the mark of a folder, and no file."""
+        by_path = self._of_path(key)
+        if by_path:
+            return by_path
+        if key.endswith("/"):
+            return PassedOver(Reason.FOLDER)
+        return classify_ending(key)
+
+    def in_folder(self, key: str) -> Verdict:
+        """Return what the key of a file says, as `FolderStore` lists it.
+
+        There a key that ends in a slash is a folder that cannot be read. There may be photographs in it, so it counts
+        as one, which is then told as unreadable, unless all that may be in it would be passed over.
+        """
+        by_path = self._of_path(key)
+        if by_path:
+            return by_path
+        return Likely.PHOTOGRAPH if key.endswith("/") else classify_ending(key)
+
+    def passes_over(self, key: str) -> bool:
+        """Say whether an object of a bucket is passed over by its key: it is not read and has no outcome."""
+        return isinstance(self.in_bucket(key), PassedOver)
+
+    def _of_path(self, key: str) -> PassedOver | None:
+        if hit := self.ignored.find(key, self.above):
+            return PassedOver(Reason.IGNORED, hit.pattern)
+        if hit := self.known.find(key, self.above):
+            return PassedOver(Reason.KEPT, f"{OWNER_OF[hit.pattern]}: {hit.path}")
+        if key.startswith(".") or "/." in key:
+            return PassedOver(Reason.HIDDEN)
+        return None

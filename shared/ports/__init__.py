@@ -1,0 +1,1 @@
+"""What facestream needs from outside, as protocols; `shared/adapters` implements them."""

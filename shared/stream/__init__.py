@@ -1,0 +1,1 @@
+"""One loop for all streaming services: worker, events on the wire, health, metrics, tracing."""

@@ -1,0 +1,30 @@
+"""A service that copies records, as a process that a test may kill.
+
+`python -m tests.support.copier SERVICE INSTANCE FROM TO`
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.ports.streams import ConsumedRecord, ProducedRecord
+from shared.stream.service import service
+from shared.stream.worker import WorkerSettings
+
+
+def main() -> None:
+    """Copy until told to stop, slowly enough to be killed on the way."""
+    name, instance, source, target = sys.argv[1:]
+
+    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        time.sleep(0.05)
+        return [ProducedRecord(target, record.key or b"", record.value, {}) for record in records]
+
+    with service("copier") as it:
+        kafka = KafkaSettings()
+        it.run(KafkaStream(kafka, name, instance, [source]), step, WorkerSettings(batch=5), longest_silence=60)
+
+
+if __name__ == "__main__":
+    main()

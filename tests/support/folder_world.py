@@ -1,0 +1,173 @@
+"""A folder of photographs whose faces are known beforehand: what tests of the folder run work with.
+
+The files are real, and so are the store, the index, the database and all steps but two: who is on a photograph is
+written in it (`anna ben#7`), and a pattern stands for the face.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.detector.photo_detector import Face, Finding
+from services.detector.settings import DetectorSettings
+from services.quality.settings import QualitySettings
+from services.reclusterer.settings import ReclustererSettings
+from services.standalone.absence import check_presence
+from services.standalone.decoders import decoders
+from services.standalone.detection import Detection
+from services.standalone.library import Library
+from services.standalone.runner import Run
+from services.standalone.settings import RunSettings, StandaloneSettings
+from services.standalone.summary import Changes
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.domain.events import Box, Point
+from shared.domain.matching import AssignerSettings
+from shared.errors import Unreadable
+from shared.photos.photo_rule import PhotoSettings
+from shared.settings import BucketSettings
+from tests.support.synthetic_faces import unit
+
+_SIDE = 12  # pixels of a crop
+
+
+def photo(*people: str, number: int = 0) -> bytes:
+    """Return a photograph of these people; another number is another photograph."""
+    return f"{' '.join(people)}#{number}".encode()
+
+
+@dataclass
+class World:
+    """A folder, its result, and runs over it. `decoded` counts what was detected, by key."""
+
+    folder: Path
+    settings: StandaloneSettings = field(default_factory=lambda: StandaloneSettings(processes=1, photos_per_batch=4))
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
+    min_cluster_size: int = 3
+    decoded: list[bytes] = field(default_factory=list)
+
+    @property
+    def photos(self) -> Path:
+        return self.folder / "photos"
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self.photos / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def run(self, *, recluster: bool = False, rescan: bool = False) -> Changes:
+        """Do what `facestream run` does, without the files of the result."""
+        buckets = BucketSettings()
+        (self.folder / "result").mkdir(exist_ok=True)
+        settings = RunSettings(
+            buckets,
+            self.settings,
+            self.detector,
+            QualitySettings(sharpness_threshold=0),
+            AssignerSettings(),
+            ReclustererSettings(min_cluster_size=self.min_cluster_size),
+            PhotoSettings(),
+        )
+        detection = _KnownFaces(
+            *(self.photos, self.folder / "result", Path(), buckets, self.detector, settings.quality), self.decoded
+        )
+        with SqliteRepository(self.folder / "result" / "facestream.db") as repository:
+            library = Library(detection.objects(), repository, repository.file_index(), buckets)
+            run = Run(library, detection, settings, decoders(self.detector))
+            comparison = run.compare(rescan=rescan)
+            check_presence(comparison, self.photos, self.folder / "result", self.settings)
+            found = run.identify(comparison)
+            network: Any = _Patterns()
+            pool: Any = _Inline()
+            changes = run.take_in(
+                comparison, found, lambda pending: run.arrivals.add(pending, network, pool, _Silent())
+            )
+            if recluster or run.is_due(repository.active_generation()):
+                run.regroup(_Patterns.model_id)
+            return changes
+
+    def people(self) -> dict[str, dict[str, str | None]]:
+        """Return who is who in the active generation: the cluster of each face by key, then by face id."""
+        with SqliteRepository(self.folder / "result" / "facestream.db") as repository:
+            active = repository.active_generation()
+            assert active
+            found: dict[str, dict[str, str | None]] = {}
+            for image in repository.images():
+                faces = [face.face_id for face in repository.faces_of([image.image_id]).get(image.image_id, ())]
+                members = repository.memberships_of(active.number, faces)
+                found[image.key] = {face: members[face].cluster_id for face in faces if face in members}
+            return found
+
+    def read(self, question: Callable[[SqliteRepository], Any]) -> Any:
+        """Return what a question to the database gives."""
+        with SqliteRepository(self.folder / "result" / "facestream.db") as repository:
+            return question(repository)
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownFaces(Detection):
+    """The detection of a run, with a finder that reads who is on a photograph."""
+
+    decoded: list[bytes]
+
+    def finder(self) -> Any:
+        return self
+
+    def find(self, data: bytes) -> Finding:
+        self.decoded.append(data)
+        names, _, number = data.decode().partition("#")
+        if not number:
+            msg = "truncated"
+            raise Unreadable(msg)
+        point = Point(x=1, y=1)
+        faces = tuple(
+            Face(Box(left=10 * place, top=1, width=9, height=9), 1.0, (point,) * 5, _crop(name, number))
+            for place, name in enumerate(names.split())
+        )
+        return Finding("a pattern", 100, 100, faces)
+
+
+class _Patterns:
+    """Stands for the network: a crop is its own vector."""
+
+    model_id = "patterns"
+    input_size = _SIDE
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if not len(crops):
+            return np.empty((0, _SIDE * _SIDE * 3), np.float32)
+        return unit(crops.reshape(len(crops), -1).astype(np.float32) - 128)
+
+
+class _Inline:
+    """Stands for the processes."""
+
+    def each(self, work: Callable[[Any], Any], tasks: Iterable[Any], waiting: int) -> Iterator[tuple[Any, Any]]:
+        assert waiting
+        return ((task, work(task)) for task in tasks)
+
+
+class _Silent:
+    """Nobody watches."""
+
+    def advance(self, photos: int, faces: int) -> None:
+        pass
+
+    def stage(self, name: str) -> None:
+        pass
+
+
+def _crop(name: str, number: str) -> bytes:
+    pattern = _random(name).integers(28, 228, (_SIDE, _SIDE, 3))
+    noise = _random(f"{name} {number}").normal(0, 18, pattern.shape)
+    encoded: bytes = cv2.imencode(".png", (pattern + noise).clip(0, 255).astype(np.uint8))[1].tobytes()
+    return encoded
+
+
+def _random(name: str) -> np.random.Generator:
+    return np.random.default_rng(list(hashlib.sha256(name.encode()).digest()))

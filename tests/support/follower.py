@@ -1,0 +1,17 @@
+"""A process that reads a topic: `python -m tests.support.follower TOPIC` prints `read` and the value of each record."""
+
+import sys
+
+from shared.adapters.kafka.reader import KafkaReader
+from shared.adapters.kafka.stream import KafkaSettings
+
+
+def main() -> None:
+    with KafkaReader(KafkaSettings(), sys.argv[1]) as reader:
+        for record in reader.follow(from_beginning=True):
+            sys.stdout.write(f"read {(record.value or b'').decode()}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""A result of `facestream run` that is made in milliseconds: two generations of few faces, each with its crop."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from cli.jobs.switching import go_back
+from services.quality.settings import QualitySettings
+from services.standalone.report.page import Text
+from services.standalone.result_folder import held
+from services.standalone.results import ResultFiles
+from shared.adapters.folder.store import FolderStore
+from shared.adapters.sqlite.repository import SqliteRepository
+from shared.domain import ids
+from shared.domain.matching import AssignerSettings
+from shared.ports.repository import FaceRepository
+from shared.settings import BucketSettings
+from tests.support.regrouping import Killed, World, add_faces
+from tests.support.synthetic_faces import embeddings, face_record
+
+_VECTORS = embeddings([4, 3, 1])
+_CHANGES = ("link", "mkdir", "rename", "replace", "rmdir", "symlink", "unlink")
+
+
+def make_result(folder: Path) -> Path:
+    """Make a database and crops: one person of 4 faces and an unknown one, then a second person of 3 more.
+
+    The files that people read are not there yet.
+    """
+    names = [sha256(f"face {number}".encode()).hexdigest()[:32] for number in range(len(_VECTORS))]
+    faces = [
+        replace(face_record(name, vector, f"photo {number}"), crop_key=ids.crop_key(name))
+        for number, (name, vector) in enumerate(zip(names, _VECTORS, strict=True))
+    ]
+    (folder / "crops").mkdir(parents=True)
+    for face in faces:
+        (folder / face.crop_key).write_bytes(f"the crop of {face.face_id}".encode())
+    with SqliteRepository(folder / "facestream.db") as repository:
+        add_faces(repository, [*faces[:4], faces[7]])
+        World(repository).regroup(writer=None)
+        add_faces(repository, faces[4:7], generation=1)
+        World(repository).regroup(writer=None)
+    return folder
+
+
+def copied(result: Path, to: Path) -> Path:
+    """Copy a result with its times and without what is linked."""
+    return Path(shutil.copytree(result, to, symlinks=True))
+
+
+def active_number(result: Path) -> int:
+    with SqliteRepository(result / "facestream.db") as repository:
+        active = repository.active_generation()
+    assert active
+    return active.number
+
+
+def contents(folder: Path) -> dict[str, bytes | str | None]:
+    """Return all that lies in a folder, by path: the bytes of files, where links lead, None for a folder."""
+    found: dict[str, bytes | str | None] = {}
+    for where, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(where, name)
+            is_link, is_folder = path.is_symlink(), path.is_dir()
+            found[str(path.relative_to(folder))] = (
+                str(path.readlink()) if is_link else None if is_folder else path.read_bytes()
+            )
+    return found
+
+
+@contextmanager
+def killed_at(step: int) -> Iterator[list[str]]:
+    """Let the process "die" at the given change of a folder: this one and all that come after it raise `Killed`.
+
+    Yields the list of the changes that were made. So nothing that cleans up after an error can do so, as after a
+    kill.
+    """
+    made: list[str] = []
+
+    def dying(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def change(*arguments: Any, **named: Any) -> Any:
+            if len(made) >= step:
+                made.append("killed")
+                raise Killed
+            made.append(name)
+            return real(*arguments, **named)
+
+        return change
+
+    with ExitStack() as patched:
+        for name in _CHANGES:
+            patched.enter_context(mock.patch.object(os, name, dying(name, getattr(os, name))))
+        yield made
+
+
+def seen(result: Path) -> dict[str, bytes | str | None]:
+    """All that a person reads, and nothing hidden."""
+    return {path: data for path, data in contents(result).items() if path[0] != "." and "facestream.db" not in path}
+
+
+def entries(result: Path, folder: str = "people/*") -> set[str]:
+    return {str(path.relative_to(result)) for path in result.glob(f"{folder}/*.png")}
+
+
+def expected_entries(result: Path) -> set[str]:
+    with SqliteRepository(result / "facestream.db") as repository:
+        members = list(repository.memberships(active_number(result)))
+    return {
+        f"people/{member.cluster_id}/{member.face_id}.png" if member.cluster_id else f"unknown/{member.face_id}.png"
+        for member in members
+    }
+
+
+def all_entries(result: Path) -> set[str]:
+    return entries(result) | entries(result, "unknown")
+
+
+def person_of_four(result: Path) -> Path:
+    return next(folder for folder in sorted((result / "people").iterdir()) if len(list(folder.iterdir())) == 4)
+
+
+def made_without_notes(result: Path) -> Path:
+    """Make it what a version left that took no notes."""
+    (result / ".facestream-made.db").unlink()
+    return result
+
+
+def write_again(result: Path) -> None:
+    """Make the files of the active generation anew, as a run does that found nothing new."""
+    buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
+    crops = FolderStore({buckets.faces: result})
+    with held(result), SqliteRepository(result / "facestream.db") as repository:
+        files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
+        files.check()
+        files.write()
+
+
+def leave_out_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a line stand for the report, and nothing wait for the disk."""
+
+    def write_page(repository: FaceRepository, _objects: object, file: Text, **_looks: object) -> None:
+        active = repository.active_generation()
+        file.write(f"the report of generation {active and active.number}")
+
+    monkeypatch.setattr(os, "fsync", lambda _handle: None)
+    monkeypatch.setattr("services.standalone.contents.write_page", write_page)
+
+
+def of_the_first_generation(made: Path, folder: Path) -> Path:
+    """Return a copy of a result with generation 1 active: one person of 4, and 4 that are unknown."""
+    result = copied(made, folder)
+    go_back(result, 1)
+    return result

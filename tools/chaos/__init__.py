@@ -1,0 +1,1 @@
+"""Photographs stream in while processes and servers are killed, frozen and cut off: `python -m tools.chaos`."""

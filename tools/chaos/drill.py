@@ -1,0 +1,198 @@
+"""A drill: the whole stream at work, faults in it, and after each fault the question what it has cost."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from cli.jobs.reconciling import reconcile
+from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.writer import KafkaWriter
+from shared.adapters.minio.store import MinioStore
+from shared.domain.events import Outcome
+from shared.errors import Transient
+from shared.photos.photo_rule import PhotoRule
+from tools.chaos.feed import Feed, sample_folder
+from tools.chaos.reference import SMALLEST, Reference, people_of
+from tools.chaos.supervisor import Exit, Supervisor
+from tools.chaos.witness import Witness
+from tools.pipeline import Pipeline
+from tools.samples import ROOT
+from tools.stack.minio import settings_of
+from tools.stack.stack import new_stack
+
+INSTANCES = {"detector": 2, "quality": 1, "embedder": 1, "assigner": 2}
+SPECIAL = "special/"
+LARGEST = 1_000_000  # bytes of a photograph that the detectors read; the samples have less
+_FIRST = 30  # photographs of which the people are made
+_PACE = 0.1  # seconds between two uploads
+_RECONCILE_AFTER = 8.0  # seconds without news; then what no notification came for is announced
+_GRACE = timedelta(seconds=5)
+_LOSS = 0.2  # share of the known photographs that may be announced as removed in one go
+_PATIENCE = 240.0  # seconds after a fault; what has no outcome then is lost
+
+
+@dataclass
+class Cost:
+    """What a kind of fault has cost. `recovered`: seconds from a fault's end until all was told of all photographs."""
+
+    times: int = 0
+    lost: int = 0
+    repeated: int = 0
+    reconciled: int = 0
+    recovered: list[float] = field(default_factory=list)
+    exits: list[Exit] = field(default_factory=list)
+
+
+class Drill:
+    """The stream with its witness. Made by `new_drill`."""
+
+    def __init__(self, pipeline: Pipeline, witness: Witness, folder: Path, photographs: int, seed: int) -> None:
+        self.pipeline = pipeline
+        self.witness = witness
+        self.supervisor = Supervisor(pipeline)
+        self.store = MinioStore(settings_of(pipeline.stack.minio).model_copy(update={"timeout": 5.0}))
+        self.feed = Feed(self.store, _PACE)
+        self.chance = Random(seed)  # noqa: S311  faults, no secrets
+        self.costs: defaultdict[str, Cost] = defaultdict(Cost)
+        self._photos = folder / "photos"
+        files = sample_folder(self._photos, photographs)
+        self._first, self._left = files[:_FIRST], files[_FIRST:]
+        self.reference = Reference(self._photos, files, _FIRST, folder / "reference")
+        self.in_the_way: set[str] = set()
+        self._repeated = 0
+        self._special = 0
+
+    def begin(self) -> None:
+        """Start the services, and group the faces of the first photographs into people."""
+        for service, count in INSTANCES.items():
+            for number in range(count):
+                self.pipeline.launch(service, number)
+        self.supervisor.wait_until_ready()
+        self.feed.put_files(self._photos, self._first)
+        self.settle("the first photographs")
+        with self.pipeline.repository() as repository:
+            self.pipeline.regroup(SMALLEST)
+            assert set(people_of(repository).values()) - {None}
+
+    def stream(self, count: int) -> None:
+        """Have the next photographs put into the bucket, while other things happen."""
+        self.feed.put_files(self._photos, self._left[:count])
+        del self._left[:count]
+
+    def new_key(self, kind: str) -> str:
+        """Return a key for a photograph that the reference does not have."""
+        self._special += 1
+        return f"{SPECIAL}{kind}-{self._special}"
+
+    def is_special(self, key: str) -> bool:
+        """Say whether the reference does not have a photograph: it was put for a fault alone."""
+        return key.startswith(SPECIAL) or key in self.in_the_way
+
+    def retries(self, service: str) -> int:
+        """Count how often the processes of a service have said that they try again."""
+        names = (name for name in self.pipeline.processes if name.startswith(service))
+        return sum(line["event"] == "trying again" for name in names for line in self.pipeline.log(name))
+
+    def metric(self, service: str, series: str) -> float:
+        """Return the sum of what the processes of a service tell of a series."""
+        names = (name for name in self.pipeline.processes if name.startswith(service))
+        lines = (line for name in names for line in self.pipeline.ask(name, "/metrics")[1].splitlines())
+        return sum(float(line.removeprefix(f"{series} ")) for line in lines if line.startswith(f"{series} "))
+
+    def stream_all(self) -> None:
+        """Have all photographs put that are left."""
+        self.stream(len(self._left))
+
+    @contextmanager
+    def fault(self, kind: str, times: int = 1) -> Iterator[Cost]:
+        """Do harm inside; then find out what it has cost."""
+        cost = self.costs[kind]
+        before = len(self.supervisor.exits)
+        yield cost
+        ended = time.monotonic()
+        cost.lost += len(self.settle(kind, cost))
+        cost.recovered.append(time.monotonic() - ended)
+        cost.times += times
+        cost.repeated += self.new_repetitions()
+        cost.exits += self.supervisor.exits[before:]
+
+    def outstanding(self) -> list[str]:
+        """Return the keys of objects of which the world was not told what they are now."""
+        said = self.witness.outcomes()
+        return [
+            key
+            for key, etag in tuple(self.feed.wanted.items())
+            if key not in said
+            or (said[key].outcome is not Outcome.REMOVED if etag is None else said[key].photo.etag != etag)
+        ]
+
+    def settle(self, what: str, cost: Cost | None = None) -> list[str]:
+        """Wait until nothing is outstanding; return what still is after a long time.
+
+        As in a deployment, the reconciler announces what no notification came for: the object store sends none while
+        the broker is away. Here, when all are ready and nothing moves any more.
+        """
+        until, still_since, read, left = time.monotonic() + _PATIENCE, time.monotonic(), -1, [""]
+        while (not self.feed.idle or left) and time.monotonic() < until:
+            self.supervisor.sleep(0.2)
+            left = self.outstanding()
+            if read != self.witness.read() or not self.feed.idle:
+                still_since, read = time.monotonic(), self.witness.read()
+            elif cost and time.monotonic() > still_since + _RECONCILE_AFTER and self.supervisor.all_ready():
+                cost.reconciled += self.reconcile()
+                still_since = time.monotonic()
+        assert self.feed.idle, f"{what}: the object store does not take the photographs"
+        return left
+
+    def reconcile(self) -> int:
+        """Announce what the stream has not heard of, as the scheduled job does."""
+        kafka = KafkaSettings(bootstrap_servers=self.pipeline.stack.kafka.bootstrap_servers)
+        try:
+            with self.pipeline.repository() as repository:
+                report = reconcile(
+                    self.store,
+                    repository,
+                    "photos",
+                    KafkaWriter(kafka, "reconcile"),
+                    _GRACE,
+                    largest_loss=_LOSS,
+                    rule=PhotoRule(),
+                )
+        except Transient:
+            return 0  # the next run will do it
+        return report.without_outcome + report.gone
+
+    def new_repetitions(self) -> int:
+        """Count what was said too often since the last call."""
+        before, self._repeated = self._repeated, sum(it.times_too_many for it in self.witness.repeated())
+        return self._repeated - before
+
+
+@contextmanager
+def new_drill(folder: Path, photographs: int, seed: int, session_timeout: float = 6.0) -> Iterator[Drill]:
+    """Start servers and services; all ends with the context."""
+    with ExitStack() as stack:
+        servers = new_stack(folder / "stack")
+        servers.kafka.session_timeout = session_timeout
+        servers.start()
+        stack.callback(servers.stop)
+        modules = [ROOT, ROOT / "tests" / "hostile"]
+        pipeline = Pipeline(servers, folder, {"FACESTREAM_DETECTOR_MAX_BYTES": f"{LARGEST}"}, modules=modules)
+        pipeline.create_topics()
+        with pipeline.repository() as repository:
+            repository.create_indexes()
+        stack.callback(_stop, pipeline)
+        witness = stack.enter_context(Witness(servers.kafka))
+        drill = Drill(pipeline, witness, folder, photographs, seed)
+        drill.begin()
+        yield drill
+
+
+def _stop(pipeline: Pipeline) -> None:
+    for process in pipeline.processes.values():
+        process.stop()

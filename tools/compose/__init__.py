@@ -1,0 +1,1 @@
+"""The compose file for real, from the build to the end: `python -m tools.compose`."""

@@ -1,0 +1,172 @@
+"""Rules for the services and the jobs: how they are watched, replaced, scaled and run on a schedule."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from shared.domain.topics import TOPICS
+from tools.manifests.kustomize import Document
+from tools.manifests.workloads import JOBS, SERVICES, Workload, of_kind, settings, workloads
+
+# Those with one partition only are read by no service.
+PARTITIONS = min(topic.partitions for topic in TOPICS if topic.partitions > 1)
+COMMIT = 60.0  # seconds for which a commit is tried again
+COMMANDS = {
+    **{name: ["python", "-m", f"services.{name}"] for name in SERVICES},
+    "reclusterer": ["python", "-m", "services.reclusterer", "--once"],
+    "reconciler": ["facestream", "reconcile"],
+    "init": ["facestream", "init"],
+}
+
+
+def runs_all_services_and_jobs(documents: Sequence[Document]) -> Iterator[str]:
+    """Each of them once, as what it is, by its own command."""
+    kinds = {**dict.fromkeys(SERVICES, "Deployment"), **dict.fromkeys(JOBS, "CronJob"), "init": "Job"}
+    found = {workload.name: workload for workload in workloads(documents) if workload.is_ours}
+    for name, kind in kinds.items():
+        if name not in found or found[name].kind != kind:
+            yield f"expected {kind}/{name}"
+        elif found[name].pod["containers"][0].get("command") != COMMANDS[name]:
+            yield f"{found[name]}: expected the command {COMMANDS[name]}"
+
+
+def is_probed(documents: Sequence[Document]) -> Iterator[str]:
+    """Liveness asks for the loop alone; both ask the port that the settings name."""
+    for workload in workloads(documents, "Deployment"):
+        container = workload.pod["containers"][0]
+        ports = {port["name"]: str(port["containerPort"]) for port in container.get("ports", [])}
+        wanted = settings(workload, documents).get("FACESTREAM_SERVICE_HEALTH_PORT")
+        for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+            asked = container.get(probe, {}).get("httpGet", {})
+            if asked.get("path") != path:
+                yield f"{workload}: expected a {probe} of {path}"
+            elif not wanted or ports.get(asked.get("port")) != wanted:
+                yield f"{workload}: {probe} asks port {asked.get('port')}, the service answers on {wanted}"
+
+
+def may_end_its_longest_batch(documents: Sequence[Document]) -> Iterator[str]:
+    """SIGTERM ends a service after the batch at hand and its commit; SIGKILL must not come before."""
+    for workload in workloads(documents, "Deployment"):
+        longest = float(settings(workload, documents).get("FACESTREAM_KAFKA_MAX_POLL_INTERVAL", "inf"))
+        given = workload.pod.get("terminationGracePeriodSeconds", 30)
+        if not given > longest + COMMIT:
+            yield f"{workload}: a batch and a commit take up to {longest + COMMIT} s, {given} s are given"
+
+
+def survives_a_node(documents: Sequence[Document]) -> Iterator[str]:
+    """Replicas stand on several nodes and zones, and are not all evicted at once."""
+    budgets = [document["spec"] for document in of_kind(documents, "PodDisruptionBudget")]
+    for workload in workloads(documents, "Deployment"):
+        selector = {"matchLabels": {"app.kubernetes.io/name": workload.name}}
+        spread = {
+            constraint["topologyKey"]
+            for constraint in workload.pod.get("topologySpreadConstraints", [])
+            if constraint["labelSelector"] == selector
+        }
+        if spread != {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}:
+            yield f"{workload}: expected topology spread over nodes and zones, found {sorted(spread)}"
+        ours = [budget for budget in budgets if budget["selector"] == selector]
+        # `minAvailable: 1` of one replica would keep a node from ever being drained.
+        if len(ours) != 1 or ours[0].get("maxUnavailable") != 1:
+            yield f"{workload}: expected a PodDisruptionBudget of maxUnavailable: 1"
+
+
+def selects_its_own_pods(documents: Sequence[Document]) -> Iterator[str]:
+    """The selector of a workload or Service finds pods."""
+    for workload in workloads(documents, "Deployment", "StatefulSet"):
+        selector = workload.spec["selector"]["matchLabels"]
+        if selector != {"app.kubernetes.io/name": workload.name} or not selector.items() <= workload.labels.items():
+            yield f"{workload}: selects {selector}, its pods are {workload.labels}"
+    pods = [workload.labels.items() for workload in workloads(documents)]
+    for service in of_kind(documents, "Service"):
+        if not any(service["spec"]["selector"].items() <= labels for labels in pods):
+            yield f"Service/{service['metadata']['name']}: selects no pod"
+
+
+def has_a_partition_for_each_process(documents: Sequence[Document]) -> Iterator[str]:
+    """While pods are replaced too: one without a partition is never ready, and the change would hang."""
+    scalers = _scalers(documents)
+    for workload in workloads(documents, "Deployment"):
+        most = [most for name, most in scalers if name == workload.name] or [workload.spec.get("replicas", 1)]
+        surge = workload.spec.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge")
+        if not isinstance(surge, int) or max(most) + surge > PARTITIONS:
+            yield f"{workload}: up to {max(most)} processes and {surge} more at a change, but {PARTITIONS} partitions"
+
+
+def is_scaled_by_one(documents: Sequence[Document]) -> Iterator[str]:
+    """A number of replicas has one owner; a scaler has something to scale."""
+    scaled = [name for name, _ in _scalers(documents)]
+    deployments = {workload.name: workload for workload in workloads(documents, "Deployment")}
+    for name in set(scaled):
+        if name not in deployments:
+            yield f"there is no Deployment/{name} to scale"
+        elif scaled.count(name) > 1 or "replicas" in deployments[name].spec:
+            yield f"Deployment/{name}: expected its number of replicas from one place"
+
+
+def _scalers(documents: Sequence[Document]) -> list[tuple[str, int]]:
+    maxima = {"ScaledObject": "maxReplicaCount", "HorizontalPodAutoscaler": "maxReplicas"}
+    return [
+        (document["spec"]["scaleTargetRef"]["name"], document["spec"].get(maxima[document["kind"]], 100))
+        for document in of_kind(documents, *maxima)
+    ]
+
+
+def runs_jobs_that_end(documents: Sequence[Document]) -> Iterator[str]:
+    """A job has a deadline, gives up at some time, and two of a kind do not run at once."""
+    for workload in workloads(documents, "CronJob"):
+        yield from _schedule(workload)
+        yield from _job(workload, workload.spec["jobTemplate"]["spec"])
+    for workload in workloads(documents, "Job"):
+        yield from _job(workload, workload.spec)
+        # A Job cannot be changed; one that is gone can be applied anew.
+        if not workload.spec.get("ttlSecondsAfterFinished"):
+            yield f"{workload}: expected ttlSecondsAfterFinished"
+
+
+def _schedule(workload: Workload) -> Iterator[str]:
+    if workload.spec.get("concurrencyPolicy") != "Forbid":
+        yield f"{workload}: expected concurrencyPolicy: Forbid"
+    # Without it, a controller that was away for 100 runs never starts another one.
+    if workload.spec.get("startingDeadlineSeconds") != 600:
+        yield f"{workload}: expected startingDeadlineSeconds: 600"
+    if not workload.spec.get("timeZone"):
+        yield f"{workload}: expected a timeZone"
+
+
+def _job(workload: Workload, job: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("activeDeadlineSeconds", "backoffLimit"):
+        if not job.get(name):
+            yield f"{workload}: expected {name}"
+    if workload.pod.get("restartPolicy") not in ("OnFailure", "Never"):
+        yield f"{workload}: expected restartPolicy: OnFailure"
+
+
+def gives_gpus_to_what_uses_them(documents: Sequence[Document]) -> Iterator[str]:
+    """Image, limit, node and toleration go together; a GPU that is in use is free only when its pod is gone."""
+    for workload in workloads(documents):
+        container = workload.pod["containers"][0]
+        keys = {toleration.get("key") for toleration in workload.pod.get("tolerations", [])}
+        signs = {
+            "the image for GPUs": "gpu" in container["image"],
+            "a limit of nvidia.com/gpu": "nvidia.com/gpu" in container["resources"].get("limits", {}),
+            "a node with a GPU": "nvidia.com/gpu.present" in workload.pod.get("nodeSelector", {}),
+            "a toleration of nvidia.com/gpu": "nvidia.com/gpu" in keys,
+        }
+        if not any(signs.values()):
+            continue
+        yield from (f"{workload}: expected {sign}" for sign, there in signs.items() if not there)
+        if workload.spec["strategy"]["rollingUpdate"]["maxSurge"] != 0:
+            yield f"{workload}: expected maxSurge: 0"
+
+
+SERVICE_RULES = (
+    runs_all_services_and_jobs,
+    is_probed,
+    may_end_its_longest_batch,
+    survives_a_node,
+    selects_its_own_pods,
+    has_a_partition_for_each_process,
+    is_scaled_by_one,
+    runs_jobs_that_end,
+    gives_gpus_to_what_uses_them,
+)

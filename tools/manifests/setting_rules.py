@@ -1,0 +1,215 @@
+"""Rules for settings and secrets: what the services would say of their environment, before they are started in it."""
+
+import importlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from unittest.mock import patch
+
+from shared.errors import InvalidInput
+from shared.settings import Settings, check_environment
+from tools.compose.rules import ON_A_COMMAND_LINE
+from tools.manifests.kustomize import ROOT, Document
+from tools.manifests.workloads import (
+    ALSO_USED,
+    SECRETS_FOLDER,
+    USES,
+    Workload,
+    of_kind,
+    our_workloads,
+    secret_files,
+    secrets_of,
+    settings,
+    workloads,
+)
+
+# Their defaults are for a server on the same machine.
+_ADDRESSES = ("FACESTREAM_KAFKA_BOOTSTRAP_SERVERS", "FACESTREAM_MINIO_ENDPOINT")
+_LOGINS = {
+    "minio": {"FACESTREAM_MINIO_ACCESS_KEY", "FACESTREAM_MINIO_SECRET_KEY"},
+    "mongo": {"FACESTREAM_MONGO_URI"},
+}
+_ADMINS = {f"FACESTREAM_ADMIN_{name}" for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MONGO_URI")}
+_AUTHORITIES = {"facestream-cluster-ca-cert"}  # of Strimzi: a certificate, no password
+_NO_FIELDS = {"FACESTREAM_SECRETS_DIR", "FACESTREAM_MODELS_DIR"}  # read where they are needed, by no settings class
+_CONFIDENTIAL = re.compile(r"PASSWORD|SECRET_KEY|ACCESS_KEY|MONGO_URI|TOKEN$")
+
+
+def has_settings_that_are_understood(documents: Sequence[Document]) -> Iterator[str]:
+    """Every variable and every file of a secret is a setting."""
+    _import_all()
+    for workload in our_workloads(documents):
+        names = [*settings(workload, documents), *secret_files(workload)]
+        ours = {name: "" for name in names if name.startswith("FACESTREAM_")}
+        try:
+            check_environment(ours)
+        except InvalidInput as error:
+            yield f"{workload}: {error}"
+        for name in ours:
+            if name.startswith(("FACESTREAM_SECRETS_", "FACESTREAM_MODELS_")) and name not in _NO_FIELDS:
+                yield f"{workload}: {name}: no such setting"
+
+
+def has_settings_that_load(documents: Sequence[Document]) -> Iterator[str]:
+    """All settings can be made of the environment: nothing required is missing, no value is refused."""
+    for workload in our_workloads(documents):
+        given = settings(workload, documents)
+        if given.get("FACESTREAM_SECRETS_DIR") != SECRETS_FOLDER:
+            yield f"{workload}: expected FACESTREAM_SECRETS_DIR={SECRETS_FOLDER}"
+        found = _refused(frozenset(given.items()), frozenset(secret_files(workload)), USES[workload.name])
+        yield from (f"{workload}: {line}" for line in found)
+
+
+@cache
+def _refused(variables: frozenset[tuple[str, str]], files: frozenset[str], uses: frozenset[str]) -> tuple[str, ...]:
+    """Make all settings but those of servers that are not used; return what they say. Kept: most pods have the same."""
+    errors = []
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("FACESTREAM_")}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in files:
+            (Path(folder) / name).write_text("a-secret\n")
+        with patch.dict(os.environ, outside | dict(variables) | {"FACESTREAM_SECRETS_DIR": folder}, clear=True):
+            for settings_class in _import_all():
+                server = settings_class.model_config.get("env_prefix", "").split("_")[1].lower()
+                if server not in _LOGINS.keys() - uses:
+                    try:
+                        settings_class()
+                    except InvalidInput as error:
+                        errors.append(str(error))
+    return tuple(errors)
+
+
+def knows_where_the_servers_are(documents: Sequence[Document]) -> Iterator[str]:
+    """Addresses are given, and logins to those, and only those, who use them."""
+    for workload in our_workloads(documents):
+        given = settings(workload, documents)
+        files = set(secret_files(workload))
+        yield from (f"{workload}: expected {name}" for name in _ADDRESSES if not given.get(name))
+        for server, login in _LOGINS.items():
+            if files & login != (login if server in USES[workload.name] else set()):
+                yield f"{workload}: expected {sorted(login)} where, and only where, {server} is used"
+        labels = {f"uses-{server}" for server in (*USES[workload.name], *ALSO_USED)}
+        if {label for label in workload.labels if label.startswith("uses-")} != labels:
+            yield f"{workload}: expected the labels {sorted(labels)}"
+        if given.get("FACESTREAM_KAFKA_SECURITY", "PLAINTEXT").startswith("SASL"):
+            yield from _login(workload, given, files)
+
+
+def _login(workload: Workload, given: dict[str, str], files: set[str]) -> Iterator[str]:
+    if "FACESTREAM_KAFKA_USERNAME" not in given or "FACESTREAM_KAFKA_PASSWORD" not in files:
+        yield f"{workload}: expected FACESTREAM_KAFKA_USERNAME and FACESTREAM_KAFKA_PASSWORD"
+    secrets = [
+        source["secret"]
+        for volume in workload.volumes.values()
+        for source in volume.get("projected", {}).get("sources", [])
+        if source.get("secret", {}).get("name") == workload.pod["serviceAccountName"]
+    ]
+    if len(secrets) != 1 or secrets[0].get("optional"):
+        yield f"{workload}: expected its password from a Secret named as its ServiceAccount, not an optional one"
+
+
+def has_secrets_of_its_own(documents: Sequence[Document]) -> Iterator[str]:
+    """No password is shared: of each Secret there is one reader, beside `init` where that makes the users."""
+    for workload in workloads(documents):
+        own = {f"facestream-{workload.name}", f"facestream-{workload.name}-stores", *_AUTHORITIES}
+        for name in secrets_of(workload) - own:
+            if workload.name != "init":
+                yield f"{workload}: the Secret {name} is not its own"
+    (init,) = (workload for workload in workloads(documents) if workload.name == "init")
+    if "FACESTREAM_ADMIN_USERS_DIR" in settings(init, documents):
+        yield from _cannot_make_users(init, documents)
+    elif more := secrets_of(init) - {"facestream-init", "facestream-init-stores", "facestream-admin", *_AUTHORITIES}:
+        yield f"{init}: {sorted(more)}, and it makes no users"
+
+
+def _cannot_make_users(init: Workload, documents: Sequence[Document]) -> Iterator[str]:
+    """Look whether it finds in its folder what each service has, under that service's name."""
+    folder = settings(init, documents)["FACESTREAM_ADMIN_USERS_DIR"]
+    found = set(secret_files(init, folder))
+    wanted = {
+        f"{workload.name}/{name}"
+        for workload in our_workloads(documents)
+        for name in secret_files(workload)
+        if name in set().union(*_LOGINS.values())
+    }
+    if found != wanted:
+        yield f"{init}: in {folder} {sorted(found ^ wanted)} is missing, or too much"
+    admins = {name for name in secret_files(init) if name.startswith("FACESTREAM_ADMIN_")}
+    if admins != _ADMINS:
+        yield f"{init}: expected the administrators {sorted(_ADMINS)}, found {sorted(admins)}"
+
+
+def has_no_password_on_a_command_line(documents: Sequence[Document]) -> Iterator[str]:
+    """Arguments of a process, a probe's among them, are seen by every account of the node."""
+    for workload in workloads(documents):
+        for container in workload.containers:
+            probes = [container.get(name, {}) for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+            probes += [container.get("lifecycle", {}).get(name, {}) for name in ("postStart", "preStop")]
+            said = [container.get("command", []), container.get("args", [])]
+            said += [probe.get("exec", {}).get("command", []) for probe in probes]
+            for words in said:
+                if found := ON_A_COMMAND_LINE.search(" ".join(words)):
+                    yield f"{workload}: {found[0]} stands on a command line"
+
+
+def reads_certificates_that_are_mounted(documents: Sequence[Document]) -> Iterator[str]:
+    """The file of every *_CA_FILE is there."""
+    for workload in our_workloads(documents):
+        mounts = {
+            mount["mountPath"]: workload.volumes.get(mount["name"], {})
+            for mount in workload.pod["containers"][0]["volumeMounts"]
+        }
+        for name, value in settings(workload, documents).items():
+            if name.endswith("_CA_FILE"):
+                folder, _, file = value.rpartition("/")
+                sources = mounts.get(folder, {}).get("projected", {}).get("sources", [])
+                items = [item["path"] for source in sources for kind in source.values() for item in kind["items"]]
+                if file not in items:
+                    yield f"{workload}: {name} is {value}, which is not mounted"
+
+
+def holds_no_secret(documents: Sequence[Document]) -> Iterator[str]:
+    """Secrets are named in the manifests, and are not in them."""
+    for document in of_kind(documents, "Secret"):
+        yield f"Secret/{document['metadata']['name']}: expected a reference only"
+    for document in of_kind(documents, "ConfigMap"):
+        for name in document.get("data", {}):
+            if _CONFIDENTIAL.search(name):
+                yield f"ConfigMap/{document['metadata']['name']}: {name} is confidential"
+    for workload in workloads(documents):
+        for container in workload.containers:
+            for variable in container.get("env", []):
+                name = variable["name"]
+                if "value" in variable and _CONFIDENTIAL.search(name) and not name.endswith("_FILE"):
+                    yield f"{workload}: {name} is confidential"
+
+
+@cache
+def _import_all() -> tuple[type[Settings], ...]:
+    """Import every module that has settings, and return their classes."""
+    for package in ("services", "shared"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "env_prefix=" in path.read_text(encoding="utf-8"):
+                importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return tuple(_classes(Settings))
+
+
+def _classes(settings_class: type[Settings]) -> Iterator[type[Settings]]:
+    for narrower in settings_class.__subclasses__():
+        if narrower.__module__.startswith(("services.", "shared.")):
+            yield narrower
+            yield from _classes(narrower)
+
+
+SETTING_RULES = (
+    has_settings_that_are_understood,
+    has_settings_that_load,
+    knows_where_the_servers_are,
+    has_secrets_of_its_own,
+    has_no_password_on_a_command_line,
+    reads_certificates_that_are_mounted,
+    holds_no_secret,
+)

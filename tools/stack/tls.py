@@ -1,0 +1,48 @@
+"""TLS in front of a server that has none: what it decrypts, it passes on."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
+
+from tools.stack.certificates import Certificates
+
+
+@contextmanager
+def terminated(certificates: Certificates, port: int) -> Iterator[int]:
+    """Give a port where TLS is spoken; behind it is `port` of this machine."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.folder / "both.pem")
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            with (
+                suppress(OSError),  # a handshake that fails is for the other side to tell; ends come abruptly
+                context.wrap_socket(self.request, server_side=True) as outside,
+                socket.create_connection(("127.0.0.1", port)) as inside,
+            ):
+                back = Thread(target=_pass, args=(inside, outside), daemon=True)
+                back.start()
+                _pass(outside, inside)
+                back.join()
+
+    class Server(ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+
+
+def _pass(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while content := source.recv(1 << 16):
+            target.sendall(content)
+    for end in (source, target):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,155 @@
+"""The whole stream on this machine: servers, services, photographs, events, one regrouping.
+
+    python -m tools.stream_demo
+
+Everything is started here, on free ports, and stopped at the end.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Self
+
+from shared.domain.events import ClusterChanged, ImageProcessed
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED
+from tools.pipeline import SERVICES, Pipeline
+from tools.samples import FACESTREAM, PEOPLE, link_photos, sample_photos
+from tools.stack import new_run
+from tools.stack.install import Missing
+from tools.stack.stack import new_stack
+
+_FIRST = 10  # photographs of each person; one more comes after the regrouping
+_SHORT = 12  # digits of an identifier
+_SMALLEST = 4  # faces that make a person, of so few photographs
+
+
+class Watch:
+    """`facestream watch`, whose lines are printed as they come; a context manager."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        command = [str(FACESTREAM), "watch", "--from-beginning"]
+        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        self._faces, self._changed = 0, Condition()
+        self._copier = Thread(target=self._copy, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._copier.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+        self._copier.join(20)
+
+    def wait(self, faces: int) -> None:
+        """Wait until so many lines about faces were printed altogether."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._faces >= faces, 60):
+                msg = f"expected {faces} events of faces, saw {self._faces}"
+                raise TimeoutError(msg)
+
+    def _copy(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            sys.stdout.write(f"  {line}")
+            sys.stdout.flush()
+            with self._changed:
+                self._faces += "  face " in line
+                self._changed.notify_all()
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Print what is done, and how long it took."""
+    sys.stdout.write(f"== {what}\n")
+    sys.stdout.flush()
+    started = time.monotonic()
+    yield
+    sys.stdout.write(f"   {time.monotonic() - started:.1f} s\n")
+
+
+def facestream(environment: Mapping[str, str], *arguments: str | Path) -> None:
+    """Run a command, its lines indented."""
+    sys.stdout.write(f"$ facestream {arguments[0]}\n")
+    done = subprocess.run(
+        [FACESTREAM, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    sys.stdout.write("".join(f"  {line}\n" for line in done.stdout.splitlines()))
+
+
+def said(pipeline: Pipeline, photos: int) -> int:
+    """Wait until so many photographs have an outcome; return how many faces were assigned or are unknown."""
+    pipeline.wait(lambda: len(pipeline.current(IMAGES_PROCESSED.name)) >= photos, f"{photos} outcomes")
+    values = [value for value in pipeline.current(IMAGES_PROCESSED.name).values() if value]
+    outcomes = [ImageProcessed.model_validate_json(value) for value in values]
+    return sum(outcome.assigned + outcome.unknown for outcome in outcomes)
+
+
+def regroup(environment: Mapping[str, str], pipeline: Pipeline) -> int:
+    """Run the job, print what it says of the people, and return of how many faces it told."""
+    before = len(pipeline.read(FACES_ASSIGNED.name))
+    sys.stdout.write("$ python -m services.reclusterer --once\n")
+    settings = {"FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(_SMALLEST), "FACESTREAM_RECLUSTERER_SETTLE": "2"}
+    command = [sys.executable, "-m", "services.reclusterer", "--once"]
+    subprocess.run(command, env={**environment, **settings}, stderr=subprocess.DEVNULL, check=True)
+    for value in pipeline.current(CLUSTERS_CHANGED.name).values():
+        change = ClusterChanged.model_validate_json(value or b"")
+        sys.stdout.write(
+            f"  person {change.cluster_id[:_SHORT]}  {change.change}  {change.size} faces"
+            f"  generation {change.generation}\n"
+        )
+    return len(pipeline.read(FACES_ASSIGNED.name)) - before
+
+
+def _folder(folder: Path, photos: Sequence[Path]) -> Path:
+    link_photos(folder, *photos)
+    return folder
+
+
+def _demo(folder: Path) -> None:
+    photos = {person: sample_photos(person)[: _FIRST + 1] for person in PEOPLE}
+    first = _folder(folder / "first", [photo for found in photos.values() for photo in found[:_FIRST]])
+    later = _folder(folder / "later", [found[_FIRST] for found in photos.values()])
+    pipeline = Pipeline(new_stack(folder), folder)
+    environment = {**os.environ, **pipeline.stack.environment()}
+    with step("Kafka, MinIO and a server of MongoDB's protocol"):
+        for server in pipeline.stack.servers.values():
+            server.start()
+    facestream(environment, "init")
+    with step(f"services: {', '.join(SERVICES)}"):
+        pipeline.start(*SERVICES)
+    with Watch(environment) as watch:
+        with step(f"{_FIRST} photographs of each of {len(PEOPLE)} people; nobody is known yet"):
+            facestream(environment, "ingest", first)
+            events = said(pipeline, _FIRST * len(PEOPLE))
+            watch.wait(events)
+        with step("regrouping of all faces"):
+            changed = regroup(environment, pipeline)
+            watch.wait(events + changed)
+        with step("one more photograph of each"):
+            facestream(environment, "ingest", later)
+            watch.wait(said(pipeline, (_FIRST + 1) * len(PEOPLE)) + changed)
+    with step("all stopped"):
+        for process in pipeline.processes.values():
+            process.stop()
+        pipeline.stack.stop()
+
+
+def main() -> int:
+    """Run the demonstration; say what is missing where it cannot run."""
+    try:
+        with new_run() as folder:
+            _demo(folder)
+    except Missing as missing:
+        sys.stderr.write(f"{missing}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
