@@ -5,11 +5,8 @@ import pkgutil
 import re
 from pathlib import Path
 
-from typer.main import get_command
-
 import services
 import shared
-from cli.main import app
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -36,16 +33,3 @@ def test_every_setting_of_a_run_is_in_the_readme_and_every_variable_there_exists
     assert named - known.keys() == set()
     of_a_run = {name for name, module in known.items() if module.startswith("services.")}
     assert of_a_run - named == set()
-
-
-def test_every_file_that_the_readme_links_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
-
-
-def test_every_command_of_the_readme_is_a_command() -> None:
-    section = README.split("## Commands")[1].split("\n## ")[0]
-    named = set(re.findall(r"^\| `([a-z0-9-]+)", section, flags=re.MULTILINE))
-    assert named
-    assert named <= get_command(app).commands.keys()  # type: ignore[attr-defined]  # a group, as there are several
