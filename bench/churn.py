@@ -27,7 +27,7 @@ from shared.domain.records import FaceRecord
 
 _MODEL = "bench"
 _TRIALS = 5  # of each change, with other faces
-_ALWAYS = JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1, settle=0)
+_ALWAYS = JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1, drain_period=0)
 _SETTINGS = ReclustererSettings(min_cluster_size=5)
 
 Members = Mapping[int, str]

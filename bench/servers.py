@@ -108,5 +108,5 @@ def run_until(
 
     stream = KafkaStream(KafkaSettings(bootstrap_servers=server.bootstrap_servers), name, "0", [topic])
     service = Service(name, "0", Health(_SILENCE), stop)
-    service.run(stream, timed, settings, longest_silence=_SILENCE, prepare=prepare, committed=counted, ahead=ahead)
+    service.run(stream, timed, settings, stall_timeout=_SILENCE, prepare=prepare, committed=counted, ahead=ahead)
     return Ran(done[1] - begun[0], int(done[0]))

@@ -94,7 +94,7 @@ class Pipeline:
         """Run the job of the reclusterer once; people have so many faces or more."""
         settings = {
             "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(smallest),
-            "FACESTREAM_RECLUSTERER_SETTLE": "0",
+            "FACESTREAM_RECLUSTERER_DRAIN_PERIOD": "0",
             "PYTHONPATH": str(ROOT),
         }
         done = subprocess.run(

@@ -94,7 +94,7 @@ def regroup(environment: Mapping[str, str], pipeline: Pipeline) -> int:
     """Run the job, print what it says of the people, and return of how many faces it told."""
     before = len(pipeline.read(FACES_ASSIGNED.name))
     sys.stdout.write("$ python -m services.reclusterer --once\n")
-    settings = {"FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(_SMALLEST), "FACESTREAM_RECLUSTERER_SETTLE": "2"}
+    settings = {"FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(_SMALLEST), "FACESTREAM_RECLUSTERER_DRAIN_PERIOD": "2"}
     command = [sys.executable, "-m", "services.reclusterer", "--once"]
     subprocess.run(command, env={**environment, **settings}, stderr=subprocess.DEVNULL, check=True)
     for value in pipeline.current(CLUSTERS_CHANGED.name).values():

@@ -47,7 +47,7 @@ def human_line(record: ConsumedRecord) -> str:
     try:
         event = FaceAssigned.model_validate_json(record.value)
     except ValidationError as error:
-        return f"{time}  {record.place}: no assignment: {error.error_count()} fields are missing or wrong"
+        return f"{time}  {record.record_id}: no assignment: {error.error_count()} fields are missing or wrong"
     where = printable(f"{event.bucket}/{event.key}")
     person = f"person {event.cluster_id[:_SHORT]}" if event.cluster_id else "unknown".ljust(7 + _SHORT)
     similarity = "     -" if event.similarity is None else f"{event.similarity:6.3f}"
@@ -68,7 +68,7 @@ def json_line(record: ConsumedRecord) -> str:
     try:
         return json.dumps(json.loads(record.value))
     except (ValueError, RecursionError):
-        return json.dumps({"place": record.place, "error": "no JSON"})
+        return json.dumps({"place": record.record_id, "error": "no JSON"})
 
 
 def _of_publication(record: ConsumedRecord) -> str:
@@ -76,7 +76,7 @@ def _of_publication(record: ConsumedRecord) -> str:
     try:
         event = GenerationPublished.model_validate_json(record.value or b"")
     except ValidationError as error:
-        return f"{record.place}: no publication: {error.error_count()} fields are missing or wrong"
+        return f"{record.record_id}: no publication: {error.error_count()} fields are missing or wrong"
     told = f"{event.faces} faces and {event.clusters} people told of"
     cause = printable(event.cause.value)
     return f"generation {event.generation} is in force, before {event.previous or 'none'}  {cause}  {told}"

@@ -77,7 +77,7 @@ def told_metrics(period: timedelta) -> Health:
 
     Whoever makes them notes each of them in what is returned; where none comes for long, the process is not live.
     """
-    settings, health = ServiceSettings(), Health(longest_silence=(period + _LONGEST).total_seconds())
+    settings, health = ServiceSettings(), Health(stall_timeout=(period + _LONGEST).total_seconds())
     health.ready = True
     if settings.health_port:
         serve(health, settings.health_host, settings.health_port)

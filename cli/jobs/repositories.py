@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from services.standalone.proof import status
-from services.standalone.result_folder import DATABASE, held, is_database
+from services.standalone.result_folder import DATABASE, is_database, locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.atomic_output import explained
 from shared.domain.records import Generation
@@ -39,14 +39,14 @@ def _database_of(result: Path) -> Path:
 @contextmanager
 def opened_result(result: Path) -> Iterator[SqliteRepository]:
     """Open the database of a result and keep every run out of its folder; raises `InvalidInput`."""
-    with SqliteRepository(_database_of(result)) as repository, held(result):
+    with SqliteRepository(_database_of(result)) as repository, locked(result):
         yield repository
 
 
 @contextmanager
 def opened_to_change(result: Path | None) -> Iterator[FaceRepository]:
     """Do as `opened`, and keep every run out of the folder; raises `InvalidInput` where one is in it."""
-    with opened(result) as repository, held(result) if result else nullcontext():
+    with opened(result) as repository, locked(result) if result else nullcontext():
         yield repository
 
 

@@ -27,7 +27,7 @@ def main() -> None:
             stream,
             assigner.step,
             worker,
-            longest_silence=kafka.max_poll_interval,
+            stall_timeout=kafka.max_poll_interval,
             prepare=prepare,
             committed=assigner.committed,
             ahead=assigner.ahead,

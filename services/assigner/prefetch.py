@@ -41,19 +41,19 @@ class Ahead:
 
     def __call__(self, records: Sequence[ConsumedRecord]) -> None:
         """Begin with those of these records that are new, and forget all others; waits for nothing."""
-        held = {record.place: record for record in records}
+        held = {record.record_id: record for record in records}
         self._begun = {place: seen for place, seen in self._begun.items() if place in held}
         if new := [record for place, record in held.items() if place not in self._begun]:
             begun = self._thread.submit(_seen, new, self._group())
-            self._begun.update((record.place, begun) for record in new)
+            self._begun.update((record.record_id, begun) for record in new)
 
     def events(self, records: Sequence[ConsumedRecord]) -> list[FacesEmbedded]:
         """Return the events of records, begun or not, as soon as they are ready; raises `Poison`."""
         self._seen = {}
-        for begun in {self._begun[record.place] for record in records if record.place in self._begun}:
+        for begun in {self._begun[record.record_id] for record in records if record.record_id in self._begun}:
             if begun.exception() is None:
                 self._seen |= begun.result()
-        found = [(record, self._seen.get(record.place)) for record in records]
+        found = [(record, self._seen.get(record.record_id)) for record in records]
         return [seen.event if seen else decoded(record, FacesEmbedded) for record, seen in found]
 
     def nearest(self, places: Sequence[str], group: Group) -> Nearest | None:
@@ -78,5 +78,5 @@ def _seen(records: Sequence[ConsumedRecord], group: Group) -> dict[str, _Seen]:
     for record, event, of_photo in zip(records, events, vectors, strict=True):
         own = slice(stop, stop := stop + len(of_photo))
         nearest = Nearest(found.person[own], found.similarity[own], found.runner_up[own])
-        seen[record.place] = _Seen(event, group, nearest)
+        seen[record.record_id] = _Seen(event, group, nearest)
     return seen

@@ -62,7 +62,7 @@ class Assigner:
 
     def committed(self, records: Sequence[ConsumedRecord]) -> None:
         """Erase what the records of a batch have doomed, now that all the world is told; raises `Transient`."""
-        doomed = [image for record in records for image in self._doomed.get(record.place, ())]
+        doomed = [image for record in records for image in self._doomed.get(record.record_id, ())]
         if doomed:
             with timed("erase"):
                 self._erase_all(doomed)
@@ -98,23 +98,23 @@ class Assigner:
         renewed = [image for _, _, judgement in judged for image in judgement.renewed]
         if doomed or renewed:
             self._repository.save_images([*doomed, *renewed])
-        self._doomed.update((item.record.place, item.doomed) for item in news if item.doomed)
+        self._doomed.update((item.record.record_id, item.doomed) for item in news if item.doomed)
         arrived = [item for item in news if not item.is_removal]
         self._repository.save_images(
-            [marker(item.event.photo, item.doomed, item.record.place) for item in news if item.is_removal]
+            [marker(item.event.photo, item.doomed, item.record.record_id) for item in news if item.is_removal]
         )
         kept = self._kept(arrived)
         anew = [notices.again(item.event.photo) for item in arrived if self._lacks_crops(item, known)]
         with timed("encode"):
             count(arrived, kept)
-            assigned = dict(zip((item.record.place for item in arrived), kept, strict=True))
-            return [*anew, *(said for item in news for said in told(item, assigned.get(item.record.place), faces))]
+            assigned = dict(zip((item.record.record_id for item in arrived), kept, strict=True))
+            return [*anew, *(said for item in news for said in told(item, assigned.get(item.record.record_id), faces))]
 
     def _judged(
         self, photos: Sequence[tuple[ConsumedRecord, FacesEmbedded]], known: _ImagesOf
     ) -> Sequence[tuple[ConsumedRecord, FacesEmbedded, Judgement]]:
         """Judge events; of those that are dropped no crop stays that is not that of a face which is kept."""
-        judged = [(*item, judge(item[1], known.get(item[1].photo.object_id, ()), item[0].place)) for item in photos]
+        judged = [(*item, judge(item[1], known.get(item[1].photo.object_id, ()), item[0].record_id)) for item in photos]
         dropped = {event.photo.image_id for _, event, found in judged if found.meaning is not Meaning.NEWS}
         if dropped:
             kept = self._repository.faces_of(sorted(dropped))
@@ -134,7 +134,7 @@ class Assigner:
         that it was told of. When the content of that comes back, it finds the faces of the other one.
         """
         own = {
-            item.record.place: image
+            item.record.record_id: image
             for item in news
             for image in known.get(item.event.photo.object_id, ())
             if image.image_id == item.event.photo.image_id and not item.is_removal
@@ -143,10 +143,10 @@ class Assigner:
         found = []
         for item in news:
             present = {face.face_id for face in item.event.faces}
-            image = own.get(item.record.place)
+            image = own.get(item.record.record_id)
             stale = [face for face in recorded.get(image.image_id, ()) if face.face_id not in present] if image else []
             if image and stale:
-                ghost = ghost_of(image, item.record.place)
+                ghost = ghost_of(image, item.record.record_id)
                 self._repository.save_images([ghost])
                 self._repository.save_faces([replace(face, image_id=ghost.image_id) for face in stale])
                 others = (other for other in item.doomed if other.image_id != ghost.image_id)
@@ -198,11 +198,11 @@ class Assigner:
         others, ours = map(list, partition(lambda item: _is_comparable(item.event, group), arrived))
         found: dict[str, Assigned] = {}
         for people, part in ((group.people, ours), (_NOBODY, others)):
-            sources, events = [item.record.place for item in part], [item.event for item in part]
+            sources, events = [item.record.record_id for item in part], [item.event for item in part]
             nearest = self.ahead.nearest(sources, group)
             said = assign(events, group.generation, people, self._settings, sources, nearest=nearest, kept=known.kept)
             found.update(zip(sources, said, strict=True))
-        return [found[item.record.place] for item in arrived]
+        return [found[item.record.record_id] for item in arrived]
 
     def _refit(self, group: Group, returned: Iterable[Membership]) -> None:
         """Have the clusters that faces came back to count them again."""

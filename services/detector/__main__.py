@@ -56,7 +56,7 @@ def main() -> None:
                 stream,
                 step,
                 worker,
-                longest_silence=kafka.max_poll_interval,
+                stall_timeout=kafka.max_poll_interval,
                 prepare=prepare,
                 ahead=step.ahead,
                 give_up=partial(given_up, service=it.name, read=read, detected=detected),

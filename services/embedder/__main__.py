@@ -39,7 +39,7 @@ def main() -> None:
                 KafkaStream(kafka, it.name, it.instance, [FACES_SCREENED.name]),
                 step,
                 worker,
-                longest_silence=kafka.max_poll_interval,
+                stall_timeout=kafka.max_poll_interval,
                 prepare=lambda: objects.reach(buckets.faces),
                 ahead=step.ahead,
             )

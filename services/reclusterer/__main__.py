@@ -24,7 +24,7 @@ def main() -> None:
     when.add_argument("--every", metavar="TIME", type=period_of, help="regroup every so often: 7d, 12h, 30m, 45s")
     chosen = arguments.parse_args()
     with service("reclusterer") as it, MongoRepository(MongoSettings()) as repository, suppress(Stopped):
-        it.health.longest_silence = _LONGEST_PHASE
+        it.health.stall_timeout = _LONGEST_PHASE
         kafka = KafkaSettings()
         job = Job(
             repository,

@@ -46,7 +46,7 @@ class Job:
 
     def once(self) -> Regrouped:
         """Regroup once; a server that is away is waited for. Raises `Stopped`, `Busy`, `Fatal`, `Transient`."""
-        until = time.monotonic() + self.settings.patience
+        until = time.monotonic() + self.settings.retry_timeout
         attempt = 0
         while True:
             try:

@@ -56,13 +56,13 @@ class JobSettings(Settings):
     ] = 0.5
     keep: Annotated[int, Field(ge=2, description="generations that are kept, pinned ones not counted")] = 5
     # The group of the assigners drops a member that is silent for 45 s, and with it what it has not committed.
-    settle: Annotated[
+    drain_period: Annotated[
         float, Field(ge=0, le=3600, description="seconds until no assigner works in the generation before any more")
     ] = 60
     lease: Annotated[
         float, Field(ge=3, le=3600, description="seconds of silence after which another process takes over")
     ] = 60
     clock_skew: Annotated[float, Field(ge=0, description="seconds that the clocks of two machines may differ")] = 60
-    patience: Annotated[
+    retry_timeout: Annotated[
         float, Field(ge=0, description="seconds to try again while a server is away; then the attempt has failed")
     ] = 3600

@@ -147,7 +147,7 @@ def _is_empty_file(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def held(out: Path, photos: Path | None = None) -> Iterator[None]:
+def locked(out: Path, photos: Path | None = None) -> Iterator[None]:
     """Make the folder if need be and keep all others who change it out; raises `InvalidInput` where one is in it.
 
     A new folder is its owner's alone; what is made in it, also by processes that start meanwhile, may be read by

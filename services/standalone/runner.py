@@ -129,4 +129,4 @@ class Run:
         if not generation.counts.get("clusters"):
             return True
         faces = ilen(self.library.repository.accepted_ids())
-        return generation.counts.get("faces", 0) < self.settings.standalone.regroup_below * faces
+        return generation.counts.get("faces", 0) < self.settings.standalone.recluster_below * faces

@@ -44,7 +44,7 @@ class StandaloneSettings(Settings):
     least_loss: Annotated[
         int, Field(ge=0, description="photographs; so many may be missing at once whatever their share")
     ] = 10
-    regroup_below: Annotated[
+    recluster_below: Annotated[
         float,
         Field(
             ge=0,

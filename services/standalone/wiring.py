@@ -18,7 +18,7 @@ from services.standalone.detection import Detection
 from services.standalone.library import Library
 from services.standalone.origin import check_origin, origin_of, record_origin
 from services.standalone.publishing import check_not_pinned
-from services.standalone.result_folder import DATABASE, check_folders, held
+from services.standalone.result_folder import DATABASE, check_folders, locked
 from services.standalone.results import ResultFiles
 from services.standalone.runner import Run
 from services.standalone.settings import OF_RUN, RunSettings, StandaloneSettings
@@ -79,7 +79,7 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
     )
     embedding = EmbedderSettings()
     model = options.model or embedding.model or located(FACENET)
-    with held(options.out, options.photos), SqliteRepository(options.out / DATABASE) as repository:
+    with locked(options.out, options.photos), SqliteRepository(options.out / DATABASE) as repository:
         if options.recluster:
             check_not_pinned(repository, options.out)
         model_id = model_id_of(model)

@@ -19,7 +19,7 @@ class ConsumedRecord:
     timestamp: datetime
 
     @property
-    def place(self) -> str:
+    def record_id(self) -> str:
         """Where it stands: `topic/partition@offset`."""
         return f"{self.topic}/{self.partition}@{self.offset}"
 
@@ -29,9 +29,9 @@ class ConsumedRecord:
         return self.topic, self.partition
 
 
-def split_place(place: str) -> tuple[str, int, int]:
+def split_record_id(record_id: str) -> tuple[str, int, int]:
     """Return topic, partition and offset of a place; ValueError where it is none."""
-    topic, _, numbers = place.rpartition("/")
+    topic, _, numbers = record_id.rpartition("/")
     partition, _, offset = numbers.partition("@")
     return topic, int(partition), int(offset)
 
@@ -84,7 +84,7 @@ class RecordStream(Protocol):
         """Have these records consumed again, those of partitions that went to another member excepted."""
         ...
 
-    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+    def still_assigned(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         """Return those of these records, consumed before the last `consume`, that are still this member's to commit.
 
         The others are of partitions that were taken away in that call, if only to come back: another member may have
@@ -116,7 +116,7 @@ class RecordStream(Protocol):
         """Say whether this member has partitions."""
         ...
 
-    def is_committed(self, place: str) -> bool:
+    def is_committed(self, record_id: str) -> bool:
         """Say whether the group is done with the record at a place, whoever did it; raises `Transient`."""
         ...
 

@@ -91,7 +91,9 @@ class Caution:
         if suspect is None:
             return records, ()
         # What was begun, and is suspect by now, has been with others meanwhile.
-        if now := [record for record in records if record.place in begun and record.topic_partition not in self._found]:
+        if now := [
+            record for record in records if record.record_id in begun and record.topic_partition not in self._found
+        ]:
             return now, [record for record in records if record not in now]
         return [suspect], [record for record in records if record is not suspect]
 
@@ -124,7 +126,7 @@ class Caution:
             for record in records
             if record.topic_partition not in self._found and self._stream.noted(*record.topic_partition) is None
         ]
-        self._begun = frozenset(record.place for record in found)
+        self._begun = frozenset(record.record_id for record in found)
         return found
 
     def done(self, records: Sequence[ConsumedRecord]) -> None:

@@ -39,9 +39,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client 
 class Health:
     """What the port tells; the loop's thread writes it, requests read it."""
 
-    def __init__(self, longest_silence: float) -> None:
-        """Begin live and not ready. `longest_silence`: seconds from one round of the loop to the next."""
-        self.longest_silence = longest_silence
+    def __init__(self, stall_timeout: float) -> None:
+        """Begin live and not ready. `stall_timeout`: seconds from one round of the loop to the next."""
+        self.stall_timeout = stall_timeout
         self._last_round = time.monotonic()
         self._written_of: float | None = None  # the last round before a stall whose stacks are written
         self.ready = False
@@ -53,7 +53,7 @@ class Health:
     @property
     def live(self) -> bool:
         """Say whether the loop goes round."""
-        return time.monotonic() - self._last_round < self.longest_silence
+        return time.monotonic() - self._last_round < self.stall_timeout
 
     def write_stacks(self) -> None:
         """Write where each thread stands to standard error, once in a stall: who is told of it will end the process.

@@ -138,7 +138,7 @@ class PhotoStep(Generic[_Taken, _Ready]):
 
     def ahead(self, records: Sequence[ConsumedRecord]) -> None:
         """Begin with these records, and forget all others."""
-        for place in self._begun.keys() - {record.place for record in records}:
+        for place in self._begun.keys() - {record.record_id for record in records}:
             for future in self._begun.pop(place):
                 future.cancel()
         for record in records:
@@ -161,13 +161,13 @@ class PhotoStep(Generic[_Taken, _Ready]):
                 if photo is not None
             ]
         for record in records:
-            del self._begun[record.place]
+            del self._begun[record.record_id]
         return given
 
     def _begin(self, record: ConsumedRecord) -> list[Future[_Ready]]:
-        if record.place not in self._begun:
-            self._begun[record.place] = [self.threads.submit(self.alone, item) for item in self.read(record)]
-        return self._begun[record.place]
+        if record.record_id not in self._begun:
+            self._begun[record.record_id] = [self.threads.submit(self.alone, item) for item in self.read(record)]
+        return self._begun[record.record_id]
 
 
 def one(model: type[_Event]) -> Callable[[ConsumedRecord], Sequence[_Event]]:

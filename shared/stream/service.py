@@ -2,7 +2,7 @@
 
 with service("quality") as it:
     ...
-    it.run(stream, step, settings, longest_silence=300)
+    it.run(stream, step, settings, stall_timeout=300)
 """
 
 import faulthandler
@@ -61,7 +61,7 @@ class Service:
         step: Step,
         settings: WorkerSettings,
         *,
-        longest_silence: float,
+        stall_timeout: float,
         prepare: Callable[[], None] = nothing,
         committed: Callable[[Sequence[ConsumedRecord]], None] = nothing,
         ahead: Ahead | None = None,
@@ -70,9 +70,9 @@ class Service:
     ) -> None:
         """Work until the process is told to end; `prepare` and all others that are called are as in `Worker`.
 
-        `longest_silence`: seconds that one batch may take before the process counts as stuck.
+        `stall_timeout`: seconds that one batch may take before the process counts as stuck.
         """
-        self.health.longest_silence = longest_silence
+        self.health.stall_timeout = stall_timeout
         telemetry = Telemetry(stream, self.health)
 
         def reach() -> None:

@@ -83,7 +83,7 @@ class _Spans:
             SpanKind.CONSUMER,
             _attributes(record, self._group),
         )
-        self._open[record.place] = span
+        self._open[record.record_id] = span
         own: dict[str, str] = {}
         _W3C.inject(own, set_span_in_context(span, Context()))
         others = {name: value for name, value in record.headers.items() if name not in _W3C.fields}
@@ -92,7 +92,7 @@ class _Spans:
     def fail(self, records: Sequence[ConsumedRecord], error: Exception) -> None:
         """Note why records are not done."""
         kind, reason = type(error).__name__, (str(error).splitlines() or [""])[0][:_REASON]
-        for span in filter(None, (self._open.get(record.place) for record in records)):
+        for span in filter(None, (self._open.get(record.record_id) for record in records)):
             # Without the frames: the log has them.
             span.add_event("exception", {"exception.type": kind, "exception.message": reason})
             span.set_attribute("error.type", kind)
@@ -101,7 +101,7 @@ class _Spans:
     def end(self, records: Sequence[ConsumedRecord]) -> None:
         """End the spans of these records."""
         for record in records:
-            if span := self._open.pop(record.place, None):
+            if span := self._open.pop(record.record_id, None):
                 span.end()
 
     def end_all(self) -> None:
@@ -138,10 +138,10 @@ class _TracedStream:
         self._spans.end(consumed)
         self._inner.rewind(consumed)
 
-    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
-        found = self._inner.held(consumed)
-        kept = {record.place for record in found}
-        self._spans.end([record for record in consumed if record.place not in kept])  # another member's by now
+    def still_assigned(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+        found = self._inner.still_assigned(consumed)
+        kept = {record.record_id for record in found}
+        self._spans.end([record for record in consumed if record.record_id not in kept])  # another member's by now
         return found
 
     def close(self) -> None:

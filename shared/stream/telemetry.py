@@ -77,8 +77,8 @@ class Telemetry:
             metrics.PRODUCED.labels(topic).inc(count)
         self._log.info(
             "batch done",
-            first=consumed[0].place,
-            last=consumed[-1].place,
+            first=consumed[0].record_id,
+            last=consumed[-1].record_id,
             records=len(consumed),
             produced=len(produced),
             seconds=round(seconds, 4),

@@ -170,7 +170,7 @@ class Worker:
             # Few may have been there when `coming` was taken: what came while the last batch was done fills it up.
             if missing := self.settings.batch - len(coming):
                 more = self.stream.consume(missing, 0 if coming else self.settings.wait)
-                records = [*self.stream.held(coming), *more]
+                records = [*self.stream.still_assigned(coming), *more]
             if not records:
                 self.idle()
                 return _NONE, False
@@ -182,7 +182,7 @@ class Worker:
                 # What was noted is begun and ended without a partition coming or going in between.
                 if not noted and not following:
                     following = self.stream.consume(self.settings.batch, 0)
-                    records = self.stream.held(records)
+                    records = self.stream.still_assigned(records)
                     self._begin([*records, *caution.plain(following)])
             if records:
                 dead = self._process(records, deadly)
@@ -192,7 +192,7 @@ class Worker:
         except Exception as error:
             caution.failed()
             if isinstance(error, Transient):
-                self._let_go([*self.stream.held(records), *following])
+                self._let_go([*self.stream.still_assigned(records), *following])
             raise
         return following, bool(records)
 

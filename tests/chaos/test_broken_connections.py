@@ -87,6 +87,6 @@ def test_a_transaction_whose_connection_broke_before_its_offsets_were_sent_is_do
         assert raised.type is Transient  # and not `Undecided`: nothing is asked of the broker
         member.rewind(records)
         again = consume(member, 2)
-        assert [record.place for record in again] == [record.place for record in records]
+        assert [record.record_id for record in again] == [record.record_id for record in records]
         member.commit(again, copies(topics, again))
         assert values(topics.written()) == [b"1", b"2"]

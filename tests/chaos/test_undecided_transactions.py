@@ -39,7 +39,7 @@ def test_a_transaction_that_took_too_long_is_done_again(kafka: str) -> None:
             member.commit(records, Slowly(copies(broker, records)))
         member.rewind(records)
         again = consume(member, 2)
-        assert [record.place for record in again] == [record.place for record in records]
+        assert [record.record_id for record in again] == [record.record_id for record in records]
         member.commit(again, copies(broker, again))
         assert values(broker.written()) == [b"1", b"2"]
 
@@ -75,7 +75,7 @@ def test_where_the_brokers_answer_is_missing_the_groups_offset_says_whether_a_tr
         assert [record.value for record in rest] == left
         member.commit(rest, copies(broker, rest))
         assert values(broker.written()) == [b"1", b"2", b"3"]
-        assert member.is_committed(rest[-1].place)
+        assert member.is_committed(rest[-1].record_id)
 
 
 @pytest.mark.parametrize(("unanswered", "noted"), [(ADD_OFFSETS_TO_TRANSACTION, "before"), (END_TRANSACTION, "begun")])
@@ -95,7 +95,7 @@ def test_a_note_of_which_nobody_knows_whether_it_stands_moves_nothing_and_is_rea
         proxied.unanswered = None
         member.rewind(records)
         again = consume(member, 2)
-        assert [record.place for record in again] == [record.place for record in records]
+        assert [record.record_id for record in again] == [record.record_id for record in records]
         assert member.noted(broker.source, 0) == noted
         member.commit(again, copies(broker, again))
         assert values(broker.written()) == [b"1", b"2"]

@@ -22,7 +22,7 @@ def test_a_record_comes_with_its_place_key_value_headers_and_time(broker: Broker
     broker.put(2, b"1", b"2")
     stream = broker.join("a")
     first, second = consume(stream, 2)
-    assert (first.place, second.place) == (f"{broker.source}/2@0", f"{broker.source}/2@1")
+    assert (first.record_id, second.record_id) == (f"{broker.source}/2@0", f"{broker.source}/2@1")
     assert (first.key, first.value, first.headers) == (b"k", b"1", {"h": b"1"})
     assert first.timestamp.tzinfo
     assert first.timestamp <= second.timestamp
@@ -37,7 +37,7 @@ def test_no_more_records_come_at_once_than_were_asked_for(broker: Broker) -> Non
         taken = stream.consume(5, 0.2)
         assert len(taken) <= 5
         found += taken
-    assert len({record.place for record in found}) == 3 * PARTITIONS
+    assert len({record.record_id for record in found}) == 3 * PARTITIONS
 
 
 def test_what_was_committed_is_written_and_does_not_come_again(broker: Broker) -> None:
@@ -157,12 +157,12 @@ def test_the_group_knows_what_was_committed(broker: Broker) -> None:
     broker.put(3, b"1", b"2")
     stream = broker.join("a")
     consumed = consume(stream, 2)
-    assert not stream.is_committed(consumed[0].place)
+    assert not stream.is_committed(consumed[0].record_id)
     stream.commit(consumed[:1], [])
-    assert [stream.is_committed(record.place) for record in consumed] == [True, False]
+    assert [stream.is_committed(record.record_id) for record in consumed] == [True, False]
     stream.close()
     other = broker.join("b")
-    assert [other.is_committed(record.place) for record in consumed] == [True, False]
+    assert [other.is_committed(record.record_id) for record in consumed] == [True, False]
 
 
 def test_the_lag_is_what_is_still_to_be_read(broker: Broker) -> None:
@@ -183,7 +183,7 @@ def test_a_note_stands_for_whoever_comes_to_the_partition_next_and_moves_nothing
     assert [stream.noted(broker.source, partition) for partition in (0, 1)] == ["", ""]
     stream.note({(broker.source, 0): "begun", (broker.source, 3): "of this partition no record has come"})
     assert [stream.noted(broker.source, partition) for partition in (0, 1)] == ["begun", ""]
-    assert not stream.is_committed(consumed[0].place)
+    assert not stream.is_committed(consumed[0].record_id)
     stream.close()
     other = broker.join("b")
     assert values(consume(other, 3)) == [b"1", b"2", b"3"]
@@ -258,4 +258,4 @@ def test_what_was_noted_is_not_asked_of_partitions_that_went(broker: Broker) -> 
     assert {first.noted(broker.source, partition) for partition in went} == {None}
     second.commit(found, copies(broker, found))
     first.note({(broker.source, partition): "late" for partition in went})
-    assert all(second.is_committed(record.place) for record in found)
+    assert all(second.is_committed(record.record_id) for record in found)

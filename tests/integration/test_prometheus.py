@@ -56,7 +56,7 @@ def start_job(pipeline: Pipeline, name: str, *command: str) -> None:
         **os.environ,
         **pipeline.stack.environment(),
         "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": "4",
-        "FACESTREAM_RECLUSTERER_SETTLE": "0",
+        "FACESTREAM_RECLUSTERER_DRAIN_PERIOD": "0",
         "FACESTREAM_SERVICE_HEALTH_HOST": "127.0.0.1",
         "FACESTREAM_SERVICE_HEALTH_PORT": str(pipeline.ports[f"{name}-0"]),
     }

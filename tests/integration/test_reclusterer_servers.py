@@ -58,7 +58,7 @@ class Jobs:
             "FACESTREAM_MONGO_URI": self.mongo.uri,
             "FACESTREAM_MONGO_TIMEOUT": "5",
             "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": "3",
-            "FACESTREAM_RECLUSTERER_SETTLE": "0",
+            "FACESTREAM_RECLUSTERER_DRAIN_PERIOD": "0",
             "FACESTREAM_RECLUSTERER_LEASE": "5",
         }
 
@@ -198,7 +198,7 @@ def test_before_the_topic_of_publications_is_made_all_else_is_told_and_a_line_sa
 @pytest.mark.parametrize("away", ["kafka", "mongo"])
 def test_a_server_that_is_away_is_waited_for(jobs: Jobs, away: str) -> None:
     server = getattr(jobs, away)
-    job = jobs.start(FACESTREAM_RECLUSTERER_SETTLE="3")
+    job = jobs.start(FACESTREAM_RECLUSTERER_DRAIN_PERIOD="3")
     try:
         eventually(lambda: jobs.repository.active_generation() is not None)
         server.kill()
@@ -213,7 +213,7 @@ def test_a_server_that_is_away_is_waited_for(jobs: Jobs, away: str) -> None:
 
 
 def test_of_two_jobs_one_works_and_the_other_says_so(jobs: Jobs) -> None:
-    first = jobs.start(FACESTREAM_RECLUSTERER_SETTLE="600")
+    first = jobs.start(FACESTREAM_RECLUSTERER_DRAIN_PERIOD="600")
     second = None
     try:
         eventually(lambda: jobs.repository.active_generation() is not None)

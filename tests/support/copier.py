@@ -23,7 +23,7 @@ def main() -> None:
 
     with service("copier") as it:
         kafka = KafkaSettings()
-        it.run(KafkaStream(kafka, name, instance, [source]), step, WorkerSettings(batch=5), longest_silence=60)
+        it.run(KafkaStream(kafka, name, instance, [source]), step, WorkerSettings(batch=5), stall_timeout=60)
 
 
 if __name__ == "__main__":

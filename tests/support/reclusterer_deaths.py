@@ -32,7 +32,7 @@ from tests.support.synthetic_faces import embeddings
 
 _FACES = embeddings([6, 1, 5, 4])
 _NAMES = [f"{number:04}" for number in range(len(_FACES))]
-_JOB = JobSettings(least_change_share=0, settle=0, lease=3600)
+_JOB = JobSettings(least_change_share=0, drain_period=0, lease=3600)
 
 
 class FileWriter:

@@ -24,7 +24,7 @@ from shared.ports.streams import ProducedRecord
 from tests.support.synthetic_faces import face_record
 
 CLUSTERING = ReclustererSettings(min_cluster_size=3)
-JOB = JobSettings(least_change_faces=1, least_change_share=0, settle=0, lease=10)
+JOB = JobSettings(least_change_faces=1, least_change_share=0, drain_period=0, lease=10)
 ASSIGNER = AssignerSettings()
 
 

@@ -15,7 +15,7 @@ import pytest
 from cli.jobs.switching import go_back
 from services.quality.settings import QualitySettings
 from services.standalone.report.page import Text
-from services.standalone.result_folder import held
+from services.standalone.result_folder import locked
 from services.standalone.results import ResultFiles
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.sqlite.repository import SqliteRepository
@@ -137,7 +137,7 @@ def write_again(result: Path) -> None:
     """Make the files of the active generation anew, as a run does that found nothing new."""
     buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
     crops = FolderStore({buckets.faces: result})
-    with held(result), SqliteRepository(result / "facestream.db") as repository:
+    with locked(result), SqliteRepository(result / "facestream.db") as repository:
         files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
         files.check()
         files.write()

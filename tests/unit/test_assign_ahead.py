@@ -46,7 +46,7 @@ _PLAIN = assigner().step(_RECORDS)
 
 
 @settings(max_examples=30)
-@given(st.lists(st.sampled_from(_RECORDS), unique_by=lambda record: record.place))
+@given(st.lists(st.sampled_from(_RECORDS), unique_by=lambda record: record.record_id))
 def test_what_is_said_does_not_depend_on_what_was_begun_ahead(begun: Sequence[ConsumedRecord]) -> None:
     ahead = assigner()
     ahead.ahead(begun)
@@ -66,7 +66,7 @@ def test_what_is_held_no_more_is_forgotten() -> None:
     ahead = assigner().ahead
     ahead(_RECORDS)
     ahead(_RECORDS[9:])
-    assert set(ahead._begun) == {record.place for record in _RECORDS[9:]}
+    assert set(ahead._begun) == {record.record_id for record in _RECORDS[9:]}
     ahead(())
     assert not ahead._begun
 
@@ -85,7 +85,7 @@ def test_nothing_is_known_of_faces_that_nobody_has_searched_for() -> None:
     ahead.ahead(_RECORDS[:3])
     ahead.ahead.events(_RECORDS[:6])
     group = ahead._active.known()
-    assert ahead.ahead.nearest([_RECORDS[5].place], group) is None
-    found = ahead.ahead.nearest([record.place for record in _RECORDS[:3]], group)
+    assert ahead.ahead.nearest([_RECORDS[5].record_id], group) is None
+    found = ahead.ahead.nearest([record.record_id for record in _RECORDS[:3]], group)
     assert found is not None
     assert np.isfinite(found.similarity).all()

@@ -89,7 +89,7 @@ def test_an_event_for_programs_is_ascii() -> None:
 
 @pytest.mark.parametrize("value", [EVIL.encode(), b"\xff\x9b", b"[" * 100_000, b""])
 def test_what_is_no_event_is_told_as_json_with_its_place(value: bytes) -> None:
-    assert json.loads(json_line(record(value))) == {"place": record(value).place, "error": "no JSON"}
+    assert json.loads(json_line(record(value))) == {"place": record(value).record_id, "error": "no JSON"}
 
 
 @pytest.mark.parametrize("name", ["arrived", "unknown", "reclustered"])

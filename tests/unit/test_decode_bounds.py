@@ -239,7 +239,7 @@ def test_strips_that_share_their_bytes_do_not_copy_them_all_each_time() -> None:
         tiff.STRIP_SIZES: tiff.Tag(4, rows, place + 4 * rows),
     }
     file = Copied(data[:-2] + struct.pack("<H", 1) + values)
-    picture = tiff.Directory(found.place, tags, big_endian=False, data=file)
+    picture = tiff.Directory(found.offset, tags, big_endian=False, data=file)
     assert samples.read(file, picture, SETTINGS).size == (40, rows)
     assert file.copied < 2 * spare
 

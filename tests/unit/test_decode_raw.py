@@ -149,7 +149,7 @@ def test_a_lossy_raw_file_that_is_cut_off_is_truncated(part: float) -> None:
     (found,) = structure.directories(data)
     assert not structure.is_cut_off(data, [found])
     assert decode(data, SETTINGS).width == 768
-    moved = data[found.place :]
+    moved = data[found.offset :]
     shift = len(moved)
     again = _moved(data, found, shift)
     assert decode(again, SETTINGS).width == 768
@@ -158,8 +158,8 @@ def test_a_lossy_raw_file_that_is_cut_off_is_truncated(part: float) -> None:
 
 def _moved(data: bytes, found: structure.Directory, shift: int) -> bytes:
     """Return the file with its directory before its tiles."""
-    body = data[8 : found.place]
-    directory = bytearray(data[found.place :])
+    body = data[8 : found.offset]
+    directory = bytearray(data[found.offset :])
     out = bytearray(data[:4] + (8).to_bytes(4, "little"))
     count = int.from_bytes(directory[:2], "little")
     for at in range(count):
@@ -169,7 +169,7 @@ def _moved(data: bytes, found: structure.Directory, shift: int) -> bytes:
         width = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 10: 8}[kind] * number
         place = int.from_bytes(directory[entry + 8 : entry + 12], "little")
         if width > 4:
-            inner = place - found.place
+            inner = place - found.offset
             if tag == 324:
                 for one in range(number):
                     spot = inner + 4 * one

@@ -520,7 +520,7 @@ _OPERATIONS = st.lists(
 def test_every_photograph_that_is_there_is_known_once_and_keeps_its_people(
     tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, int, int]]
 ) -> None:
-    world = World(tmp_path_factory.mktemp("world"), StandaloneSettings(processes=1, regroup_below=0))
+    world = World(tmp_path_factory.mktemp("world"), StandaloneSettings(processes=1, recluster_below=0))
     for name in NAMES[:2]:
         for number in range(4):
             world.put(f"{name}/{number}.jpg", photo(name, number=number))

@@ -16,7 +16,7 @@ import pytest
 from cli.jobs.generations import remove
 from cli.jobs.repositories import opened_alone
 from cli.main import main
-from services.standalone.result_folder import held
+from services.standalone.result_folder import locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
 from shared.domain.records import Generation
@@ -222,7 +222,7 @@ def test_a_result_without_a_generation_is_told_in_a_line(line: str, tmp_path: Pa
 
 @pytest.mark.parametrize("line", CHANGING)
 def test_nothing_is_changed_in_a_folder_where_a_run_is_working(line: str, result: Path, refused: Refused) -> None:
-    with held(result):
+    with locked(result):
         assert "another command is working in this folder" in refused(*line.split(), "--result", result)
         assert states(result) == {"1": "retired", "2": "active"}, "reading is allowed"
 

@@ -23,7 +23,7 @@ _DEADLINE = 30  # seconds; far beyond what any answer takes
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    health, port = Health(longest_silence=600), free_port()
+    health, port = Health(stall_timeout=600), free_port()
     health.ready = True
     server = serve(health, "127.0.0.1", port)
     yield port
@@ -77,7 +77,7 @@ def test_who_does_not_finish_a_request_is_left_after_a_while(port: int) -> None:
 
 def test_closing_cuts_off_who_has_not_finished_a_request_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
-    server = serve(Health(longest_silence=600), "127.0.0.1", port)
+    server = serve(Health(stall_timeout=600), "127.0.0.1", port)
     with _connected(port) as silent, _connected(port) as half:
         half.sendall(b"GET /livez HTTP/1.1\r\n")
         assert _get(port, "/livez").status == 200  # so both are known by now

@@ -66,7 +66,7 @@ def arrange(
         generation,
         clusters,
         {membership.face_id: membership for membership in memberships},
-        place=corner,
+        project=corner,
         similarity_threshold=0.75,
         sharpness_threshold=25,
         smallest_face=smallest,
@@ -167,13 +167,13 @@ def test_a_face_whose_photograph_is_gone_is_left_out() -> None:
 def test_the_map_holds_a_sample_of_a_large_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_faces, "MAP_FACES", 3)
     report = arrange([image(0)], [face(name) for name in "abcde"])
-    assert sorted(one.face_id for one in report.faces if one.place) == ["a", "b", "c"]
+    assert sorted(one.face_id for one in report.faces if one.position) == ["a", "b", "c"]
     assert report.mapped == 3
 
 
 def test_vectors_of_another_model_are_not_on_the_map() -> None:
     report = arrange([image(0)], [face("a", model="other"), face("b"), face("c")])
-    assert sorted(one.face_id for one in report.faces if one.place) == ["b", "c"]
+    assert sorted(one.face_id for one in report.faces if one.position) == ["b", "c"]
 
 
 def test_the_map_fills_its_square_with_one_scale_for_both_axes() -> None:
@@ -183,12 +183,12 @@ def test_the_map_fills_its_square_with_one_scale_for_both_axes() -> None:
         None,
         (),
         {},
-        place=lambda _: np.array([[-2, 5], [2, 7]], np.float32),
+        project=lambda _: np.array([[-2, 5], [2, 7]], np.float32),
         similarity_threshold=0.75,
         sharpness_threshold=25,
         smallest_face=smallest,
     )
-    assert [one.place for one in report.faces] == [(0, MAP_SIDE // 4), (MAP_SIDE, MAP_SIDE * 3 // 4)]
+    assert [one.position for one in report.faces] == [(0, MAP_SIDE // 4), (MAP_SIDE, MAP_SIDE * 3 // 4)]
 
 
 @given(

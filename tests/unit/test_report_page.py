@@ -200,7 +200,7 @@ def test_what_could_not_be_found_on_wide_photographs_is_told_in_words() -> None:
             None,
             (),
             {},
-            place=lambda vectors: vectors,
+            project=lambda vectors: vectors,
             similarity_threshold=0.75,
             sharpness_threshold=25,
             smallest_face=partial(smallest_face, settings=DetectorSettings()),

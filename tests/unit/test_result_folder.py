@@ -12,7 +12,7 @@ import pytest
 
 from cli.jobs.switching import go_back
 from cli.main import main
-from services.standalone.result_folder import check_folders, held
+from services.standalone.result_folder import check_folders, locked
 from shared.errors import InvalidInput, Transient
 from tests.support.small_results import contents, make_result
 
@@ -103,13 +103,13 @@ def test_what_a_run_leaves_that_is_killed_at_its_very_beginning_is_gone_on_with(
     for name in left:
         (out / name).touch()
     check_folders(photos, out)
-    with held(out, photos):
+    with locked(out, photos):
         pass
     check_folders(photos, out)
 
 
 def test_a_result_whose_database_a_person_has_replaced_is_refused(photos: Path, tmp_path: Path) -> None:
-    with held(tmp_path / "out"):
+    with locked(tmp_path / "out"):
         pass
     (tmp_path / "out" / "facestream.db").write_text("mine")
     assert "facestream.db: expected the database of a result, found something else" in refusal(photos, tmp_path / "out")
@@ -178,7 +178,7 @@ def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path: P
     (result / ".lock").symlink_to(tmp_path / "mine")
     with (
         pytest.raises(InvalidInput, match=r"\.lock: expected a file that keeps others out, found a link"),
-        held(result),
+        locked(result),
     ):
         pytest.fail("held")
     assert (tmp_path / "mine").read_text() == "mine"
@@ -187,7 +187,7 @@ def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path: P
 def test_a_file_named_as_the_lock_keeps_its_bytes(tmp_path: Path) -> None:
     result = make_result(tmp_path / "result")
     (result / ".lock").write_text("mine")
-    with held(result), pytest.raises(InvalidInput, match="another command is working"), held(result):
+    with locked(result), pytest.raises(InvalidInput, match="another command is working"), locked(result):
         pytest.fail("held twice")
     assert (result / ".lock").read_text() == "mine"
 
@@ -206,7 +206,7 @@ def test_a_file_system_without_locks_is_told_in_a_line(
     monkeypatch.setattr(fcntl, "flock", raising(error))
     with (
         pytest.raises(InvalidInput, match=r"expected a file system with locks, .*; choose a folder on another one"),
-        held(tmp_path / "out"),
+        locked(tmp_path / "out"),
     ):
         pytest.fail("held")
 
@@ -226,7 +226,7 @@ def test_a_folder_that_cannot_be_made_or_written_is_told_in_a_line(
     function: str, error: int, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, function, raising(error))
-    with pytest.raises(kind) as told, held(tmp_path / "out"):
+    with pytest.raises(kind) as told, locked(tmp_path / "out"):
         pytest.fail("held")
     monkeypatch.undo()
     assert str(told.value).startswith(f"{tmp_path / 'out'}: ")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from services.standalone.result_folder import held
+from services.standalone.result_folder import locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from tests.support.small_results import make_result
 
@@ -27,14 +27,14 @@ def permissions(folder: Path) -> dict[str, int]:
 
 def fill(out: Path, photos: Path | None = None) -> None:
     """Make all that a run makes; the crops come first, from another process."""
-    with held(out, photos):
+    with locked(out, photos):
         (out / "crops").mkdir(exist_ok=True)
         with SqliteRepository(out / "facestream.db") as repository:
             repository.save_images([])
             for ending in ("-wal", "-shm"):
                 assert stat.S_IMODE((out / f"facestream.db{ending}").stat().st_mode) & 0o077 <= 0o044
     template = make_result(out.parent / f"{out.name} template")
-    with held(out, photos):
+    with locked(out, photos):
         shutil.copyfile(template / "facestream.db", out / "facestream.db")
         for crop in (template / "crops").iterdir():
             shutil.copyfile(crop, out / "crops" / crop.name)

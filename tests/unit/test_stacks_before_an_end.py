@@ -17,7 +17,7 @@ def probe(port):
     return connection.getresponse().status
 
 def stands_still(secret, asks):
-    health = Health(longest_silence={patience})
+    health = Health(stall_timeout={patience})
     server = serve(health, "127.0.0.1", 0)
     print(*[probe(server.server_port) for _ in range(asks)])
     {then}

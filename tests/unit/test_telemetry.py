@@ -129,7 +129,7 @@ def test_ready_is_who_has_reached_all_and_was_given_partitions(stream: MemoryStr
 
 
 def test_the_port_tells_of_health_and_metrics(stream: MemoryStream, lines: Lines) -> None:
-    health, port = Health(longest_silence=60), free_port()
+    health, port = Health(stall_timeout=60), free_port()
     server = serve(health, "127.0.0.1", port)
 
     def status(path: str) -> int:
@@ -137,7 +137,7 @@ def test_the_port_tells_of_health_and_metrics(stream: MemoryStream, lines: Lines
 
     try:
         assert [status(path) for path in ("/livez", "/readyz", "/nothing")] == [200, 503, 404]
-        health.longest_silence, health.ready = 0, True
+        health.stall_timeout, health.ready = 0, True
         assert [status(path) for path in ("/livez", "/readyz?x=1")] == [503, 200]
         stream.consume(1, 0.1)
         Telemetry(stream, health).looped()

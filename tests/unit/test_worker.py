@@ -60,7 +60,7 @@ class MemoryStream:
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
         self.position = max(self.committed, min((record.offset for record in consumed), default=self.position))
 
-    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+    def still_assigned(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         return consumed
 
     def note(self, texts: Mapping[tuple[str, int], str]) -> None:
@@ -76,8 +76,8 @@ class MemoryStream:
     def is_assigned(self) -> bool:
         return True
 
-    def is_committed(self, place: str) -> bool:
-        return int(place.rpartition("@")[2]) < self.committed
+    def is_committed(self, record_id: str) -> bool:
+        return int(record_id.rpartition("@")[2]) < self.committed
 
     def lag(self) -> dict[tuple[str, int], int]:
         return {("in", 0): len(self.values) - self.position}
@@ -114,7 +114,7 @@ class Notes:
         self.dead.append(record.value or b"")
 
     def unfinished(self, record: ConsumedRecord, tries: Tries) -> None:
-        self.found.append((record.place, tries.together, tries.alone))
+        self.found.append((record.record_id, tries.together, tries.alone))
 
     def given_up(self, record: ConsumedRecord, reason: Deadly) -> None:
         assert str(reason)

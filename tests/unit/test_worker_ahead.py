@@ -81,7 +81,7 @@ class SharedStream:
             if offsets:
                 self.position[partition] = min(offsets)
 
-    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+    def still_assigned(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         return [record for record in consumed if record.partition not in self.taken_away]
 
     def note(self, texts: Mapping[tuple[str, int], str]) -> None:
@@ -105,7 +105,7 @@ class SharedStream:
     def is_assigned(self) -> bool:
         return bool(self.owned)
 
-    def is_committed(self, place: str) -> bool:
+    def is_committed(self, record_id: str) -> bool:
         raise NotImplementedError
 
     def lag(self) -> dict[tuple[str, int], int]:
@@ -135,15 +135,15 @@ class Announced:
     calls: list[list[str]] = field(default_factory=list)
 
     def ahead(self, records: Sequence[ConsumedRecord]) -> None:
-        self.calls.append([record.place for record in records])
-        self.held = {record.place for record in records}
+        self.calls.append([record.record_id for record in records])
+        self.held = {record.record_id for record in records}
 
 
 def working(stream: SharedStream, failing_steps: Iterator[bool], batch: int) -> tuple[Worker, Announced]:
     announced = Announced()
 
     def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
-        assert {record.place for record in records} <= announced.held
+        assert {record.record_id for record in records} <= announced.held
         if next(failing_steps, False):
             msg = "the store is away"
             raise Transient(msg)

@@ -39,7 +39,7 @@ class Reference:
                 os.link(file, target)
             options = ("--min-cluster-size", str(SMALLEST), "--processes", "1")
             # The stream regroups on its schedule only, and not when the second part arrives.
-            apart = {"PYTHONPATH": str(ROOT), "FACESTREAM_STANDALONE_REGROUP_BELOW": "0"}
+            apart = {"PYTHONPATH": str(ROOT), "FACESTREAM_STANDALONE_RECLUSTER_BELOW": "0"}
             done = run_facestream("run", shown, "--out", out, *options, **apart)
             if done.returncode:
                 self._failure = done.stderr

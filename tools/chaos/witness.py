@@ -113,16 +113,16 @@ class Witness:
             for record, passed in self._events(topic, PhotoEvent):
                 name = f"{passed.photo.key} {moment(passed)}"
                 due[f"{topic.name} {name}"] = told[name]
-                places[f"{topic.name} {name}"].append(record.place)
+                places[f"{topic.name} {name}"].append(record.record_id)
         for record in self.records(FACES_ASSIGNED.name, IMAGES_PROCESSED.name):
-            places[f"{record.topic} {record.headers['ce_id'].decode()}"].append(record.place)
+            places[f"{record.topic} {record.headers['ce_id'].decode()}"].append(record.record_id)
         for record, outcome in self._outcomes():
             name = f"{outcome.photo.key} {outcome.photo.image_id} {outcome.outcome}"
-            places[f"{record.topic} {name}"].append(record.place)
+            places[f"{record.topic} {name}"].append(record.record_id)
         for record in self._of(FACES_ASSIGNED.name):
             event = FaceAssigned.model_validate_json(record.value) if record.value else None
             name = f"{(record.key or b'').decode()} {event.generation if event else 'erased'}"
-            places[f"{record.topic} {name}"].append(record.place)
+            places[f"{record.topic} {name}"].append(record.record_id)
         return [
             Repetition(name, too_many, tuple(found))
             for name, found in places.items()

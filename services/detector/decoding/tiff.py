@@ -13,7 +13,7 @@ PREDICTOR, COLOURS, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES = 317, 320, 322, 
 EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 
 _MAKE, _OLD_SUBFILE_TYPE, _CHILDREN, _FILL_ORDER, _DNG_VERSION = 271, 255, 330, 266, 50706
-_LONG_MARKS = (b"II+\x00", b"MM\x00+")  # with places of 64 bits
+_LONG_MARKS = (b"II+\x00", b"MM\x00+")  # with offsets of 64 bits
 _MARKS = (b"II*\x00", b"MM\x00*", *_LONG_MARKS)
 _MOST = 64  # directories that are looked at; a hostile file chains them without end
 _MOST_ENTRIES = 65_535  # of a directory; where their number has 16 bits it is no larger
@@ -43,17 +43,17 @@ class Tag(NamedTuple):
 
     kind: int
     length: int
-    place: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory of the tags that are used. `place`: its offset in the file, in bytes.
+    """A directory of the tags that are used. `offset`: its offset in the file, in bytes.
 
     The values stay in the file until they are asked for: many directories may name the same ones.
     """
 
-    place: int
+    offset: int
     tags: dict[int, Tag]
     big_endian: bool
     data: bytes = field(repr=False, compare=False)
@@ -63,7 +63,7 @@ class Directory:
         found = self.tags.get(tag)
         if found is None or found.kind not in _NUMBERS:
             return default
-        (value,) = struct.unpack_from(f"{self._order}{_NUMBERS[found.kind]}", self.data, found.place)
+        (value,) = struct.unpack_from(f"{self._order}{_NUMBERS[found.kind]}", self.data, found.offset)
         return int(value) if math.isfinite(value) else default
 
     def numbers(self, tag: int, most: int = _MOST_NUMBERS) -> tuple[int, ...]:
@@ -72,7 +72,7 @@ class Directory:
         if found is None or _NUMBERS.get(found.kind, _FLOATS) in _FLOATS:
             return ()
         return struct.unpack_from(
-            f"{self._order}{min(found.length, most)}{_NUMBERS[found.kind]}", self.data, found.place
+            f"{self._order}{min(found.length, most)}{_NUMBERS[found.kind]}", self.data, found.offset
         )
 
     @property
@@ -119,18 +119,18 @@ def directories(data: bytes) -> list[Directory]:
     if data[:2] not in {b"II", b"MM"}:
         return []
     words = _words(data)
-    size = struct.calcsize(words.place)
+    size = struct.calcsize(words.offset)
     if len(data) < 2 * size:
         return []  # it is cut off within its first bytes
     found: list[Directory] = []
     visited: set[int] = set()
-    waiting = deque(struct.unpack_from(words.place, data, size))
+    waiting = deque(struct.unpack_from(words.offset, data, size))
     while waiting and len(visited) < _MOST:
-        place = waiting.popleft()
-        if not 0 < place < len(data) or place in visited:
+        offset = waiting.popleft()
+        if not 0 < offset < len(data) or offset in visited:
             continue
-        visited.add(place)
-        one, behind = _loaded(data, words, place)
+        visited.add(offset)
+        one, behind = _loaded(data, words, offset)
         found.append(one)
         waiting.extend(one.numbers(_CHILDREN, _MOST))
         waiting.append(behind)
@@ -138,11 +138,11 @@ def directories(data: bytes) -> list[Directory]:
 
 
 class _Words(NamedTuple):
-    """How a file writes the number of entries, an entry but for its value, and a place."""
+    """How a file writes the number of entries, an entry but for its value, and a offset."""
 
     length: str
     entry: str
-    place: str
+    offset: str
 
 
 def _words(data: bytes) -> _Words:
@@ -152,16 +152,16 @@ def _words(data: bytes) -> _Words:
     return _Words(f"{order}H", f"{order}HHL4x", f"{order}L")
 
 
-def _loaded(data: bytes, words: _Words, place: int) -> tuple[Directory, int]:
-    """Return a directory and the place of the one behind it, 0 where there is none.
+def _loaded(data: bytes, words: _Words, offset: int) -> tuple[Directory, int]:
+    """Return a directory and the offset of the one behind it, 0 where there is none.
 
     Entries behind the end of the file are left out, and those whose values are.
     """
-    width, inline = struct.calcsize(words.entry), struct.calcsize(words.place)
-    start = place + struct.calcsize(words.length)
+    width, inline = struct.calcsize(words.entry), struct.calcsize(words.offset)
+    start = offset + struct.calcsize(words.length)
     if start > len(data):
-        return Directory(place, {}, data.startswith(b"MM"), data), 0
-    (stated,) = struct.unpack_from(words.length, data, place)
+        return Directory(offset, {}, data.startswith(b"MM"), data), 0
+    (stated,) = struct.unpack_from(words.length, data, offset)
     count = min(stated, _MOST_ENTRIES, (len(data) - start) // width)
     tags: dict[int, Tag] = {}
     entries = struct.iter_unpack(words.entry, memoryview(data)[start : start + count * width])
@@ -170,20 +170,20 @@ def _loaded(data: bytes, words: _Words, place: int) -> tuple[Directory, int]:
             value = start + (at + 1) * width - inline
             size = values * _SIZES[kind]
             if size > inline:
-                (value,) = struct.unpack_from(words.place, data, value)
+                (value,) = struct.unpack_from(words.offset, data, value)
             if value + size <= len(data):
                 tags[number] = Tag(kind, values, value)
     behind = start + count * width
     is_whole = count == stated and behind + inline <= len(data)
-    (following,) = struct.unpack_from(words.place, data, behind) if is_whole else (0,)
-    return Directory(place, tags, data.startswith(b"MM"), data), following
+    (following,) = struct.unpack_from(words.offset, data, behind) if is_whole else (0,)
+    return Directory(offset, tags, data.startswith(b"MM"), data), following
 
 
 def lacks_its_directory(data: bytes) -> bool:
     """Say whether the first directory of a TIFF file would lie behind its end."""
     size = 8 if data.startswith(_LONG_MARKS) else 4
-    place = data[size : 2 * size]
-    return len(place) < size or int.from_bytes(place, "little" if data.startswith(b"II") else "big") >= len(data)
+    offset = data[size : 2 * size]
+    return len(offset) < size or int.from_bytes(offset, "little" if data.startswith(b"II") else "big") >= len(data)
 
 
 def picture_of(found: Sequence[Directory]) -> Directory | None:
@@ -201,12 +201,12 @@ def _size(directory: Directory) -> int:
 def beginning_with(data: bytes, directory: Directory) -> bytes:
     """Return a file whose first directory is this one."""
     words = _words(data)
-    if struct.unpack_from(words.place, data, struct.calcsize(words.place)) == (directory.place,):
+    if struct.unpack_from(words.offset, data, struct.calcsize(words.offset)) == (directory.offset,):
         return data
     order = "<" if data.startswith(b"II") else ">"
     if data.startswith(_LONG_MARKS):
-        return data[:8] + struct.pack(f"{order}Q", directory.place) + data[16:]
-    return data[:4] + struct.pack(f"{order}L", directory.place) + data[8:]
+        return data[:8] + struct.pack(f"{order}Q", directory.offset) + data[16:]
+    return data[:4] + struct.pack(f"{order}L", directory.offset) + data[8:]
 
 
 def may_be_raw(found: Sequence[Directory], picture: Directory | None) -> bool:
@@ -227,7 +227,7 @@ def holds_more_than(data: bytes, directory: Directory) -> bool:
 def is_cut_off(data: bytes, found: Sequence[Directory]) -> bool:
     """Say whether values of the sensor lie behind the end of the file.
 
-    Cameras write odd sizes: where they say how long the values were before compression, only the place counts.
+    Cameras write odd sizes: where they say how long the values were before compression, only the offset counts.
     """
     is_canon = data[8:10] == b"CR"  # CR2, which does not tell what its directories hold
     left = _MOST_NUMBERS  # of the parts of all directories, which may name the same ones

@@ -117,7 +117,7 @@ class Publisher:
 
     def _finish(self, generation: Generation) -> Generation:
         with self.phases("settle"):
-            self.wait(self.settings.settle if self.writer else 0)
+            self.wait(self.settings.drain_period if self.writer else 0)
         with self.phases("catch up"):
             late = catch_up(self.repository, generation, self.assigner)
         faces = clusters = 0

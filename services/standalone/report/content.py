@@ -90,7 +90,7 @@ class Report:
     @property
     def mapped(self) -> int:
         """How many faces lie on the map."""
-        return sum(face.place is not None for face in self.faces)
+        return sum(face.position is not None for face in self.faces)
 
 
 def build(
@@ -100,7 +100,7 @@ def build(
     clusters: Sequence[Cluster],
     memberships: Mapping[str, Membership],
     *,
-    place: Placer,
+    project: Placer,
     similarity_threshold: float,
     sharpness_threshold: float,
     smallest_face: Callable[[int, int], int],
@@ -115,7 +115,7 @@ def build(
         generation: the active one; without it all accepted faces are unknown.
         clusters: of that generation.
         memberships: of that generation, by face id; a face without one is unknown.
-        place: shape (n, d) float32 to shape (n, 2): the map.
+        project: shape (n, d) float32 to shape (n, 2): the map.
         similarity_threshold: inner product; from it on a face is assigned.
         sharpness_threshold: variance of the Laplacian; below it a face is blurry.
         smallest_face: width and height of a photograph to the width of the smallest face that can be found; pixels.
@@ -135,7 +135,7 @@ def build(
     photos = tuple(readable.values())
     model_id = generation.model_id if generation else None
     known = light_faces(
-        faces, numbers, model_id=model_id, memberships=memberships, people=People(clusters, rule), place=place
+        faces, numbers, model_id=model_id, memberships=memberships, people=People(clusters, rule), project=project
     )
 
     def by_similarity(face: Face) -> tuple[bool, float, str, str]:

@@ -20,7 +20,7 @@ Placer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 class Face:
     """One face.
 
-    `nearest` is the person that an unknown face is likest to, `similarity` then how much. `place` is where the face
+    `nearest` is the person that an unknown face is likest to, `similarity` then how much. `position` is where the face
     lies on the map, x and y from 0 to `MAP_SIDE`; None if it is not on it.
     """
 
@@ -33,7 +33,7 @@ class Face:
     similarity: float | None
     cluster_id: str | None
     nearest: str | None = None
-    place: tuple[int, int] | None = None
+    position: tuple[int, int] | None = None
 
 
 def light_faces(
@@ -43,7 +43,7 @@ def light_faces(
     model_id: str | None,
     memberships: Mapping[str, Membership],
     people: People,
-    place: Placer,
+    project: Placer,
 ) -> list[Face]:
     """Make what the page shows of faces; the vectors stay behind.
 
@@ -53,7 +53,7 @@ def light_faces(
         model_id: whose vectors are compared; None takes the model of the first face.
         memberships: by face id.
         people: with whom unknown faces are compared, by the rule by which faces are assigned.
-        place: shape (n, d) float32 to shape (n, 2): the map.
+        project: shape (n, d) float32 to shape (n, 2): the map.
     """
     faces: list[Face] = []
     mapped: list[int] = []
@@ -87,8 +87,8 @@ def light_faces(
             )
         )
     if vectors:
-        for index, position in zip(mapped, _whole_numbers(place(np.stack(vectors))), strict=True):
-            faces[index] = replace(faces[index], place=position)
+        for index, position in zip(mapped, _whole_numbers(project(np.stack(vectors))), strict=True):
+            faces[index] = replace(faces[index], position=position)
     return faces
 
 

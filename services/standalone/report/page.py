@@ -98,7 +98,7 @@ def write_page(
         generation,
         () if number is None else repository.clusters(number),
         {} if number is None else {member.face_id: member for member in repository.memberships(number)},
-        place=partial(embed_2d, seed=seed),
+        project=partial(embed_2d, seed=seed),
         similarity_threshold=similarity_threshold,
         sharpness_threshold=sharpness_threshold,
         smallest_face=partial(smallest_face, settings=DetectorSettings()),
@@ -154,8 +154,8 @@ def _data(report: Report) -> dict[str, Any]:
         "similarity": [None if face.similarity is None else round(face.similarity, 4) for face in faces],
         "sharpness": [round(face.sharpness, 1) for face in faces],
         "score": [round(face.score, 2) for face in faces],
-        "x": [face.place and face.place[0] for face in faces],
-        "y": [face.place and face.place[1] for face in faces],
+        "x": [face.position and face.position[0] for face in faces],
+        "y": [face.position and face.position[1] for face in faces],
         "nearest": [numbers.get(face.nearest or "") for face in unknown],
         "sections": [
             *(

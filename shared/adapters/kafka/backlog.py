@@ -21,11 +21,11 @@ _READERS = {
 class Waiting:
     """A record that its reader has not come to. `since` is aware, in UTC."""
 
-    place: str
+    record_id: str
     since: datetime
 
     def __str__(self) -> str:
-        return f"{self.place} waits since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{self.record_id} waits since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def longest_wait(settings: KafkaSettings) -> Waiting | None:
@@ -44,4 +44,4 @@ def _waiting(settings: KafkaSettings) -> Iterator[Waiting]:
             for partition, offset in unread.items():
                 record = reader.first(partition, offset)
                 if record:  # else there are only the marks of transactions
-                    yield Waiting(record.place, record.timestamp)
+                    yield Waiting(record.record_id, record.timestamp)

@@ -19,7 +19,7 @@ from shared.adapters.kafka.records import consumed_record, first_offsets, last_o
 from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.watchdog import Watch
 from shared.errors import Fatal, Transient, Undecided
-from shared.ports.streams import ConsumedRecord, ProducedRecord, split_place
+from shared.ports.streams import ConsumedRecord, ProducedRecord, split_record_id
 
 __all__ = ["KafkaSettings", "KafkaStream"]
 
@@ -147,7 +147,7 @@ class KafkaStream:
             if (topic, partition) in self._assigned:
                 self._seek(topic, partition, offset)
 
-    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+    def still_assigned(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         """Return those of these records whose partitions were not taken away in the last `consume`."""
         return [record for record in consumed if record.topic_partition not in self._taken_away]
 
@@ -169,9 +169,9 @@ class KafkaStream:
         """Say whether the broker has given this member partitions."""
         return bool(self._assigned)
 
-    def is_committed(self, place: str) -> bool:
+    def is_committed(self, record_id: str) -> bool:
         """Ask the broker for the group's offset."""
-        topic, partition, offset = split_place(place)
+        topic, partition, offset = split_record_id(record_id)
         self._initialise()
         with self._watch.over(), self._consumer_listener.translated():
             (found,) = self._consumer.committed([TopicPartition(topic, partition)], _CALL)

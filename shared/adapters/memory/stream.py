@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shared.errors import Fatal, Transient
-from shared.ports.streams import ConsumedRecord, ProducedRecord, split_place
+from shared.ports.streams import ConsumedRecord, ProducedRecord, split_record_id
 
 _Place = tuple[str, int]
 _Offset = tuple[str, int, int]
@@ -142,7 +142,7 @@ class MemoryStream:
             if place in share:
                 self._positions[place] = min(self._positions.get(place, record.offset), record.offset)
 
-    def held(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+    def still_assigned(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         """Return those of these records whose partitions were not taken away in the last `consume`."""
         return [record for record in consumed if record.topic_partition not in self._taken_away]
 
@@ -155,9 +155,9 @@ class MemoryStream:
         """Say whether this member has partitions."""
         return bool(self._share())
 
-    def is_committed(self, place: str) -> bool:
+    def is_committed(self, record_id: str) -> bool:
         """Say whether the group is done with the record at a place."""
-        topic, partition, offset = split_place(place)
+        topic, partition, offset = split_record_id(record_id)
         return self._group.committed.get((topic, partition), 0) > offset
 
     def lag(self) -> Mapping[_Place, int]:
