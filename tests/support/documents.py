@@ -165,11 +165,16 @@ def wrong_files(page: Page) -> list[str]:
 def understood(words: Sequence[str], *, whole: bool = False) -> bool:
     """Whether these words after `facestream` are a command with options and arguments that it has.
 
-    `whole`: with all arguments that it needs. Otherwise words in capitals and `...` may stand for a command, and
-    everything from `...` on is left out.
+    `whole`: with all arguments that it needs. Otherwise words in capitals and `...` may stand for a command,
+    everything from `...` on is left out, and an option at the end may be without its value.
     """
-    if not whole and "..." in words:
-        words = words[: words.index("...")]
+    if whole:
+        return _parsed(words, whole=True)
+    words = words[: words.index("...")] if "..." in words else words
+    return _parsed(words) or (any(word.startswith("--") for word in words[-1:]) and _parsed([*words, "value"]))
+
+
+def _parsed(words: Sequence[str], *, whole: bool = False) -> bool:
     command: Any = _root()
     context = command.context_class(command, **command.context_settings)
     while True:

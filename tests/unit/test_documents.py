@@ -32,6 +32,11 @@ pages = pytest.mark.parametrize(
 )
 
 
+def metrics() -> set[str]:
+    """The names of all series, and those of histograms as they are declared."""
+    return {*known(), *(name.removesuffix("_bucket") for name in known())}
+
+
 def settings() -> set[str]:
     return NOT_OF_A_CLASS | variables().keys()
 
@@ -55,7 +60,7 @@ def test_every_target_and_module_that_is_shown_can_be_run(page: Page) -> None:
 @pages
 def test_every_setting_metric_and_topic_that_is_named_exists(page: Page) -> None:
     assert wrong_settings(page, settings()) == []
-    assert wrong_words(page, _METRIC, known()) == []
+    assert wrong_words(page, _METRIC, metrics()) == []
     assert wrong_words(page, _TOPIC, {topic.name for topic in TOPICS}) == []
 
 
@@ -113,6 +118,8 @@ def test_a_page_that_is_read_has_what_is_looked_for() -> None:
         (wrong_commands, "```\ndocker compose run --rm cli ingests /photographs\n```\n"),
         (wrong_commands, "```\ndocker compose run --rm init facestream inits\n```\n"),
         (wrong_commands, "`facestream reconcile --unreadabel`"),
+        (wrong_commands, "`facestream reconcile --unreadabel --every`"),
+        (wrong_commands, "```\nfacestream reconcile --every\n```\n"),
         (wrong_commands, "`facestream ... wach`, `facestream wach ...`"),
         (wrong_commands, "| command |\n|---|\n| `generations list`, `shows` |\n"),
         (wrong_commands, "| command |\n|---|\n| `detect --no-such-option` |\n"),
@@ -135,6 +142,7 @@ def test_a_mistake_is_found(check: Callable[[Page], list[str]], text: str) -> No
         (wrong_commands, "```\nfacestream run photos --out people --min_cluster_size 5 -h\n```\n"),
         (wrong_commands, "```\ndocker compose run --rm cli --help\nfacestream: a word\n```\n"),
         (wrong_commands, "`facestream generations ... --result` `facestream COMMAND --help` `facestream --version`"),
+        (wrong_commands, "`facestream reconcile --every`"),
         (wrong_targets, "`make test` and make haste"),
         (wrong_modules, "`python -m services.detector` `python -m bench memory` `python -m shared.stream.probe`"),
         (wrong_files, "`services/<name>/step.py` `deploy/prometheus/tests/*.yml` `docs`"),
