@@ -5,7 +5,6 @@ thread, and what they find is put together in the order of the lists: so the gra
 processors of one kind. Others may add in another order, and an inner product may differ by 1e-7.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -17,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from services.reclusterer.clustering.parallel import Spread, in_threads
 from shared.errors import Fatal, Transient
+from shared.ordered import Pending, ordered_map
 
 _SHARD = 16  # lists: a second of work in a million faces, so that a task's own cost of a millisecond is nothing
 _AHEAD = 4  # shards for each thread of the cluster: results wait here, 10 MiB each in a million faces
@@ -65,13 +65,13 @@ def _in_order(client: Any, work: Callable[[_Item], _Result], items: Iterable[_It
     # What all shards need, the vectors above all, goes to each worker once.
     shared = client.scatter(work, broadcast=True, hash=False)
     most = _AHEAD * max(1, sum(client.nthreads().values()))
-    running: deque[Any] = deque()
-    for shard in chunked(items, _SHARD):
-        running.append(client.submit(_done, shared, shard, pure=False))
-        if len(running) >= most:
-            yield from running.popleft().result()
-    while running:
-        yield from running.popleft().result()
+
+    def submit(shard: list[_Item]) -> Pending[list[_Result]]:
+        future: Pending[list[_Result]] = client.submit(_done, shared, shard, pure=False)
+        return future
+
+    for results in ordered_map(submit, chunked(items, _SHARD), ahead=most - 1):
+        yield from results
 
 
 def _done(work: Callable[[_Item], _Result], shard: list[_Item]) -> list[_Result]:

@@ -1,12 +1,13 @@
 """Work on all cores, one piece on each."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from shared.ordered import ordered_map
 
 _AHEAD = 32  # items for each core; with 2 the cores wait for each other where one item is much larger than others
 
@@ -31,11 +32,9 @@ def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iter
     results the same whatever the number of cores.
     """
     cores = len(os.sched_getaffinity(0))
-    running: deque[Future[_Result]] = deque()
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores) as threads:
-        for item in items:
-            running.append(threads.submit(work, item))
-            if len(running) > _AHEAD * cores:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+
+        def submit(item: _Item) -> Future[_Result]:
+            return threads.submit(work, item)
+
+        yield from ordered_map(submit, items, ahead=_AHEAD * cores)
