@@ -127,7 +127,7 @@ def test_the_pauses_double_up_to_a_minute_and_differ_between_two_jobs(monkeypatc
     for one in (clock, other):
         monkeypatch.setattr(Job, "_wait", lambda _, seconds, one=one: one.wait(seconds))
         with pytest.raises(Stopped):
-            job(world(), JOB.model_copy(update={"patience": 3600}), away).once()
+            job(world(), JOB.model_copy(update={"retry_timeout": 3600}), away).once()
         for attempt, pause in enumerate(one.pauses, 1):
             assert min(60, 2**attempt) <= pause <= min(60, 2**attempt + 2)
     assert clock.pauses != other.pauses
@@ -136,7 +136,7 @@ def test_the_pauses_double_up_to_a_minute_and_differ_between_two_jobs(monkeypatc
 def test_the_attempts_end_with_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     with pytest.raises(Transient, match="Kafka is away"):
-        job(world(), JOB.model_copy(update={"patience": 100}), away).once()
+        job(world(), JOB.model_copy(update={"retry_timeout": 100}), away).once()
     assert 100 - 60 < sum(clock.pauses) < 100
 
 
@@ -148,7 +148,7 @@ def test_told_to_end_it_ends_while_it_waits_for_a_server() -> None:
         return away()
 
     with pytest.raises(Stopped):
-        job(world(), JOB.model_copy(update={"patience": 3600}), writer, stop).once()
+        job(world(), JOB.model_copy(update={"retry_timeout": 3600}), writer, stop).once()
 
 
 def test_a_job_that_lost_its_lease_before_it_opened_its_writer_tells_nobody_anything() -> None:
