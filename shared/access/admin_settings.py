@@ -22,28 +22,49 @@ class Login:
 
 
 class AdminSettings(Settings):
-    """The administrators' logins, and the folder with the logins of the users to make. If absent, no user is made."""
+    """Administrators of the servers.
+
+    `facestream init` logs in with them and creates a user for each service. If none is set, it creates no users.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_ADMIN_")
 
     users_dir: Annotated[
         OptionalPath,
-        Field(description="folder with a folder for each user: detector, quality, ...; in it the files of its secrets"),
+        Field(
+            description="Folder with one folder for each user to create (detector, quality, ...), which holds the"
+            " user's login in files named like the variables."
+        ),
     ] = None
-    minio_access_key: Annotated[SecretStr | None, Field(description="MinIO's root user, or who may make users")] = None
-    minio_secret_key: Annotated[SecretStr | None, Field(description="its password")] = None
-    mongo_uri: Annotated[SecretStr | None, Field(description="URI of a user of MongoDB that may make users")] = None
+    minio_access_key: Annotated[
+        SecretStr | None,
+        Field(description="Access key of MinIO's root user, or of another user who may create users."),
+    ] = None
+    minio_secret_key: Annotated[SecretStr | None, Field(description="Secret key of MinIO's administrator.")] = None
+    mongo_uri: Annotated[
+        SecretStr | None, Field(description="Connection URI of a MongoDB user who may create users.")
+    ] = None
     mongo_replica_set: Annotated[
-        str | None, Field(description="name of a set of this one server, made where it has none; absent: never made")
+        str | None,
+        Field(
+            description="Name of the replica set to initiate on a MongoDB server that belongs to none. If not set, no"
+            " replica set is initiated."
+        ),
     ] = None
     kafka_bootstrap_servers: Annotated[
         str | None,
-        Field(description="a listener of Kafka without login and TLS, where whoever comes is a super user: a loopback"),
+        Field(
+            description="Address, as `host:port`, of a Kafka listener without login and TLS whose clients are all super"
+            " users. Such a listener must be open on the loopback interface only."
+        ),
     ] = None
-    kafka_username: Annotated[str | None, Field(description="elsewhere: a super user of Kafka")] = None
-    kafka_password: Annotated[SecretStr | None, Field(description="its password")] = None
+    kafka_username: Annotated[
+        str | None, Field(description="Name of a Kafka super user, if the brokers have no listener without login.")
+    ] = None
+    kafka_password: Annotated[SecretStr | None, Field(description="Password of the Kafka super user.")] = None
     kafka_sasl_mechanism: Annotated[
-        Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"], Field(description="how it logs in")
+        Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"],
+        Field(description="SASL mechanism with which the Kafka super user logs in."),
     ] = "SCRAM-SHA-512"
 
     @property

@@ -13,20 +13,34 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.domain.person_index import SIMILARITY_DECIMALS, Nearest, People, Rule
-from shared.settings import Settings
+from shared.settings import Settings, Unit
 
 
 class AssignerSettings(Settings):
-    """The rule by which the assigner, and the backfill of the reclusterer, assign a face to a person."""
+    """Assignment of faces to people.
+
+    The assigner uses them for the faces that arrive, and the reclusterer for faces that arrived during a reclustering.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_ASSIGNER_")
 
-    rule: Annotated[Rule, Field(description="what stands for a person: its medoid, or the mean of its faces")] = (
-        "medoid"
-    )
-    threshold: Annotated[float, Field(ge=-1, le=1, description="inner product; from it on a face is assigned")] = 0.75
+    rule: Annotated[
+        Rule, Field(description="Vector that represents a person: the person's medoid, or the mean of the faces.")
+    ] = "medoid"
+    threshold: Annotated[
+        float,
+        Unit("inner product"),
+        Field(ge=-1, le=1, description="Smallest inner product with a person at which a face is assigned to it."),
+    ] = 0.75
     margin: Annotated[
-        float, Field(ge=0, le=2, description="inner product; how much more similar than the second person it must be")
+        float,
+        Unit("inner product"),
+        Field(
+            ge=0,
+            le=2,
+            description="Smallest difference between the inner products with the most similar person and with the"
+            " second. With a smaller difference, a face stays unknown.",
+        ),
     ] = 0.0
 
 

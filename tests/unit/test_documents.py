@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from docs.make_configuration import variables
 from shared.domain.topics import TOPICS
+from shared.settings import PLAIN_VARIABLES
 from tests.support.documents import (
     PAGES,
     ROOT,
@@ -21,7 +23,6 @@ from tests.support.documents import (
     wrong_words,
 )
 from tests.support.queries import known
-from tests.unit.test_readme import NOT_OF_A_CLASS, variables
 
 README = ROOT / "README.md"
 _LARGEST_README = 10_240  # bytes
@@ -39,7 +40,7 @@ def metrics() -> set[str]:
 
 
 def settings() -> set[str]:
-    return NOT_OF_A_CLASS | variables().keys()
+    return {*PLAIN_VARIABLES, *variables()}
 
 
 @pages
