@@ -1,10 +1,10 @@
-"""Writing CSV files of embeddings, medoids and labels: those of a result, and those of the classic commands.
+r"""Writing CSV files of embeddings, medoids and labels: those of a result, and those of the classic commands.
 
     embeddings    header; path, label, values         a result, and `facestream export-embeddings`
     medoids       no header; label, values            a result, and `facestream get-medoids`
     labels        no header; path, label              `facestream validate`
 
-The files are in UTF-8, with commas between the cells and `\\n` at the end of each row. The header of embeddings is the
+The files are in UTF-8, with commas between the cells and `\n` at the end of each row. The header of embeddings is the
 numbers of its columns: 0, 1, 2 and so on. Numbers are written with the fewest digits that are read back as the same
 number.
 

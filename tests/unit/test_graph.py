@@ -100,7 +100,7 @@ def test_inverted_lists_find_a_part_of_the_edges_that_the_sample_estimates(seed:
     photos = (np.arange(len(vectors)) // 2).astype(np.int32)
     exact = _graph(vectors, photos)
     found = _graph(vectors, photos, seed=seed, exact_limit=0)
-    assert (exact.method, found.method) == ("exact", "inverted lists")
+    assert (exact.method, found.method) == ("exact", "inverted_lists")
     weights = _matrix(found)
     assert np.array_equal(weights, weights.T)
     assert np.array_equal(weights, np.where(weights > 0, _matrix(exact), 0))

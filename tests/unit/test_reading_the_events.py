@@ -6,7 +6,7 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
-from docs.make_reading_the_events import TARGET, made
+from docs.make_events import TARGET, made
 from shared.domain.topics import TOPICS
 from tests.support.queries import ROOT, known
 from tests.unit.test_operations_guide import anchors
@@ -15,7 +15,7 @@ _PAGE = TARGET.read_text(encoding="utf-8")
 
 
 def test_the_tables_are_those_of_the_code_of_today() -> None:
-    assert made(_PAGE) == _PAGE, "run `python -m docs.make_reading_the_events`"
+    assert made(_PAGE) == _PAGE, "run `python -m docs.make_events`"
 
 
 def test_a_table_without_a_place_is_missed() -> None:

@@ -41,9 +41,9 @@ class NeighbourGraph:
     edge_recall: float
 
     @property
-    def method(self) -> Literal["exact", "inverted lists"]:
+    def method(self) -> Literal["exact", "inverted_lists"]:
         """How the edges were found."""
-        return "inverted lists" if self.lists else "exact"
+        return "inverted_lists" if self.lists else "exact"
 
 
 def neighbour_graph(
