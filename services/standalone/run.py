@@ -13,7 +13,7 @@ from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.standalone.detect_and_screen import Detection
 from services.standalone.intake import Added, Progress
-from services.standalone.lease import check_not_pinned
+from services.standalone.recluster import check_not_pinned
 from services.standalone.library.decoders import decoders
 from services.standalone.library.library import Library
 from services.standalone.library.missing import check_library, check_presence

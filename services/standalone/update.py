@@ -8,7 +8,7 @@ from more_itertools import ilen
 from services.reclusterer.step import Regrouped, recluster
 from services.standalone.detect_and_screen import Detection
 from services.standalone.intake import Added, Arrivals
-from services.standalone.lease import publisher
+from services.standalone.recluster import publisher
 from services.standalone.library.changes import Comparison, compare
 from services.standalone.library.identity import Findings, Reader, identify
 from services.standalone.library.library import Library
