@@ -6,18 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from cli.jobs.csv_formats import (
-    Medoids,
-    read_embeddings,
-    read_medoids,
-    write_labels,
-    write_medoids,
-)
+from cli.jobs.csv_formats import Medoids, read_embeddings, read_medoids
 from cli.jobs.output import check_not_read, new_text
 from services.standalone.report import write_map
 from shared.atomic_output import explained
 from shared.domain.person_index import People
 from shared.domain.records import Cluster
+from shared.embedding_tables import write_labels, write_medoids
 from shared.errors import InvalidInput
 from shared.vectors import unit_length
 
