@@ -75,11 +75,13 @@ chaos: setup servers  ## photographs stream in while processes and servers are k
 compose-test: setup  ## docker-compose.yml for real: build, photographs, kill, scale, down and up again; needs a container engine
 	@$(BIN)/python -m tools.compose
 
-manifests: $(VENV)/.complete  ## write again what is made by code: parts of deploy/k8s, the dashboard, the AsyncAPI document, tables
+manifests: $(VENV)/.complete  ## write again what is made by code: parts of deploy/k8s, the dashboard, the AsyncAPI document, pages in docs
 	$(BIN)/python -m tools.manifests make
 	$(BIN)/python -m deploy.grafana.make_dashboard
 	$(BIN)/python -m docs.make_asyncapi
-	$(BIN)/python -m docs.make_reading_the_events
+	$(BIN)/python -m docs.make_configuration
+	$(BIN)/python -m docs.make_metrics
+	$(BIN)/python -m docs.make_events
 
 bench: setup  ## measure, each number beside its baseline; also as bench-results.json
 	$(BIN)/python -m bench

@@ -1,4 +1,4 @@
-"""`facestream clusters`: the people, and what became of them. Imports are inside, as in `photo_commands.py`."""
+"""`facestream clusters`: people and their history. Imports are inside, as in `photo_commands.py`."""
 
 import sys
 from pathlib import Path
@@ -8,13 +8,16 @@ import typer
 
 from cli.terminal import say
 
-app = typer.Typer(help="The people: who there is, and what became of them.", no_args_is_help=True)
+app = typer.Typer(help="List the people, and show their faces and their history.", no_args_is_help=True)
 
 _LONG_LINE = 2000  # characters
 _Result = Annotated[
-    Path | None, typer.Option("--result", metavar="DIR", help="The result of `facestream run`; else the stream.")
+    Path | None,
+    typer.Option(
+        "--result", metavar="DIR", help="Result folder of `facestream run`. Without it, the stream's database is read."
+    ),
 ]
-_Id = Annotated[str, typer.Argument(metavar="ID", help="A cluster id, or its beginning.")]
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Cluster id, or the beginning of one.")]
 
 
 @app.command("list")
@@ -42,7 +45,7 @@ def show(cluster_id: _Id, *, result: _Result = None) -> None:
 
 @app.command()
 def history(cluster_id: _Id, *, result: _Result = None) -> None:
-    """Print what became of a person through the generations that are kept."""
+    """Print how a person changed in the generations that are kept."""
     from cli.jobs.clusters import history as lines  # noqa: PLC0415  see above
     from cli.jobs.repositories import opened  # noqa: PLC0415  see above
 

@@ -1,9 +1,9 @@
-"""`facestream dead-letters`: the messages that no number of attempts could process. Imports as in `photo_commands.py`.
+"""`facestream dead-letters`: messages that could not be processed. Imports are inside, as in `photo_commands.py`.
 
-A letter is named by its place in the topic, `partition@offset`. Kafka cannot delete one record among others, so a
-letter that was replayed or dropped gets a mark, a record behind it in the same topic; what is marked is no longer
-listed. What is marked from the topic's beginning on is deleted at once, the rest when it becomes the beginning, or
-after the 30 days that the topic keeps records.
+A letter is named by its place in the topic, `partition@offset`. Kafka cannot delete a single record. So a letter that
+was replayed or dropped is marked by a later record in the same topic, and is no longer listed. Marked letters at the
+beginning of the topic are deleted at once; the others when they become the beginning, or after the topic's retention of
+30 days.
 """
 
 import sys
@@ -11,15 +11,15 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Messages that could not be processed: look at them, replay or drop them.", no_args_is_help=True)
+app = typer.Typer(help="List, show, replay and drop messages that could not be processed.", no_args_is_help=True)
 
 _LONG_LINE = 2000  # characters
-_Id = Annotated[str, typer.Argument(metavar="ID", help="partition@offset, as `list` prints it.")]
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Place of the letter as partition@offset, which `list` prints.")]
 
 
 @app.command("list")
 def list_letters() -> None:
-    """Print the open letters, the oldest first."""
+    """Print the open dead letters, the oldest first."""
     from rich.console import Console  # noqa: PLC0415  see above
 
     from cli.jobs.dead_letters import letters, table  # noqa: PLC0415  see above
@@ -35,7 +35,7 @@ def list_letters() -> None:
 
 @app.command()
 def show(letter_id: _Id) -> None:
-    """Print the headers of a letter and the beginning of its value. Vectors are left out: they are biometric data."""
+    """Print the headers of a dead letter and the beginning of its value, without vectors, which are biometric."""
     from cli.jobs.dead_letters import described, one  # noqa: PLC0415  see above
     from shared.adapters.kafka.stream import KafkaSettings  # noqa: PLC0415  see above
 
@@ -43,15 +43,15 @@ def show(letter_id: _Id) -> None:
         typer.echo(line)
 
 
-_ONE = Annotated[str | None, typer.Option("--id", metavar="ID", help="Only this one.")]
-_ALL = Annotated[bool, typer.Option("--all", help="All that are open.")]
+_ONE = Annotated[str | None, typer.Option("--id", metavar="ID", help="Place of one letter as partition@offset.")]
+_ALL = Annotated[bool, typer.Option("--all", help="Select all open letters.")]
 
 
 @app.command()
 def replay(*, letter_id: _ONE = None, every: _ALL = False) -> None:
-    """Write letters back where they came from: same bytes, key, headers and partition. Each goes back once.
+    """Write dead letters back to their topics, with the same bytes, key, headers and partition. Each is written once.
 
-    Whoever reads that topic gets them again. What is still wrong with them makes new letters.
+    The services read them again. A message that still cannot be processed becomes a new dead letter.
     """
     from cli.jobs.dead_letters import Handled, handle  # noqa: PLC0415  see above
     from shared.adapters.kafka.stream import KafkaSettings  # noqa: PLC0415  see above
@@ -61,7 +61,7 @@ def replay(*, letter_id: _ONE = None, every: _ALL = False) -> None:
 
 @app.command()
 def drop(*, letter_id: _ONE = None, every: _ALL = False) -> None:
-    """Take letters off the list, for good."""
+    """Remove dead letters from the list permanently."""
     from cli.jobs.dead_letters import Handled, handle  # noqa: PLC0415  see above
     from shared.adapters.kafka.stream import KafkaSettings  # noqa: PLC0415  see above
 

@@ -1,4 +1,4 @@
-"""`facestream generations`: regroupings, and the way to another one. Imports are inside, as in `photo_commands.py`."""
+"""`facestream generations`: the results of regroupings. Imports are inside, as in `photo_commands.py`."""
 
 import sys
 from pathlib import Path
@@ -8,11 +8,17 @@ import typer
 
 from cli.terminal import say
 
-app = typer.Typer(help="The regroupings: look at them, go to another one, keep one.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, compare, activate, pin and remove generations, which are the results of regroupings.",
+    no_args_is_help=True,
+)
 
 _LONG_LINE = 2000  # characters
 _Result = Annotated[
-    Path | None, typer.Option("--result", metavar="DIR", help="The result of `facestream run`; else the stream.")
+    Path | None,
+    typer.Option(
+        "--result", metavar="DIR", help="Result folder of `facestream run`. Without it, the stream's database is used."
+    ),
 ]
 _Number = Annotated[int, typer.Argument(metavar="N", min=1, help="Number of a generation.")]
 
@@ -31,7 +37,7 @@ def list_generations(*, result: _Result = None) -> None:
 
 @app.command()
 def show(number: _Number, *, result: _Result = None) -> None:
-    """Print what is known of a generation: state, counts, settings, times."""
+    """Print the state, the counts, the settings and the times of a generation."""
     from cli.jobs.generations import described  # noqa: PLC0415  see above
     from cli.jobs.repositories import opened  # noqa: PLC0415  see above
 
@@ -42,7 +48,7 @@ def show(number: _Number, *, result: _Result = None) -> None:
 
 @app.command()
 def diff(before: _Number, after: _Number, *, result: _Result = None) -> None:
-    """Print what differs between two generations: faces, and people that are not as they were."""
+    """Print the faces and the people that differ between two generations."""
     from cli.jobs.generations import difference  # noqa: PLC0415  see above
     from cli.jobs.repositories import opened  # noqa: PLC0415  see above
 
@@ -53,10 +59,10 @@ def diff(before: _Number, after: _Number, *, result: _Result = None) -> None:
 
 @app.command()
 def rollback(number: _Number, *, result: _Result = None) -> None:
-    """Go back to an earlier generation.
+    """Return to an earlier generation.
 
-    Faces that came since get their place in it. In the stream, downstream hears of every face whose person is another
-    one; in a folder, the report and all other files are made anew.
+    Faces that arrived later are assigned to its people. In the stream, every face whose person changes is published. In
+    a folder, the report and all other files are written again.
     """
     from cli.jobs.switching import go_back, go_to  # noqa: PLC0415  see above
     from shared.domain.records import GenerationState  # noqa: PLC0415  see above
@@ -75,7 +81,7 @@ def publish(number: _Number) -> None:
 
 @app.command()
 def remove(number: _Number, *, result: _Result = None) -> None:
-    """Remove a generation before its time: the medoids of people who were erased go with it."""
+    """Remove a generation early. The medoids of erased people that it contains are removed with it."""
     from cli.jobs.generations import remove as removed  # noqa: PLC0415  see above
     from cli.jobs.repositories import opened_alone  # noqa: PLC0415  see above
 
@@ -85,7 +91,7 @@ def remove(number: _Number, *, result: _Result = None) -> None:
 
 @app.command()
 def pin(number: _Number, *, result: _Result = None) -> None:
-    """Keep a generation. While the active one is pinned, no regrouping makes or publishes one."""
+    """Keep a generation until it is unpinned. While the active one is pinned, no regrouping publishes another."""
     from cli.jobs.generations import pin as pinned  # noqa: PLC0415  see above
     from cli.jobs.repositories import opened_to_change  # noqa: PLC0415  see above
 
@@ -95,7 +101,7 @@ def pin(number: _Number, *, result: _Result = None) -> None:
 
 @app.command()
 def unpin(number: _Number, *, result: _Result = None) -> None:
-    """Undo `pin`."""
+    """Undo `pin`, so that the generation is no longer kept."""
     from cli.jobs.generations import unpin as unpinned  # noqa: PLC0415  see above
     from cli.jobs.repositories import opened_to_change  # noqa: PLC0415  see above
 

@@ -1,4 +1,4 @@
-"""`facestream`: one command line for all there is to do.
+"""`facestream`: the command line.
 
 Commands import what they need when they run, so that `facestream --help` does not wait for TensorFlow.
 """
@@ -67,14 +67,14 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001  the signature is type
 def options(
     _version: Annotated[
         bool | None,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = None,
 ) -> None:
-    """Options that stand before any command."""
+    """Handle the options that precede a command."""
 
 
 def main() -> None:
-    """Run the command line. An error that facestream raises on purpose ends as one line and an exit status."""
+    """Run the command line. A `FacestreamError` ends it with one line on standard error and its exit status."""
     terminal.log_to_error_stream()
     try:
         app()

@@ -10,35 +10,50 @@ from cli.terminal import say
 
 
 def run(
-    photos: Annotated[Path, typer.Argument(help="Folder of photographs, with or without subfolders.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the result; a second run goes on there.")],
+    photos: Annotated[Path, typer.Argument(help="Folder of photographs. Its subfolders are searched too.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder of the result. A later run with the same folder continues there."),
+    ],
     *,
     recluster: Annotated[
-        bool, typer.Option("--recluster", help="Regroup all faces; without it new faces go to the people found before.")
+        bool,
+        typer.Option(
+            "--recluster", help="Regroup all faces. Without it, new faces are assigned to the people of earlier runs."
+        ),
     ] = False,
     rescan: Annotated[
-        bool, typer.Option("--rescan", help="Read every photograph again, to see edits that left size and times alone.")
+        bool,
+        typer.Option(
+            "--rescan", help="Read every photograph again, to notice changes that kept the size and the times."
+        ),
     ] = False,
     forget_missing: Annotated[
         bool,
         typer.Option("--forget-missing", help="Forget all photographs that are missing, even a whole folder at once."),
     ] = False,
     min_cluster_size: Annotated[
-        int | None, typer.Option(min=2, help="Faces that make a person; fewer stay unknown. Default 20.")
+        int | None,
+        typer.Option(
+            min=2,
+            help="Smallest number of faces of a person. The default is 20, or FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE.",
+        ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="FaceNet: Keras h5, SavedModel folder, frozen .pb or checkpoint folder.")
+        Path | None,
+        typer.Option(help="FaceNet model: a Keras h5 file, a frozen .pb file, or a SavedModel or checkpoint folder."),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes that detect faces. Default: one per core.")
+        int | None, typer.Option(min=1, help="Number of processes that detect faces. The default is one per core.")
     ] = None,
 ) -> None:
     """Find the people in a folder of photographs.
 
-    New photographs are detected, judged and embedded; the first run groups all faces into people, a later one
-    assigns new faces to them, and groups again while there are no people or few faces were grouped. A photograph is
-    known by its bytes: renamed or moved, it keeps its faces and people. Killed at any point, the same command goes
-    on. Everything else is configured by environment variables (FACESTREAM_DETECTOR_..., see the README).
+    The faces on new photographs are detected, judged and embedded. The first run groups all faces into people, and
+    later runs assign new faces to these people. A later run regroups all faces by itself if there are no people yet, or
+    if few of the faces took part in the last regrouping. A photograph is identified by its bytes: after it was renamed
+    or moved, it keeps its faces and people. If the command is killed, run it again, and it continues. All other
+    settings are environment variables (FACESTREAM_DETECTOR_... and more); docs/configuration.md lists them.
     """
     # Here, not above: these pull in dlib, TensorFlow and numba, and --help does without.
     from cli.progress import RunProgress  # noqa: PLC0415

@@ -9,27 +9,6 @@ from typing import Any
 from typer.core import TyperGroup
 
 _PREFIX = "FACESTREAM_"
-MODULES = {
-    "ADMIN": "shared.access.admin_settings",
-    "ASSIGNER": "shared.domain.matching",
-    "BUCKET": "shared.settings",
-    "DETECTOR": "services.detector.settings",
-    "EMBEDDER": "services.embedder.settings",
-    "KAFKA": "shared.adapters.kafka.settings",
-    "MINIO": "shared.adapters.minio.store",
-    "MODELS": "shared.settings",
-    "MONGO": "shared.adapters.mongo.settings",
-    "PHOTOS": "shared.photos.photo_rule",
-    "QUALITY": "services.quality.settings",
-    "RECLUSTERER": "services.reclusterer.settings",
-    "RECONCILER": "shared.settings",
-    "SECRETS": "shared.settings",
-    "SERVICE": "shared.stream.service",
-    "STANDALONE": "services.standalone.settings",
-    "TRACING": "shared.stream.tracing",
-    "WORKER": "shared.stream.worker",
-}
-"""Where the settings of each section are declared."""
 
 
 class CheckedGroup(TyperGroup):
@@ -53,13 +32,13 @@ def check_settings() -> None:
     if not names:
         return
     # Not at the top: --help does without.
-    from shared.settings import check_environment  # noqa: PLC0415
+    from shared.settings import SECTIONS, check_environment  # noqa: PLC0415
 
-    spoken_of = {section for section in MODULES for name in names if name.startswith(f"{_PREFIX}{section}_")}
-    known = (*(f"{_PREFIX}{section}_" for section in MODULES), f"{_PREFIX}TEST_")
-    for section in spoken_of if all(name.startswith(known) for name in names) else MODULES:
+    spoken_of = {section for section in SECTIONS for name in names if name.startswith(f"{_PREFIX}{section}_")}
+    known = (*(f"{_PREFIX}{section}_" for section in SECTIONS), f"{_PREFIX}TEST_")
+    for section in spoken_of if all(name.startswith(known) for name in names) else SECTIONS:
         try:
-            import_module(MODULES[section])
+            import_module(SECTIONS[section])
         except ModuleNotFoundError as error:
             # Who works on folders alone need not have the libraries of the stream; then its settings are not judged.
             if (error.name or "").partition(".")[0] in {"cli", "services", "shared"}:

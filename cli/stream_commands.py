@@ -1,6 +1,6 @@
-"""The stream's operator: `facestream init`, `ingest`, `watch`, `reconcile` and `announce`.
+"""Commands for operators of the stream: `facestream init`, `ingest`, `watch`, `reconcile` and `announce`.
 
-Imports are inside, as in `photo_commands.py`. Where the servers are is said by the environment, as for the services.
+Imports are inside, as in `photo_commands.py`. The environment names the servers, as it does for the services.
 """
 
 import time
@@ -21,16 +21,18 @@ def init(
     partitions: Annotated[
         int | None,
         typer.Option(
-            min=1, max=10_000, help="Partitions of each topic; as many processes of a service share the work."
+            min=1,
+            max=10_000,
+            help="Number of partitions of each topic. At most this many processes of a service share the work.",
         ),
     ] = None,
 ) -> None:
-    """Make what the stream needs, or bring it up to date: topics, buckets, the bucket's notification, indexes.
+    """Create or update what the stream needs: topics, buckets, the bucket's notification and indexes.
 
-    With the login of a server's administrator (FACESTREAM_ADMIN_*), users too: one for each service, with its rights
-    alone; a password that was changed in its file is changed in the server. Prints a line for each change. Nothing is
-    ever taken away, no partition and no time that records are kept; where something is more than wanted, a line says
-    that it is left.
+    If logins of administrators are set (FACESTREAM_ADMIN_...), users are created too: one for each service, with the
+    rights that it needs. A password that changed in its file is changed on the server. Each change is printed as a
+    line. Nothing is taken away: a topic keeps its partitions and its retention, and a line says if they exceed what is
+    needed.
     """
     from cli.jobs.making_users import make_users, servers  # noqa: PLC0415  see above
     from cli.jobs.setting_up import set_up  # noqa: PLC0415  see above
@@ -55,15 +57,15 @@ def init(
 
 
 def ingest(
-    photos: Annotated[Path, typer.Argument(help="Folder of photographs, with or without subfolders.")],
+    photos: Annotated[Path, typer.Argument(help="Folder of photographs. Its subfolders are searched too.")],
     *,
-    threads: Annotated[int, typer.Option(min=1, max=256, help="Photographs that are uploaded at once.")] = 8,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Number of photographs that are uploaded at once.")] = 8,
 ) -> None:
-    """Upload a folder of photographs into the bucket; the stream takes them from there.
+    """Upload a folder of photographs to the bucket, from which the stream processes them.
 
-    A key is the photograph's path below the folder. What the bucket has already (same size and MD5) is passed over,
-    so that the same command goes on where it was interrupted. A photograph that cannot be uploaded is told in a line,
-    and the others are; the exit status is then 1.
+    The key of an object is the photograph's path below the folder. A photograph that the bucket has already (with the
+    same size and MD5) is skipped, so that the same command continues an interrupted upload. A photograph that cannot be
+    uploaded is reported in a line, and the command continues with the others; the exit status is then 1.
     """
     from cli.jobs.ingesting import ingest_folder  # noqa: PLC0415  see above
 
@@ -75,14 +77,18 @@ def ingest(
 
 def watch(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one per line.")] = False,
     from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="Begin with what was said before; else with what comes now.")
+        bool,
+        typer.Option(
+            "--from-beginning", help="Begin with the oldest record. Without it, only new records are printed."
+        ),
     ] = False,
 ) -> None:
-    """Print who is found on which photograph, as it becomes known, and which generation is in force, until Ctrl-C.
+    """Print the person of each face and each new active generation, as they are published, until Ctrl-C.
 
-    With --json a face that is no more is `face_id` with the cause `erased`, and a publication has `published_at`.
+    With --json, an erased face is printed as its `face_id` with the cause `erased`; the event of a new active
+    generation is the one with `published_at`.
     """
     from cli.jobs.following import follow, human_line, json_line  # noqa: PLC0415  see above
 
@@ -95,13 +101,18 @@ def watch(
 
 def reconcile(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be announced.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be announced.")] = False,
     grace: Annotated[
-        float, typer.Option(min=0, help="Seconds; what changed since is left alone, it may be on its way.")
+        float,
+        typer.Option(
+            min=0, help="Age in seconds. Younger changes are left out: their notifications may still be on the way."
+        ),
     ] = 3600,
     every: Annotated[
         timedelta | None,
-        typer.Option(metavar="TIME", parser=period_of, help="Go on for ever, once in 7d, 12h, 30m or 45s."),
+        typer.Option(
+            metavar="TIME", parser=period_of, help="Repeat until stopped, at an interval such as 7d, 12h, 30m or 45s."
+        ),
     ] = None,
     largest_loss: Annotated[
         float | None,
@@ -109,22 +120,25 @@ def reconcile(
             min=0,
             max=1,
             metavar="SHARE",
-            help="Of the known photographs; where more are gone, none is announced as removed, with 1 all are. Up to 20"
-            " always are, 5 where the bucket is empty. [default: 0.2, or FACESTREAM_RECONCILER_LARGEST_LOSS]",
+            help="Largest share of the known photographs that are announced as removed at once. If more are gone, none"
+            " is announced; with 1, all are. Up to 20 are always announced, up to 5 if the bucket is empty. The default"
+            " is 0.2, or FACESTREAM_RECONCILER_LARGEST_LOSS.",
         ),
     ] = None,
     unreadable: Annotated[
         bool,
-        typer.Option("--unreadable", help="Have all unreadable photographs tried again: limits or decoders changed."),
+        typer.Option(
+            "--unreadable", help="Announce all unreadable photographs again, after limits or decoders changed."
+        ),
     ] = False,
 ) -> None:
-    """Compare the bucket with the database, and announce what the stream has not heard of.
+    """Compare the bucket with the database, and announce the differences to the stream.
 
-    Photographs without an outcome (a notification was lost, or the bucket was filled before the stream ran) are
-    announced as uploaded, known ones whose object is gone as removed; where that are too many, a line says so and the
-    exit status is 3, or 0 while the stream has more to read. Photographs that could not be read for a reason that may
-    pass (no permission, time or memory) are announced again, up to 100 in a run. Made to be run on a schedule: with
-    --every, and FACESTREAM_SERVICE_HEALTH_PORT set it has metrics.
+    A photograph without an outcome is announced as uploaded: its notification was lost, or it was in the bucket before
+    the stream ran. A known photograph whose object is gone is announced as removed. If too many are gone, a line says
+    so and none is announced; the exit status is then 3, or 0 while the stream has more to read. A photograph that could
+    not be read for a temporary reason (permission, time or memory) is announced again, up to 100 in one run. Run the
+    command on a schedule, for example with --every; it then serves metrics if FACESTREAM_SERVICE_HEALTH_PORT is set.
     """
     from cli.jobs.reconciling import Held, reconcile_bucket, told_metrics  # noqa: PLC0415  see above
 
@@ -146,9 +160,9 @@ def reconcile(
 
 
 def announce() -> None:
-    """Say again who every face is, and what became of every photograph: for a Kafka that has lost it.
+    """Publish the person of every face and the outcome of every photograph again, after Kafka has lost them.
 
-    Nothing is computed anew, and the database is not changed. Who has heard it before hears the same once more.
+    Nothing is computed, and the database is not changed. Programs that have read the records before read them again.
     """
     from cli.jobs.repeating import repeat_all  # noqa: PLC0415  see above
     from services.reclusterer.generations.publish import NOT_TOLD  # noqa: PLC0415  see above

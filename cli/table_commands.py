@@ -10,39 +10,63 @@ import typer
 
 from cli.terminal import say
 
-_Embeddings = Annotated[Path, typer.Argument(metavar="EMBEDDINGS.csv", help="As `export-embeddings` writes it.")]
+_Embeddings = Annotated[Path, typer.Argument(metavar="EMBEDDINGS.csv", help="CSV file that `export-embeddings` wrote.")]
 
 
 def export_embeddings(
     model: Annotated[
         Path,
-        typer.Argument(help="FaceNet: Keras h5, frozen .pb, SavedModel or checkpoint folder, or a folder with one."),
+        typer.Argument(
+            help="FaceNet model: a Keras h5 or .pb file, a SavedModel or checkpoint folder, or a folder with one."
+        ),
     ],
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Folder of crops, those of each label in a folder.")],
-    output: Annotated[Path, typer.Argument(metavar="OUT.csv", help="A header, then path, label and values.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Folder with one folder of crops for each label.")],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT.csv", help="CSV file to write, with a header. Each row has a path, a label and the values."
+        ),
+    ],
 ) -> None:
-    """Embed a folder of crops; the label of a crop is the name of the folder that it lies in."""
+    """Embed a folder of crops and write the embeddings to a CSV file.
+
+    The label of a crop is the name of the folder that contains it.
+    """
     from cli.jobs.exporting import export  # noqa: PLC0415  see above
 
     say(export(model, source, output))
 
 
 def get_medoids(
-    embeddings: Annotated[Path, typer.Argument(metavar="IN.csv", help="As `export-embeddings` writes it.")],
-    output: Annotated[Path, typer.Argument(metavar="OUT.csv", help="No header; label and values.")],
+    embeddings: Annotated[Path, typer.Argument(metavar="IN.csv", help="CSV file that `export-embeddings` wrote.")],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT.csv", help="CSV file to write, without a header. Each row has a label and the values."
+        ),
+    ],
 ) -> None:
-    """Find for each label the face that stands for it: the least sum of Euclidean distances to the others."""
+    """Find the medoid of each label.
+
+    The medoid is the face with the smallest sum of Euclidean distances to the other faces of the label.
+    """
     from cli.jobs.tables import medoids  # noqa: PLC0415  see above
 
     say(medoids(embeddings, output))
 
 
 def validate(
-    medoids: Annotated[Path, typer.Argument(metavar="MEDOIDS.csv", help="As `get-medoids` writes it.")],
+    medoids: Annotated[Path, typer.Argument(metavar="MEDOIDS.csv", help="CSV file that `get-medoids` wrote.")],
     embeddings: _Embeddings,
-    output: Annotated[Path, typer.Argument(metavar="OUT.csv", help="No header; path, and label or `unknown`.")],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT.csv",
+            help="CSV file to write, without a header. Each row has a path, and a label or `unknown`.",
+        ),
+    ],
     threshold: Annotated[
-        float, typer.Option(min=-1, max=1, help="Inner product; from it on a face has the label.")
+        float, typer.Option(min=-1, max=1, help="Smallest inner product with a medoid at which a face gets its label.")
     ] = 0.75,
 ) -> None:
     """Give each face the label of the most similar medoid."""
@@ -53,9 +77,11 @@ def validate(
 
 def tsne(
     embeddings: _Embeddings,
-    output: Annotated[Path, typer.Argument(metavar="OUT.html|OUT.png", help="A page to move about in, or a picture.")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT.html|OUT.png", help="File to write: an interactive page or a picture.")
+    ],
 ) -> None:
-    """Draw a map of the embeddings in two dimensions, coloured by label."""
+    """Draw a two-dimensional map of the embeddings, coloured by label."""
     from cli.jobs.tables import draw  # noqa: PLC0415  see above
 
     say(draw(embeddings, output))

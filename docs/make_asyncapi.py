@@ -34,7 +34,7 @@ Photographs in, people out. Downstream programs read `faces.assigned` (the perso
 
 Headers follow CloudEvents 1.0 (binary mode) and W3C Trace Context. Fields are only ever added, and words to the
 enumerations `Cause`, `Change` and `Publication`: ignore fields that you do not know, and keep words as they are.
-Batches are compressed (lz4). docs/reading-the-events.md says more.
+Batches are compressed (lz4). docs/events.md says more.
 """
 _WORDS = {"type": "string"}
 _TRACE = {

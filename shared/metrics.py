@@ -1,6 +1,7 @@
-"""Every metric of the services, and nothing else that counts; what a process does not do stays at zero.
+"""Every metric of the services. All of them export all metrics; what a process does not do stays at zero.
 
-Names follow Prometheus: base units, `_total` for counters. Which service speaks is the scraper's `job` label.
+Names follow the conventions of Prometheus: base units, and `_total` for counters. The label `job`, which Prometheus
+adds, names the service. `python -m docs.make_metrics` makes the reference page from these declarations.
 """
 
 from collections import Counter as Tally
@@ -16,77 +17,116 @@ from shared.domain.events import Change, Outcome, PhotoEvent, Verdict
 
 
 class Drop(StrEnum):
-    """Why a notice of a bucket comes to nothing."""
+    """Why a notification of a bucket is dropped."""
 
-    OTHER_BUCKET = "other bucket"
-    OTHER_CHANGE = "other change"  # neither written nor removed: tags, retention
-    NO_PHOTOGRAPH = "not a photograph"
-    STILL_THERE = "still there"  # said to be removed, and it is not
+    OTHER_BUCKET = "other_bucket"
+    OTHER_CHANGE = "other_change"  # neither written nor removed: tags or retention changed
+    NO_PHOTOGRAPH = "not_a_photograph"
+    STILL_THERE = "still_there"  # the notification says that it was removed
 
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600)
 _SIMILARITIES = tuple(round(0.05 * step, 2) for step in range(-4, 21))
 
-CONSUMED = Counter("facestream_records_consumed_total", "Records that are done with.", ["topic"])
-PRODUCED = Counter("facestream_records_produced_total", "Records that were committed.", ["topic"])
-BATCH_RECORDS = Histogram("facestream_batch_records", "Records in a batch.", buckets=[2**power for power in range(14)])
-BATCH_SECONDS = Histogram("facestream_batch_seconds", "From consumed to committed.", buckets=_SECONDS)
-STAGE_SECONDS = Histogram("facestream_stage_seconds", "Each kind of work in a batch.", ["stage"], buckets=_SECONDS)
+CONSUMED = Counter("facestream_records_consumed_total", "Records whose processing is complete, by topic.", ["topic"])
+PRODUCED = Counter(
+    "facestream_records_produced_total", "Records written in committed transactions, by topic.", ["topic"]
+)
+BATCH_RECORDS = Histogram(
+    "facestream_batch_records", "Number of records in a batch.", buckets=[2**power for power in range(14)]
+)
+BATCH_SECONDS = Histogram(
+    "facestream_batch_seconds", "Time in seconds from the consumption of a batch to its commit.", buckets=_SECONDS
+)
+STAGE_SECONDS = Histogram(
+    "facestream_stage_seconds",
+    "Time in seconds that one kind of work takes in a batch, by stage.",
+    ["stage"],
+    buckets=_SECONDS,
+)
 END_TO_END_SECONDS = Histogram(
-    "facestream_end_to_end_seconds", "From the upload of a photograph to its last event.", buckets=_LONG
+    "facestream_end_to_end_seconds", "Time in seconds from the upload of a photograph to its last event.", buckets=_LONG
 )
 LAG = Gauge(
     "facestream_consumer_lag_records",
-    "Records still to be read; marks of transactions are none.",
+    "Records that the service has not processed yet, without transaction markers, by topic and partition.",
     ["topic", "partition"],
 )
-RETRIES = Counter("facestream_retries_total", "Batches that failed for a reason that may pass.")
-DEAD_LETTERS = Counter("facestream_dead_letters_total", "Records that cannot be processed.", ["error"])
+RETRIES = Counter("facestream_retries_total", "Batches that were retried after a transient error.")
+DEAD_LETTERS = Counter(
+    "facestream_dead_letters_total",
+    "Records that became dead letters because they cannot be processed, by class of the error.",
+    ["error"],
+)
 UNFINISHED = Counter(
     "facestream_unfinished_total",
-    "Records with which a process before this one began, alone or as the first of several, and did not come back.",
+    "Records that an earlier process had begun when it died, by whether it had begun them alone or together.",
     ["begun"],
 )
-GIVEN_UP = Counter("facestream_given_up_total", "Records that are begun no more, since each time they ended a process.")
-GIVEN_UP_AT = Gauge("facestream_given_up_timestamp_seconds", "When the last of these was given up; 0: none.")
-NOTICES = Counter(
-    "facestream_notices_total", "Objects said to be written or removed, by who said it.", ["source", "change"]
+GIVEN_UP = Counter("facestream_given_up_total", "Records that were given up because every attempt ended the process.")
+GIVEN_UP_AT = Gauge(
+    "facestream_given_up_timestamp_seconds",
+    "Unix time in seconds at which the last record was given up, 0 if there was none.",
 )
-PHOTOS = Counter("facestream_photos_total", "Photographs by their outcome.", ["outcome"])
-FACES = Counter("facestream_faces_total", "Faces by their verdict.", ["verdict"])
-ASSIGNMENTS = Counter("facestream_assignments_total", "Accepted faces by what was said of them.", ["result"])
+NOTICES = Counter(
+    "facestream_notices_total",
+    "Notifications about written and removed photographs, by source and change.",
+    ["source", "change"],
+)
+PHOTOS = Counter("facestream_photos_total", "Photographs that were processed, by outcome.", ["outcome"])
+FACES = Counter(
+    "facestream_faces_total",
+    "Faces that were processed, by verdict; `detected` stands for faces without a verdict yet.",
+    ["verdict"],
+)
+ASSIGNMENTS = Counter(
+    "facestream_assignments_total", "Accepted faces that were compared with the known people, by result.", ["result"]
+)
 SIMILARITY = Histogram(
-    "facestream_similarity", "Inner product of a face with the nearest person.", buckets=_SIMILARITIES
+    "facestream_similarity", "Inner product of a face with the most similar person.", buckets=_SIMILARITIES
 )
 DROPPED = Counter(
     "facestream_dropped_total",
-    "Events that came to nothing: known, outdated, or not of a change to a photograph of our bucket.",
+    "Events that were dropped because nothing follows from them, by reason.",
     ["reason"],
 )
-ERASED = Counter("facestream_erased_faces_total", "Faces of removed and replaced photographs.")
-GENERATION = Gauge("facestream_active_generation", "Number of the generation that faces are assigned in.")
+ERASED = Counter(
+    "facestream_erased_faces_total", "Faces that were erased because their photographs were removed or replaced."
+)
+GENERATION = Gauge("facestream_active_generation", "Number of the active generation, 0 if there is none.")
 GENERATION_SINCE = Gauge(
-    "facestream_active_generation_timestamp_seconds", "When this process first saw the active generation."
+    "facestream_active_generation_timestamp_seconds",
+    "Unix time in seconds at which this process first saw the active generation.",
 )
 GENERATION_CREATED = Gauge(
-    "facestream_active_generation_created_timestamp_seconds", "When the active generation was made."
+    "facestream_active_generation_created_timestamp_seconds",
+    "Unix time in seconds at which the active generation was created.",
 )
-RECLUSTERINGS = Counter("facestream_reclusterings_total", "Regroupings by how they ended.", ["outcome"])
-RECLUSTER_SECONDS = Gauge("facestream_recluster_phase_seconds", "Each phase of the last regrouping.", ["phase"])
-CLUSTERED = Gauge("facestream_recluster_faces", "Faces of the last published regrouping.")
-HELD = Gauge("facestream_recluster_held", "1 while the last regrouping is held back, else 0.")
+RECLUSTERINGS = Counter("facestream_reclusterings_total", "Regroupings that ended, by outcome.", ["outcome"])
+RECLUSTER_SECONDS = Gauge(
+    "facestream_recluster_phase_seconds",
+    "Duration in seconds of each phase of the last regrouping, by phase.",
+    ["phase"],
+)
+CLUSTERED = Gauge("facestream_recluster_faces", "Number of faces in the last published regrouping.")
+HELD = Gauge("facestream_recluster_held", "Whether the last regrouping is held back: 1 if it is, 0 if not.")
 CLUSTERS_CHANGED = Counter(
-    "facestream_clusters_changed_total", "Clusters by what a regrouping made of them.", ["change"]
+    "facestream_clusters_changed_total", "Clusters that were announced after regroupings, by change.", ["change"]
 )
-PEOPLE = Gauge("facestream_people", "People in the active generation.")
+PEOPLE = Gauge("facestream_people", "Number of people in the active generation.")
 RECONCILE_HELD = Gauge(
-    "facestream_reconcile_held_photographs", "Gone from the bucket, too many to be announced as removed; else 0."
+    "facestream_reconcile_held_photographs",
+    "Photographs that are gone from the bucket and not announced as removed because there are too many.",
 )
 RECONCILE_HIDDEN = Gauge(
-    "facestream_reconcile_hidden_photographs", "In the bucket though the bucket's listing does not show them."
+    "facestream_reconcile_hidden_photographs",
+    "Photographs that are in the bucket although its listing does not show them.",
 )
-MODEL = Info("facestream_model", "The network that embeds, and what it runs on.")
+MODEL = Info(
+    "facestream_model",
+    "Model that embeds the faces; `model_id`, `device` and `precision` are labels, and the value is 1.",
+)
 
 # A counter that comes into being with its first event shows no increase by it: what can be named beforehand stands
 # at zero from the start.

@@ -1,12 +1,13 @@
 """Settings: read once, in a program's entry point, and passed on as values.
 
-Every service declares its own in `services/<name>/settings.py`; each field has a default, a unit and limits. The
-environment variable of a field is `FACESTREAM_<SECTION>_<FIELD>`. What is not set there may stand in a file of that
-name, in the folder that `FACESTREAM_SECRETS_DIR` names: so secrets are mounted by compose and Kubernetes.
+The environment variable of a field is `FACESTREAM_<SECTION>_<FIELD>`. A variable that is not set may be given as a file
+of the same name in the folder that `FACESTREAM_SECRETS_DIR` names; compose and Kubernetes mount secrets there. Each
+field has a description, limits and a unit, from which `python -m docs.make_configuration` makes the reference page.
 """
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -19,22 +20,72 @@ from shared.errors import InvalidInput
 _PREFIX = "FACESTREAM_"
 _PYDANTICS = "Value error, "  # what pydantic puts before a sentence of ours
 
-SECTIONS = (
-    *("ADMIN", "ASSIGNER", "BUCKET", "DETECTOR", "EMBEDDER", "KAFKA", "MINIO", "MODELS", "MONGO", "PHOTOS", "QUALITY"),
-    *("RECLUSTERER", "RECONCILER", "SECRETS", "SERVICE", "STANDALONE", "TRACING", "WORKER"),
-)
-"""The first words of all variables; `TEST` is for the tests."""
+SECTIONS: Mapping[str, str] = {
+    "ADMIN": "shared.access.admin_settings",
+    "ASSIGNER": "shared.domain.matching",
+    "BUCKET": "shared.settings",
+    "DETECTOR": "services.detector.settings",
+    "EMBEDDER": "services.embedder.settings",
+    "KAFKA": "shared.adapters.kafka.settings",
+    "MINIO": "shared.adapters.minio.settings",
+    "MODELS": "shared.settings",
+    "MONGO": "shared.adapters.mongo.settings",
+    "PHOTOS": "shared.photos.photo_rule",
+    "QUALITY": "services.quality.settings",
+    "RECLUSTERER": "services.reclusterer.settings",
+    "RECONCILER": "shared.settings",
+    "SECRETS": "shared.settings",
+    "SERVICE": "shared.stream.service",
+    "STANDALONE": "services.standalone.settings",
+    "TRACING": "shared.stream.tracing",
+    "WORKER": "shared.stream.worker",
+}
+"""The sections of the variables, each with the module that declares its settings. `TEST` is reserved for the tests.
+
+A program knows the settings that it has imported. This table lets it tell a variable of another program from a typing
+error, and lets a command import the settings of a section. A settings class that is not in it cannot be defined.
+"""
+
+PLAIN_VARIABLES: Mapping[str, str] = {
+    "FACESTREAM_MODELS_DIR": "Folder of the model files. If not set, they lie in `share/facestream/models` inside the"
+    " Python environment.",
+    "FACESTREAM_SECRETS_DIR": "Folder of files that are named like variables. A file gives the value of a variable that"
+    " is not set in the environment.",
+}
+"""The variables that are read from the environment without a settings class, with their descriptions."""
 
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 """A path that may be absent. An empty variable is absent too: so a setting that comes from elsewhere is taken back."""
 
-_NO_FIELDS = {"FACESTREAM_MODELS_DIR", "FACESTREAM_SECRETS_DIR"}  # read where they are needed, by no settings object
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The unit of a number, for people who read about the setting; it does not change how the value is read."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultText:
+    """A default in words, for people, where the value differs from machine to machine or from service to service."""
+
+    text: str
 
 
 class Settings(BaseSettings):
     """Base of all settings: frozen, and nothing unknown is accepted."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_options: Any) -> None:
+        """Raise `TypeError` for a class that is missing in `SECTIONS`: its variables would count as misspelt."""
+        prefix = cls.model_config.get("env_prefix", "")
+        section = prefix.removeprefix(_PREFIX).removesuffix("_")
+        if prefix != f"{_PREFIX}{section}_" or SECTIONS.get(section) != cls.__module__:
+            msg = f"{cls.__name__}: expected {prefix!r} in the table of sections with {cls.__module__}, found"
+            msg += f" {SECTIONS.get(section)}"
+            raise TypeError(msg)
 
     def __init__(self, **values: Any) -> None:
         """Take `values`, the environment, the files, the defaults; raises `InvalidInput` that names the variable."""
@@ -63,14 +114,24 @@ def _secrets_folder() -> Path | None:
 
 
 class BucketSettings(Settings):
-    """The names of the two buckets."""
+    """Names of the buckets."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_BUCKET_")
 
-    photos: Annotated[str, Field(min_length=1, description="bucket of the photographs")] = "photos"
-    faces: Annotated[str, Field(min_length=1, description="bucket of the aligned crops")] = "faces"
+    photos: Annotated[str, Field(min_length=1, description="Name of the bucket that holds the photographs.")] = "photos"
+    faces: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Name of the bucket that holds the face crops. It must differ from the bucket of photographs.",
+        ),
+    ] = "faces"
     notification: Annotated[
-        str, Field(pattern=r"^arn:[^\s]+$", description="ARN of MinIO's Kafka target, which tells of photographs")
+        str,
+        Field(
+            pattern=r"^arn:[^\s]+$",
+            description="ARN of MinIO's Kafka target, to which MinIO sends notifications about photographs.",
+        ),
     ] = "arn:minio:sqs::PRIMARY:kafka"
 
     @model_validator(mode="after")
@@ -85,13 +146,19 @@ class BucketSettings(Settings):
 
 
 class ReconcilerSettings(Settings):
-    """What the comparison of bucket and database may conclude by itself."""
+    """Limits of the reconciler."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_RECONCILER_")
 
     largest_loss: Annotated[
         float,
-        Field(ge=0, le=1, description="share of the known photographs; where more are gone none is announced"),
+        Unit("share"),
+        Field(
+            ge=0,
+            le=1,
+            description="Largest share of the known photographs that may be gone from the bucket at once. If more are"
+            " gone, no removal is announced.",
+        ),
     ] = 0.2
 
 
@@ -101,7 +168,7 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
     All services share one environment, and none can know every other's settings. So a program judges the fields of
     the sections that it has imported, and of the others only the first word. Raises `InvalidInput`.
     """
-    fields = _NO_FIELDS.union(_fields(Settings))
+    fields = {*PLAIN_VARIABLES, *_fields(Settings)}
     sections = {f"{_PREFIX}{section}_" for section in SECTIONS}
     imported = {section for section in sections if any(field.startswith(section) for field in fields)}
     for name in sorted(name for name in environment if name.startswith(_PREFIX)):

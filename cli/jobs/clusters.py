@@ -11,6 +11,7 @@ from cli.jobs.repositories import active
 from cli.terminal import cell, printable
 from services.reclusterer.generations.announce import changes
 from services.reclusterer.generations.existence import present
+from shared.domain.event_words import in_words
 from shared.domain.records import GenerationState
 from shared.errors import InvalidInput
 from shared.ports.repository import FaceRepository
@@ -64,8 +65,8 @@ def history(repository: FaceRepository, beginning: str) -> Iterator[str]:
     for before, after in pairwise(numbers):
         for fate in changes(repository, before, after):
             if fate.cluster_id.startswith(beginning) or (fate.other and fate.other.startswith(beginning)):
-                other = f" {fate.other}" if fate.other else ""
-                lines.append(f"generation {after}: {fate.cluster_id}  {fate.change}{other}  {fate.size} faces")
+                change = f"{in_words(fate.change)} {fate.other or ''}".rstrip()
+                lines.append(f"generation {after}: {fate.cluster_id}  {change}  {fate.size} faces")
     if not lines:
         msg = f"{beginning}: expected the beginning of a cluster id of generations {numbers}, found none"
         raise InvalidInput(msg)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from cli.terminal import printable
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings
+from shared.domain.event_words import in_words
 from shared.domain.events import FaceAssigned, GenerationPublished
 from shared.domain.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED
 from shared.errors import Fatal
@@ -78,7 +79,7 @@ def _of_publication(record: ConsumedRecord) -> str:
     except ValidationError as error:
         return f"{record.record_id}: no publication: {error.error_count()} fields are missing or wrong"
     told = f"{event.faces} faces and {event.clusters} people told of"
-    cause = printable(event.cause.value)
+    cause = printable(in_words(event.cause))
     return f"generation {event.generation} is in force, before {event.previous or 'none'}  {cause}  {told}"
 
 

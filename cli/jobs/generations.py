@@ -8,6 +8,7 @@ from rich.table import Table
 from cli.jobs.repositories import active, numbered
 from cli.terminal import cell
 from services.reclusterer.generations.announce import both, changes
+from shared.domain.event_words import in_words
 from shared.domain.events import Change
 from shared.domain.records import Generation, GenerationState
 from shared.errors import InvalidInput
@@ -55,7 +56,8 @@ def difference(repository: FaceRepository, before: int, after: int) -> Iterator[
     yield f"faces: {moved} have another person, {left} are unknown now, {found} were unknown before"
     for fate in changes(repository, before, after):
         if fate.change is not Change.KEPT:
-            yield f"{fate.cluster_id}  {fate.change}{f' {fate.other}' if fate.other else ''}  {fate.size} faces"
+            change = f"{in_words(fate.change)} {fate.other or ''}".rstrip()
+            yield f"{fate.cluster_id}  {change}  {fate.size} faces"
 
 
 def pin(repository: FaceRepository, number: int) -> str:

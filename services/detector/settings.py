@@ -7,46 +7,92 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.errors import InvalidInput
-from shared.settings import Settings
+from shared.settings import Settings, Unit
 
 
 class DetectorSettings(Settings):
-    """How photographs are decoded and faces are found and cut out."""
+    """Decoding of photographs and detection of faces."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_DETECTOR_")
 
-    photo_width: Annotated[int, Field(ge=64, le=8192, description="pixels; detection runs at this width")] = 800
-    upsample: Annotated[int, Field(ge=0, le=3, description="times the picture is doubled before detection")] = 1
+    photo_width: Annotated[
+        int,
+        Unit("pixels"),
+        Field(ge=64, le=8192, description="Width in pixels to which a photograph is scaled before faces are searched."),
+    ] = 800
+    upsample: Annotated[
+        int,
+        Unit("doublings"),
+        Field(
+            ge=0,
+            le=3,
+            description="Number of times that the scaled photograph is doubled in size before faces are searched.",
+        ),
+    ] = 1
     # Enlarged further, small photographs cost more and show less: of 118 samples of 115 to 360 pixels, the detector
     # finds faces on 111 without this limit and on 116 with it, in half the time; of 533 LFW photographs on 531 and 529.
     min_face: Annotated[
-        int, Field(ge=8, le=80, description="pixels of the photograph; smaller faces are not looked for")
+        int,
+        Unit("pixels"),
+        Field(
+            ge=8,
+            le=80,
+            description="Width in pixels of the smallest face to search for, measured on the original photograph.",
+        ),
     ] = 20
-    crop_width: Annotated[int, Field(ge=32, le=1024, description="pixels; width and height of an aligned crop")] = 160
-    max_bytes: Annotated[int, Field(gt=0, description="bytes; a larger file is not read")] = 256 * 1024 * 1024
+    crop_width: Annotated[
+        int, Unit("pixels"), Field(ge=32, le=1024, description="Width and height in pixels of an aligned face crop.")
+    ] = 160
+    max_bytes: Annotated[
+        int,
+        Unit("bytes"),
+        Field(gt=0, description="Largest size in bytes of a photograph's file. A larger file is not read."),
+    ] = 256 * 1024 * 1024
     # Phones of "200 megapixels" make pictures of 16384 x 12288, which is 201.3.
-    max_megapixels: Annotated[float, Field(gt=0, description="megapixels; a larger picture is not decoded")] = 256.0
+    max_megapixels: Annotated[
+        float,
+        Unit("megapixels"),
+        Field(gt=0, description="Largest size in megapixels of a photograph. A larger photograph is not decoded."),
+    ] = 256.0
     memory: Annotated[
         int | None,
+        Unit("bytes"),
         Field(
             ge=64 * 1024 * 1024,
-            description="bytes that decoding a photograph may take in each process; absent: shared out of all there is",
+            description="Memory in bytes that each process may use to decode a photograph. If not set, the processes"
+            " share the memory of the container or machine.",
         ),
     ] = None
 
 
 class DetectorProcesses(Settings):
-    """The processes that decode photographs and find faces for the stream.
+    """Worker processes of the detector service.
 
-    One, because Kubernetes gives a replica its cores and adds replicas; a machine that runs one detector wants one
-    per core. A batch of photographs that all take too long must end before Kafka gives the detector up.
+    The default is one process, since Kubernetes gives each replica its cores and adds replicas. On a machine that runs
+    a single detector, use one process per core. The service refuses to start if a batch in which every photograph takes
+    the longest time would take longer than `FACESTREAM_KAFKA_MAX_POLL_INTERVAL`.
     """
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_DETECTOR_")
 
-    processes: Annotated[int, Field(ge=1, le=256, description="that decode photographs and find faces")] = 1
+    processes: Annotated[
+        int,
+        Unit("processes"),
+        Field(
+            ge=1,
+            le=256,
+            description="Number of worker processes of the detector service. Set it to the number of cores of the"
+            " container.",
+        ),
+    ] = 1
     photo_timeout: Annotated[
-        float, Field(gt=0, description="seconds; a photograph that takes longer is unreadable, its process ended")
+        float,
+        Unit("seconds"),
+        Field(
+            gt=0,
+            description="Longest time in seconds that the detector service spends on one photograph. A photograph that"
+            " takes longer counts as unreadable.",
+        ),
     ] = 30.0
 
     def check_silence(self, batch: int, longest: float) -> None:

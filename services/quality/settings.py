@@ -5,14 +5,16 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import Settings
+from shared.settings import Settings, Unit
 
 
 class QualitySettings(Settings):
-    """When a crop is good enough to be embedded."""
+    """Quality that a face crop needs to be embedded."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_QUALITY_")
 
     sharpness_threshold: Annotated[
-        float, Field(ge=0, description="variance of the Laplacian of the grey crop; below it a face is blurry")
+        float,
+        Unit("variance of the Laplacian"),
+        Field(ge=0, description="Variance of the Laplacian of the grey crop below which a face counts as blurry."),
     ] = 25.0

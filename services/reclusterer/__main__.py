@@ -1,4 +1,4 @@
-"""`python -m services.reclusterer --once | --every 7d`: all faces regrouped into people, now or on a schedule."""
+"""`python -m services.reclusterer --once | --every 7d`: regroup all faces into people, once or on a schedule."""
 
 import argparse
 import os
@@ -20,8 +20,13 @@ def main() -> None:
     """Regroup until done, or until told to stop."""
     arguments = argparse.ArgumentParser(prog="python -m services.reclusterer", description=__doc__)
     when = arguments.add_mutually_exclusive_group(required=True)
-    when.add_argument("--once", action="store_true", help="regroup once and end")
-    when.add_argument("--every", metavar="TIME", type=period_of, help="regroup every so often: 7d, 12h, 30m, 45s")
+    when.add_argument("--once", action="store_true", help="Regroup once and exit.")
+    when.add_argument(
+        "--every",
+        metavar="TIME",
+        type=period_of,
+        help="Regroup at an interval such as 7d, 12h, 30m or 45s, until stopped.",
+    )
     chosen = arguments.parse_args()
     with service("reclusterer") as it, MongoRepository(MongoSettings()) as repository, suppress(Stopped):
         it.health.stall_timeout = _LONGEST_PHASE

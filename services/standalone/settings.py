@@ -13,7 +13,7 @@ from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from shared.domain.matching import AssignerSettings
 from shared.photos.photo_rule import PhotoSettings
-from shared.settings import BucketSettings, Settings
+from shared.settings import BucketSettings, DefaultText, Settings, Unit
 
 _MIB = 1024 * 1024
 OF_RUN = 2304 * _MIB
@@ -23,33 +23,62 @@ OF_COMMAND = 256 * _MIB
 
 
 class StandaloneSettings(Settings):
-    """How a run uses the machine, and when it takes photographs for lost."""
+    """Runs over a folder."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_STANDALONE_")
 
-    processes: Annotated[int, Field(ge=1, le=256, description="that decode, detect and judge photographs")] = (
-        os.cpu_count() or 1
-    )
+    processes: Annotated[
+        int,
+        Unit("processes"),
+        DefaultText("the number of cores"),
+        Field(
+            ge=1,
+            le=256,
+            description="Number of processes that decode photographs, find faces and judge the crops. The default is"
+            " lowered if the memory does not suffice for so many.",
+        ),
+    ] = os.cpu_count() or 1
     photo_timeout: Annotated[
-        float, Field(gt=0, description="seconds; a photograph that takes longer is unreadable, its process ended")
+        float,
+        Unit("seconds"),
+        Field(
+            gt=0,
+            description="Longest time in seconds that a run spends on one photograph. A photograph that takes longer"
+            " counts as unreadable.",
+        ),
     ] = 300.0
-    photos_per_batch: Annotated[int, Field(ge=1, le=4096, description="photographs embedded and stored together")] = 32
+    photos_per_batch: Annotated[
+        int,
+        Unit("photographs"),
+        Field(ge=1, le=4096, description="Number of photographs that are embedded and stored together."),
+    ] = 32
     forget_missing: Annotated[
-        bool, Field(description="photographs that are missing are forgotten, even a whole folder at once")
+        bool,
+        Field(description="Whether to forget all photographs that are missing, even a whole folder at once."),
     ] = False
     largest_loss: Annotated[
         float,
-        Field(ge=0, le=1, description="share of the known photographs; if more are missing at once, they are kept"),
-    ] = 0.2
-    least_loss: Annotated[
-        int, Field(ge=0, description="photographs; so many may be missing at once whatever their share")
-    ] = 10
-    recluster_below: Annotated[
-        float,
+        Unit("share"),
         Field(
             ge=0,
             le=1,
-            description="share of the faces; a run regroups by itself while the people were made of fewer than that",
+            description="Largest share of the known photographs that may be missing at once. If more are missing, all"
+            " of them are kept.",
+        ),
+    ] = 0.2
+    least_loss: Annotated[
+        int,
+        Unit("photographs"),
+        Field(ge=0, description="Number of photographs that may be missing at once, whatever their share."),
+    ] = 10
+    recluster_below: Annotated[
+        float,
+        Unit("share"),
+        Field(
+            ge=0,
+            le=1,
+            description="Share of all faces. If fewer took part in the last regrouping, a run regroups all faces by"
+            " itself.",
         ),
     ] = 0.5
 

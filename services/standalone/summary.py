@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.standalone.scan import folder_of
+from shared.domain.event_words import in_words
 from shared.domain.events import Cause, Outcome, Verdict
 from shared.domain.records import Generation
 from shared.photos.photo_names import Reason, told
@@ -64,7 +65,8 @@ class Summary:
         if not self.photos:
             return "There is no photograph in this folder."
         unreadable = f" ({self.unreadable} unreadable)" if self.unreadable else ""
-        rejected = [f", {count} {verdict.value}" for verdict, count in sorted(self.faces.items()) if verdict != _GOOD]
+        refused = {verdict: count for verdict, count in sorted(self.faces.items()) if verdict != _GOOD}
+        rejected = [f", {count} rejected: {in_words(verdict)}" for verdict, count in refused.items()]
         return f"{_count(self.photos, 'photograph')}{unreadable}: {_count(self._good, 'face')}{''.join(rejected)}"
 
     def _people(self) -> str:

@@ -22,28 +22,49 @@ class Login:
 
 
 class AdminSettings(Settings):
-    """Who makes users, and the folder of the logins that they shall have. All absent: no user is made."""
+    """Administrators of the servers.
+
+    `facestream init` logs in with them and creates a user for each service. If none is set, it creates no users.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_ADMIN_")
 
     users_dir: Annotated[
         OptionalPath,
-        Field(description="folder with a folder for each user: detector, quality, ...; in it the files of its secrets"),
+        Field(
+            description="Folder with one folder for each user to create (detector, quality, ...), which holds the"
+            " user's login in files named like the variables."
+        ),
     ] = None
-    minio_access_key: Annotated[SecretStr | None, Field(description="MinIO's root user, or who may make users")] = None
-    minio_secret_key: Annotated[SecretStr | None, Field(description="its password")] = None
-    mongo_uri: Annotated[SecretStr | None, Field(description="URI of a user of MongoDB that may make users")] = None
+    minio_access_key: Annotated[
+        SecretStr | None,
+        Field(description="Access key of MinIO's root user, or of another user who may create users."),
+    ] = None
+    minio_secret_key: Annotated[SecretStr | None, Field(description="Secret key of MinIO's administrator.")] = None
+    mongo_uri: Annotated[
+        SecretStr | None, Field(description="Connection URI of a MongoDB user who may create users.")
+    ] = None
     mongo_replica_set: Annotated[
-        str | None, Field(description="name of a set of this one server, made where it has none; absent: never made")
+        str | None,
+        Field(
+            description="Name of the replica set to initiate on a MongoDB server that belongs to none. If not set, no"
+            " replica set is initiated."
+        ),
     ] = None
     kafka_bootstrap_servers: Annotated[
         str | None,
-        Field(description="a listener of Kafka without login and TLS, where whoever comes is a super user: a loopback"),
+        Field(
+            description="Address, as `host:port`, of a Kafka listener without login and TLS whose clients are all super"
+            " users. Such a listener must be open on the loopback interface only."
+        ),
     ] = None
-    kafka_username: Annotated[str | None, Field(description="elsewhere: a super user of Kafka")] = None
-    kafka_password: Annotated[SecretStr | None, Field(description="its password")] = None
+    kafka_username: Annotated[
+        str | None, Field(description="Name of a Kafka super user, if the brokers have no listener without login.")
+    ] = None
+    kafka_password: Annotated[SecretStr | None, Field(description="Password of the Kafka super user.")] = None
     kafka_sasl_mechanism: Annotated[
-        Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"], Field(description="how it logs in")
+        Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"],
+        Field(description="SASL mechanism with which the Kafka super user logs in."),
     ] = "SCRAM-SHA-512"
 
     @property
@@ -58,7 +79,7 @@ class AdminSettings(Settings):
 
     @property
     def kafka(self) -> Login | None:
-        """The administrator of Kafka, where it logs in."""
+        """The administrator of Kafka; None if the listener needs no login."""
         return self._login("KAFKA_USERNAME", self.kafka_username, "KAFKA_PASSWORD", self.kafka_password)
 
     @property
@@ -67,9 +88,9 @@ class AdminSettings(Settings):
         return bool(self.kafka_bootstrap_servers or self.kafka)
 
     def folder(self) -> Path | None:
-        """Return the folder of the users' logins; None where no administrator is named.
+        """Return the folder of the users' logins; None if no administrator is configured.
 
-        Raises `InvalidInput` where one of the two is missing, or where Kafka's administrator is named twice.
+        Raises `InvalidInput` if one of the two is missing, or if Kafka's administrator is configured twice.
         """
         if self.kafka_bootstrap_servers and self.kafka:
             msg = (
@@ -98,10 +119,10 @@ class AdminSettings(Settings):
 
 
 def login_of(folder: Path, name: str, user_file: str, password_file: str) -> Login | None:
-    """Return what the folder of a user says; None where it has neither of the two files.
+    """Return the login in the folder of a user; None if it has neither of the two files.
 
-    Raises `InvalidInput` where one is missing, or where it is the login of somebody else: an administrator's password
-    or rights must never be changed to those of a service.
+    Raises `InvalidInput` if one is missing, or if the user name is not one of the product's: an administrator's
+    password or rights must never be changed to those of a service.
     """
     files = [folder / name / file for file in (user_file, password_file)]
     found = [secret(file) for file in files]
@@ -129,7 +150,7 @@ def user_of(name: str) -> str:
 
 
 def secret(file: Path) -> str | None:
-    """Return the content of a file without the white space around it; None where there is none."""
+    """Return the content of a file without surrounding white space; None if there is no such file."""
     try:
         return file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

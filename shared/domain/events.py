@@ -72,8 +72,14 @@ class Verdict(StrEnum):
     """What the quality service says of a face. Only accepted faces are embedded."""
 
     ACCEPTED = "accepted"
-    BLURRY = "rejected: blurry"
-    CROP_MISSING = "rejected: crop missing"
+    BLURRY = "blurry"
+    CROP_MISSING = "crop_missing"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        """Read the values that were written before the first release: by MongoDB, and by records still in Kafka."""
+        former = {"rejected: blurry": "blurry", "rejected: crop missing": "crop_missing"}
+        return cls(former[value]) if isinstance(value, str) and value in former else None
 
 
 class _OpenWord(StrEnum):
@@ -101,12 +107,12 @@ class Cause(_OpenWord):
 class Publication(_OpenWord):
     """Why all that differs was told.
 
-    `reclustered`: a later generation took the place of an earlier one. `rolled back`: an earlier one took the place of
+    `reclustered`: a later generation took the place of an earlier one. `rolled_back`: an earlier one took the place of
     a later one. `repeated`: what holds was said again, as after a loss of Kafka. Words may be added.
     """
 
     RECLUSTERED = "reclustered"
-    ROLLED_BACK = "rolled back"
+    ROLLED_BACK = "rolled_back"
     REPEATED = "repeated"
 
 
@@ -120,8 +126,8 @@ class Change(_OpenWord):
     CREATED = "created"
     KEPT = "kept"
     GROWN = "grown"
-    MERGED = "merged into"
-    SPLIT = "split from"
+    MERGED = "merged"
+    SPLIT = "split"
     RETIRED = "retired"
 
 
@@ -287,7 +293,7 @@ class ImageProcessed(PhotoEvent):
 class ClusterChanged(Message):
     """`clusters.changed`: what became of a person. Each publication tells of every person.
 
-    A person that is `merged into` another one, or `retired`, is no more, until a later record says otherwise; no
+    A person that is `merged` into another one, or `retired`, is no more, until a later record says otherwise; no
     tombstone comes. `other_cluster_id`: the person that it was merged into, or split from. `size` counts the faces of
     that moment, 0 for a person that is no more: count `faces.assigned` for today's size. `medoid_face_id`: the face
     that stood for the person at that moment, null where there was none. If it is erased later, the next run of the

@@ -14,15 +14,26 @@ from shared.settings import Settings
 
 
 class PhotoSettings(Settings):
-    """Which files are passed over beside those whose names say that they are no photographs."""
+    """Files that are passed over.
+
+    They come in addition to files whose names belong to other kinds of files than photographs.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_PHOTOS_")
 
     ignore: Annotated[
-        str, Field(description="patterns of paths to pass over, one after the other with colons between them")
+        str,
+        Field(
+            description="Patterns of paths that are passed over, separated by colons. docs/photographs.md explains"
+            " their syntax."
+        ),
     ] = ""
     ignore_known: Annotated[
-        bool, Field(description="also pass over what other programs keep: see docs/photographs.md")
+        bool,
+        Field(
+            description="Whether to pass over the files that other programs keep beside photographs."
+            " docs/photographs.md lists them."
+        ),
     ] = True
 
     @field_validator("ignore")

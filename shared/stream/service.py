@@ -22,7 +22,7 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.errors import FacestreamError, InvalidInput
 from shared.ports.streams import ConsumedRecord, RecordStream
-from shared.settings import Settings, check_environment
+from shared.settings import DefaultText, Settings, check_environment
 from shared.stream.health import Health, serve
 from shared.stream.telemetry import Telemetry, configure_logging
 from shared.stream.tracing import Traced, TracingSettings, tracing, untraced
@@ -33,16 +33,35 @@ _LONGEST_START = 300.0  # seconds until all models are loaded
 
 
 class ServiceSettings(Settings):
-    """What every streaming service needs to know of itself."""
+    """Process, health endpoint and log of a service."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_SERVICE_")
 
     instance: Annotated[
-        str, Field(min_length=1, description="name of this process among those of its service; kept over restarts")
+        str,
+        DefaultText("the host name"),
+        Field(
+            min_length=1,
+            description="Name of this process, unique among the processes of its service. It must stay the same when"
+            " the process restarts.",
+        ),
     ] = socket.gethostname()
-    health_host: Annotated[str, Field(description="address of /livez, /readyz and /metrics; empty: every one")] = ""
-    health_port: Annotated[int, Field(ge=0, le=65535, description="port of these; 0: none")] = 0
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="least level logged")] = "INFO"
+    health_host: Annotated[
+        str,
+        Field(
+            description="Address on which `/livez`, `/readyz` and `/metrics` are served. If empty, they are served on"
+            " every address of the machine."
+        ),
+    ] = ""
+    health_port: Annotated[
+        int,
+        Field(
+            ge=0, le=65535, description="Port of `/livez`, `/readyz` and `/metrics`. If it is 0, they are not served."
+        ),
+    ] = 0
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Lowest level of the lines in the log.")
+    ] = "INFO"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,10 @@ Traced = Callable[[RecordStream, Step], tuple[RecordStream, Step]]
 
 
 class TracingSettings(Settings):
-    """Where spans go."""
+    """Export of traces.
+
+    OpenTelemetry's own variables (`OTEL_...`) set the sampling and the login at the collector.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_TRACING_")
 
@@ -37,7 +40,8 @@ class TracingSettings(Settings):
         str | None,
         Field(
             pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$",
-            description="URL of a collector, OTLP over HTTP, without /v1/traces; absent: no traces",
+            description="URL of an OpenTelemetry collector that accepts OTLP over HTTP, without the path `/v1/traces`."
+            " If not set, no traces are sent.",
         ),
     ] = None
 

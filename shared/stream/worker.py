@@ -31,7 +31,7 @@ from pydantic_settings import SettingsConfigDict
 from shared.errors import Deadly, Fatal, Transient, Undecided
 from shared.metrics import timed
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
-from shared.settings import Settings
+from shared.settings import DefaultText, Settings, Unit
 from shared.stream.crash_tries import Caution, Tries
 from shared.stream.dead_letters import dead_letter
 
@@ -61,19 +61,50 @@ _NONE: Sequence[ConsumedRecord] = ()
 
 
 class WorkerSettings(Settings):
-    """How the loop behaves."""
+    """Batches, retries and dead letters of a service."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_WORKER_")
 
     batch: Annotated[
-        int, Field(ge=1, le=10_000, description="records taken at once, at the most; the assigner takes 1,000")
+        int,
+        Unit("records"),
+        DefaultText("detector 8 for each process; quality 64; embedder 64; assigner 1000"),
+        Field(ge=1, le=10_000, description="Largest number of records that are processed in one batch."),
     ] = 16
-    wait: Annotated[float, Field(gt=0, le=60, description="seconds to wait for a first record")] = 0.2
-    first_retry: Annotated[float, Field(gt=0, description="seconds until a failed batch is tried again")] = 0.2
-    longest_retry: Annotated[float, Field(gt=0, description="seconds; the time doubles up to this")] = 30.0
-    dead_letters_a_minute: Annotated[int, Field(ge=0, description="more than these end the process")] = 20
+    wait: Annotated[
+        float,
+        Unit("seconds"),
+        Field(gt=0, le=60, description="Longest time in seconds to wait for the first record of a batch."),
+    ] = 0.2
+    first_retry: Annotated[
+        float,
+        Unit("seconds"),
+        Field(
+            gt=0,
+            description="Pause in seconds before a failed batch is tried again. It doubles with each further attempt.",
+        ),
+    ] = 0.2
+    longest_retry: Annotated[
+        float, Unit("seconds"), Field(gt=0, description="Longest pause in seconds between two attempts at a batch.")
+    ] = 30.0
+    dead_letters_a_minute: Annotated[
+        int,
+        Unit("records"),
+        Field(
+            ge=0,
+            description="Largest number of records that may become dead letters within a minute. If there are more, the"
+            " process ends.",
+        ),
+    ] = 20
     tries: Annotated[
-        int, Field(ge=1, le=100, description="times that a record ends its process, alone, before it is given up")
+        int,
+        Unit("attempts"),
+        Field(
+            ge=1,
+            le=100,
+            description="Number of times that a record may end the process while it is processed alone. After that, the"
+            " service gives the record up.",
+        ),
     ] = 3
 
     @classmethod

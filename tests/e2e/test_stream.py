@@ -160,7 +160,7 @@ def test_a_client_of_another_language_knows_from_the_topics_what_the_database_kn
         assert {face: row["cluster_id"] for face, row in known["faces"].items()} == people(repository)
         assert known["tombstones"] > 0
         there = {cluster.cluster_id: cluster.medoid_face_id for cluster in repository.clusters(active.number)}
-        told = {name: row for name, row in known["people"].items() if row["change"] not in ("retired", "merged into")}
+        told = {name: row for name, row in known["people"].items() if row["change"] not in ("retired", "merged")}
         assert {name: row["medoid_face_id"] for name, row in told.items()} == there
         assert medoid not in there.values()
         images = {image.object_id: image for image in repository.images() if image.outcome != "removed"}

@@ -171,7 +171,7 @@ PHOTO_EVENTS = st.one_of(
                 "crop_key": or_odd(NAMES),
                 "face_id": or_odd(NAMES | st.just("x" * 100_000)),
                 "vector": or_odd(st.sampled_from(["AAAA", "AACAPwAAgD8="])),
-                "verdict": or_odd(st.sampled_from(["rejected: crop missing", "rejected: blurry"])),
+                "verdict": or_odd(st.sampled_from(["crop_missing", "blurry", "rejected: blurry"])),
                 "box": or_odd(st.just({"left": 10**30, "top": -(10**30), "width": 1, "height": 1})),
                 "score": ODD,
             },

@@ -44,7 +44,7 @@ def removals(record: ConsumedRecord, objects: MemoryObjectStore) -> list[FacesDe
 
 
 def still_there() -> float:
-    return REGISTRY.get_sample_value("facestream_dropped_total", {"reason": "still there"}) or 0.0
+    return REGISTRY.get_sample_value("facestream_dropped_total", {"reason": "still_there"}) or 0.0
 
 
 @pytest.mark.parametrize(

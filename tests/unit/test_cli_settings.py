@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from shared.errors import InvalidInput
-from shared.settings import SECTIONS
 from tools.samples import ROOT
 
 MISSPELT = "FACESTREAM_DETECTOR_UPSAMPEL"
@@ -96,12 +95,6 @@ def test_any_part_of_a_name_may_be_the_misspelt_one(name: str, nearest: str, mon
     monkeypatch.setenv(name, "2")
     result = CliRunner().invoke(app, ["models", "fetch"])
     assert str(result.exception) == f"{name}: no such setting; the nearest is {nearest}"
-
-
-def test_every_section_is_known_to_the_check() -> None:
-    from cli.settings_check import MODULES  # noqa: PLC0415  what is tested above needs no more than the commands
-
-    assert set(MODULES) == set(SECTIONS)
 
 
 def test_without_settings_nothing_is_imported_for_the_check() -> None:

@@ -60,7 +60,7 @@ class Untouched(MemoryObjectStore):
 
 
 def dropped() -> float:
-    return REGISTRY.get_sample_value("facestream_dropped_total", {"reason": "not a photograph"}) or 0.0
+    return REGISTRY.get_sample_value("facestream_dropped_total", {"reason": "not_a_photograph"}) or 0.0
 
 
 @pytest.fixture

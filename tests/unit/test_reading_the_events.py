@@ -6,16 +6,16 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
-from docs.make_reading_the_events import TARGET, made
+from docs.make_events import TARGET, made
 from shared.domain.topics import TOPICS
+from tests.support.documents import Page
 from tests.support.queries import ROOT, known
-from tests.unit.test_operations_guide import anchors
 
 _PAGE = TARGET.read_text(encoding="utf-8")
 
 
 def test_the_tables_are_those_of_the_code_of_today() -> None:
-    assert made(_PAGE) == _PAGE, "run `python -m docs.make_reading_the_events`"
+    assert made(_PAGE) == _PAGE, "run `python -m docs.make_events`"
 
 
 def test_a_table_without_a_place_is_missed() -> None:
@@ -42,5 +42,5 @@ def test_every_link_and_file_leads_somewhere() -> None:
     for file, anchor in links:
         target = TARGET.parent / file if file else TARGET
         assert target.exists(), file
-        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+        assert not anchor or anchor in Page.read(target).anchors(), f"{file}#{anchor}"
     assert [name for name in re.findall(r"`((?:docs|tests)/[\w./-]+)`", _PAGE) if not (ROOT / name).exists()] == []

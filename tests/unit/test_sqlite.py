@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.reclusterer.generations.announce import changes
 from shared.adapters.sqlite import database as sqlite_file
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
-from shared.domain.events import Cause
+from shared.domain.events import Cause, Change, Outcome, Verdict
 from shared.domain.records import GenerationState
 from shared.errors import InvalidInput, Transient
 from shared.ports.file_index import IndexedFile
-from tests.support.examples import DIMENSION, cluster, face, generation, image, membership
+from tests.support.examples import DIMENSION, cluster, face, generation, image, membership, plain
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def test_a_file_that_is_no_database_is_wrong_input_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -76,6 +79,11 @@ INSERT INTO images VALUES ('a', 'o', 'photos', 'a.jpg', '0f', 7, '2026-11-24T00:
     NULL, 1, 1, '');
 INSERT INTO images VALUES ('b', 'p', 'photos', 'b.jpg', '', 8, '2026-11-24T00:00:00+00:00', 'unreadable', 'text', NULL,
     NULL, NULL, NULL, '');
+CREATE TABLE faces (
+    face_id TEXT PRIMARY KEY, image_id TEXT NOT NULL, object_id TEXT NOT NULL, box_left INTEGER NOT NULL,
+    box_top INTEGER NOT NULL, box_width INTEGER NOT NULL, box_height INTEGER NOT NULL, score REAL NOT NULL,
+    crop_key TEXT NOT NULL, sharpness REAL NOT NULL, verdict TEXT NOT NULL, vector BLOB, model_id TEXT
+);
 CREATE TABLE generations (
     number INTEGER PRIMARY KEY, state TEXT NOT NULL, model_id TEXT NOT NULL, snapshot TEXT NOT NULL,
     parameters TEXT NOT NULL, counts TEXT NOT NULL, timings TEXT NOT NULL, announced INTEGER NOT NULL
@@ -138,6 +146,37 @@ def test_a_file_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -> N
         assert list(repository.memberships(1)) == [membership(1, "a")]
         repository.remove_images(["1"])
         assert list(repository.former_memberships(["a"])["a"]) == [membership(1, "a")]
+
+
+def test_a_file_of_the_third_version_is_brought_up_to_date_with_a_record_in_each_state(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((GOLDEN / "sqlite" / "version-3.sql").read_text(encoding="utf-8"))
+    wanted = [face("a", "1"), face("b", "1", Verdict.BLURRY), face("c", "1", Verdict.CROP_MISSING)]
+    wanted += [face("d", "1"), face("e", "1")]
+    for _ in range(2):
+        with SqliteRepository(path) as repository:
+            assert [plain(found) for found in repository.faces()] == [plain(one) for one in wanted]
+            assert repository._file.rows("SELECT DISTINCT verdict FROM faces ORDER BY verdict") == [
+                ("accepted",),
+                ("blurry",),
+                ("crop_missing",),
+            ]
+            assert [image.outcome for image in repository.images()] == list(Outcome)
+            assert list(repository.memberships(2)) == [membership(2, "a"), membership(2, "d"), membership(2, "e", "e")]
+            assert {fate.cluster_id: fate.change for fate in changes(repository, 1, 2)} == {
+                "c": Change.KEPT,
+                "d": Change.MERGED,
+                "e": Change.SPLIT,
+            }
+            assert [generation.state for generation in repository.generations()] == [
+                GenerationState.RETIRED,
+                GenerationState.ACTIVE,
+            ]
+            assert list(repository.file_index().passed_over()) == [("c.txt", "not a picture (text)")]
+            new = _tables(repository)
+    with SqliteRepository(tmp_path / "new.db") as repository:
+        assert _tables(repository) == new
 
 
 def _tables(repository: SqliteRepository) -> list[tuple[object, ...]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.standalone.report.faces import Face, Placer, light_faces
 from services.standalone.report.histogram import Histogram, sharpness_histogram, similarity_histogram
+from shared.domain.event_words import in_words
 from shared.domain.events import Outcome, Verdict
 from shared.domain.person_index import People, Rule
 from shared.domain.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
@@ -164,7 +165,7 @@ def build(
         people.append(Person(number, cluster_id, run, photos=len({face.photo for face in group})))
     unknown_run = _append(ordered, sorted(unknown, key=by_similarity))
     rejections = tuple(
-        Rejection(verdict.value.removeprefix("rejected: "), _append(ordered, sorted(group, key=by_sharpness)))
+        Rejection(in_words(verdict), _append(ordered, sorted(group, key=by_sharpness)))
         for verdict, group in sorted(refused.items())
     )
     seen = Counter(face.photo for face in known)

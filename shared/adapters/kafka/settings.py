@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.connections import check_authorities, host_of, is_loopback, warn_of_plain_text
 from shared.errors import InvalidInput
-from shared.settings import OptionalPath, Settings
+from shared.settings import OptionalPath, Settings, Unit
 
 _TLS, _LOGIN = ("SSL", "SASL_SSL"), ("SASL_PLAINTEXT", "SASL_SSL")
 _WORKS_WITH = {"ca_file": _TLS, "username": _LOGIN, "password": _LOGIN, "sasl_mechanism": _LOGIN}
@@ -19,38 +19,78 @@ _READABLE = {"PLAIN", "OAUTHBEARER"}  # mechanisms that send the secret itself; 
 
 
 class KafkaSettings(Settings):
-    """How to reach Kafka. The password is never printed."""
+    """Connection to Kafka. The password is never printed."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_KAFKA_")
 
-    bootstrap_servers: Annotated[str, Field(min_length=1, description="host:port, several separated by commas")] = (
-        "localhost:9092"
-    )
+    bootstrap_servers: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Addresses of the Kafka brokers to connect to first, as `host:port`, separated by commas.",
+        ),
+    ] = "localhost:9092"
     security: Annotated[
-        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], Field(description="security protocol")
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        Field(description="Security protocol of the connections to Kafka."),
     ] = "PLAINTEXT"
     ca_file: Annotated[
-        OptionalPath, Field(description="PEM of the authority that signed the brokers' certificates")
+        OptionalPath,
+        Field(
+            description="PEM file with the certificate authority that signed the brokers' certificates. It requires the"
+            " protocol SSL or SASL_SSL."
+        ),
     ] = None
     sasl_mechanism: Annotated[
-        Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN", "OAUTHBEARER"], Field(description="how to log in")
+        Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN", "OAUTHBEARER"],
+        Field(description="SASL mechanism of the login. It requires the protocol SASL_PLAINTEXT or SASL_SSL."),
     ] = "SCRAM-SHA-512"
-    username: Annotated[str | None, Field(description="SASL user, or OAuth client id")] = None
-    password: Annotated[SecretStr | None, Field(description="SASL password, or OAuth client secret")] = None
-    oauth_token_url: Annotated[str | None, Field(description="token endpoint of OAUTHBEARER")] = None
-    oauth_scope: Annotated[str | None, Field(description="scope that is asked for there; absent: its default")] = None
+    username: Annotated[
+        str | None, Field(description="SASL user name, or the client id if the mechanism is OAUTHBEARER.")
+    ] = None
+    password: Annotated[
+        SecretStr | None, Field(description="SASL password, or the client secret if the mechanism is OAUTHBEARER.")
+    ] = None
+    oauth_token_url: Annotated[
+        str | None, Field(description="URL of the endpoint that issues the tokens for OAUTHBEARER.")
+    ] = None
+    oauth_scope: Annotated[
+        str | None,
+        Field(description="Scope to request from the token endpoint. If not set, the endpoint's default applies."),
+    ] = None
     oauth_ca_file: Annotated[
-        OptionalPath, Field(description="PEM of the authority that signed its certificate; absent: the system's")
+        OptionalPath,
+        Field(
+            description="PEM file with the certificate authority that signed the token endpoint's certificate. If not"
+            " set, the authorities of the system are trusted."
+        ),
     ] = None
     transaction_timeout: Annotated[
-        float, Field(gt=0, description="seconds; an open transaction of a killed process holds readers up for so long")
+        float,
+        Unit("seconds"),
+        Field(
+            gt=0,
+            description="Time in seconds after which Kafka aborts the transaction of a process that died. Until then,"
+            " readers of the same partitions wait.",
+        ),
     ] = 15.0
     max_poll_interval: Annotated[
         float,
-        Field(ge=10, description="seconds a batch may take; a member that is silent for longer loses its partitions"),
+        Unit("seconds"),
+        Field(
+            ge=10,
+            description="Longest time in seconds that one batch may take. A group member that takes longer loses its"
+            " partitions.",
+        ),
     ] = 300.0
     replication_factor: Annotated[
-        int | None, Field(ge=1, description="copies of each record in new topics; absent: the brokers' default")
+        int | None,
+        Unit("copies"),
+        Field(
+            ge=1,
+            description="Number of copies of each record in topics that `facestream init` creates. If not set, the"
+            " brokers' default applies.",
+        ),
     ] = None
 
     def as_user(self, username: str, password: str, sasl_mechanism: str) -> Self:

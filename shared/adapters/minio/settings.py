@@ -11,24 +11,42 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.connections import check_authorities, host_of, is_loopback, warn_of_plain_text
 from shared.errors import InvalidInput
-from shared.settings import OptionalPath, Settings
+from shared.settings import OptionalPath, Settings, Unit
 
 
 class MinioSettings(Settings):
-    """How to reach MinIO. The keys are never printed."""
+    """Connection to MinIO. The keys are never printed."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_MINIO_")
 
-    endpoint: Annotated[str, Field(pattern=r"^[^/@\s]+$", description="host:port, without a scheme")] = "localhost:9000"
-    access_key: Annotated[SecretStr, Field(min_length=1, description="user")]
-    secret_key: Annotated[SecretStr, Field(min_length=1, description="password")]
-    secure: Annotated[bool, Field(description="TLS")] = False
-    ca_file: Annotated[OptionalPath, Field(description="certificate authority, PEM; absent: the well-known ones")] = (
-        None
-    )
-    region: Annotated[str, Field(min_length=1, description="region of the buckets")] = "us-east-1"
-    timeout: Annotated[float, Field(gt=0, le=300, description="seconds to wait for the next bytes of an answer")] = 30
-    connections: Annotated[int, Field(gt=0, description="connections kept open; as many as threads call")] = 16
+    endpoint: Annotated[
+        str,
+        Field(pattern=r"^[^/@\s]+$", description="Host and port of MinIO as `host:port`, without a scheme."),
+    ] = "localhost:9000"
+    access_key: Annotated[SecretStr, Field(min_length=1, description="Access key of MinIO, which is the user name.")]
+    secret_key: Annotated[SecretStr, Field(min_length=1, description="Secret key of MinIO, which is the password.")]
+    secure: Annotated[bool, Field(description="Whether to connect to MinIO with TLS.")] = False
+    ca_file: Annotated[
+        OptionalPath,
+        Field(
+            description="PEM file with the certificate authority that signed MinIO's certificate. If not set, the"
+            " authorities in the file of `SSL_CERT_FILE` are trusted, or else the well-known ones. It requires TLS."
+        ),
+    ] = None
+    region: Annotated[str, Field(min_length=1, description="Name of the region of the buckets.")] = "us-east-1"
+    timeout: Annotated[
+        float,
+        Unit("seconds"),
+        Field(gt=0, le=300, description="Longest time in seconds to wait for the next bytes of an answer from MinIO."),
+    ] = 30
+    connections: Annotated[
+        int,
+        Field(
+            gt=0,
+            description="Number of connections to MinIO that are kept open. Set it to the number of threads that call"
+            " MinIO at once.",
+        ),
+    ] = 16
 
     def authorities(self) -> str:
         """Return the path of the file with the authorities whose certificates count.

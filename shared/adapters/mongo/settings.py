@@ -11,21 +11,39 @@ from pymongo.errors import ConfigurationError, InvalidURI
 from shared.adapters.mongo.documents import Document
 from shared.adapters.mongo.uri import check_uri
 from shared.errors import InvalidInput
-from shared.settings import OptionalPath, Settings
+from shared.settings import OptionalPath, Settings, Unit
 
 
 class MongoSettings(Settings):
-    """How to reach MongoDB. The URI holds the password, so it is never printed."""
+    """Connection to MongoDB. The URI holds the password, so it is never printed."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_MONGO_")
 
     uri: Annotated[
-        SecretStr, Field(description="mongodb://user:password@host:27017/?authSource=admin and the like")
+        SecretStr,
+        Field(
+            description="Connection URI of MongoDB with its login, for example"
+            " `mongodb://user:password@host:27017/?authSource=admin`."
+        ),
     ] = SecretStr("mongodb://localhost:27017")
-    database: Annotated[str, Field(min_length=1, max_length=63, description="name of the database")] = "facestream"
-    ca_file: Annotated[OptionalPath, Field(description="certificate authority, PEM; with it, TLS is used")] = None
+    database: Annotated[str, Field(min_length=1, max_length=63, description="Name of the MongoDB database.")] = (
+        "facestream"
+    )
+    ca_file: Annotated[
+        OptionalPath,
+        Field(
+            description="PEM file with the certificate authority that signed MongoDB's certificate. Setting it switches"
+            " TLS on."
+        ),
+    ] = None
     timeout: Annotated[
-        float, Field(gt=0, le=300, description="seconds that one request may take, retries included")
+        float,
+        Unit("seconds"),
+        Field(
+            gt=0,
+            le=300,
+            description="Longest time in seconds that one request to MongoDB may take, retries included.",
+        ),
     ] = 30
 
     def client(self, login: Mapping[str, str] | None = None) -> MongoClient[Document]:

@@ -14,7 +14,7 @@ from shared.domain.events import Box, Cause, Outcome, Verdict
 from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
 APPLICATION_ID = 0x66616365  # "face": tells this file from other programs' databases
-VERSION = 3
+VERSION = 4
 
 SCHEMA = """
 CREATE TABLE images (
@@ -106,6 +106,11 @@ CREATE INDEX former_memberships_by_generation ON former_memberships (generation,
 CREATE TABLE former_clusters (
     generation INTEGER, cluster_id TEXT, parents TEXT NOT NULL, PRIMARY KEY (generation, cluster_id)
 ) WITHOUT ROWID;
+""",
+    # The verdicts lost their spaces and colons.
+    3: """
+UPDATE faces SET verdict = 'blurry' WHERE verdict = 'rejected: blurry';
+UPDATE faces SET verdict = 'crop_missing' WHERE verdict = 'rejected: crop missing';
 """,
 }
 """What makes of a file of a version one of the next version."""

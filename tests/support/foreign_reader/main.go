@@ -2,7 +2,7 @@
 //
 //	foreignreader HOST:PORT
 //
-// It reads the four topics for downstream up to their ends, by the rules of docs/reading-the-events.md and nothing else,
+// It reads the four topics for downstream up to their ends, by the rules of docs/events.md and nothing else,
 // and prints what it then knows as one JSON object.
 package main
 

@@ -1,20 +1,21 @@
 # ruff: noqa: INP001  a script beside the documents, no package
-"""Write the tables of `docs/reading-the-events.md` anew, between their marks: from the topics, headers and events.
+"""Write the tables of `docs/events.md` between their marks, from the topics, the headers and the events.
 
-python -m docs.make_reading_the_events
+python -m docs.make_events
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from docs.make_asyncapi import headers_of
+from docs.tables import table
 from shared.domain.events import Cause, Change, Outcome, Publication
 from shared.domain.topics import FACES_ASSIGNED, TOPICS, Topic
 
-TARGET = Path(__file__).with_name("reading-the-events.md")
+TARGET = Path(__file__).with_name("events.md")
 _PARTITIONERS = {"consistent_random": "CRC32", "fnv1a_random": "FNV-1a"}
 _WORDS: Mapping[str, type[StrEnum]] = {
     "`faces.assigned`: `cause`": Cause,
@@ -27,7 +28,7 @@ _WORDS: Mapping[str, type[StrEnum]] = {
 def topics() -> str:
     """Return the topics as a table."""
     head = ("topic", "key", "written by", "kept", "partitions", "partition by")
-    return _table(
+    return table(
         head,
         (
             (
@@ -46,7 +47,7 @@ def topics() -> str:
 def headers() -> str:
     """Return the headers of an event as a table."""
     described = headers_of(FACES_ASSIGNED)
-    return _table(
+    return table(
         ("header", "what it says"),
         (
             (f"`{name}`", f"`{about['const']}`" if "const" in about else about["description"])
@@ -57,9 +58,7 @@ def headers() -> str:
 
 def words() -> str:
     """Return the words of the enumerations that downstream reads."""
-    return _table(
-        ("field", "words"), ((name, ", ".join(f"`{word}`" for word in kind)) for name, kind in _WORDS.items())
-    )
+    return table(("field", "words"), ((name, ", ".join(f"`{word}`" for word in kind)) for name, kind in _WORDS.items()))
 
 
 _TABLES: Mapping[str, Callable[[], str]] = {"topics": topics, "headers": headers, "words": words}
@@ -67,12 +66,12 @@ _TABLES: Mapping[str, Callable[[], str]] = {"topics": topics, "headers": headers
 
 def made(page: str) -> str:
     """Return the page with the tables of today; ValueError where a table has no place in it."""
-    for name, table in _TABLES.items():
+    for name, made_table in _TABLES.items():
         places = list(re.finditer(rf"(<!-- {name}: made by .*? -->\n).*?(<!-- end -->)", page, re.DOTALL))
         if len(places) != 1:
             msg = f"expected one place for the table of {name}, found {len(places)}"
             raise ValueError(msg)
-        page = page[: places[0].end(1)] + table() + page[places[0].start(2) :]
+        page = page[: places[0].end(1)] + made_table() + page[places[0].start(2) :]
     return page
 
 
@@ -80,12 +79,6 @@ def _kept(topic: Topic) -> str:
     if topic.retention is None:
         return "the last record of each key, for ever"
     return f"{topic.retention / timedelta(days=1):g} d"
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    titles = list(head)
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":
