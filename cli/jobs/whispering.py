@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cli.jobs.csv_formats import read_path_last
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.settings import ReclustererSettings
 from shared.vectors import unit_length

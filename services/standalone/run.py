@@ -14,10 +14,10 @@ from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.standalone.detect_and_screen import Detection
 from services.standalone.intake import Added, Progress
-from services.standalone.recluster import check_not_pinned
 from services.standalone.library.decoders import decoders
 from services.standalone.library.library import Library
 from services.standalone.library.missing import check_library, check_presence
+from services.standalone.recluster import check_not_pinned
 from services.standalone.result.files import ResultFiles
 from services.standalone.result.folder import DATABASE, check_folders, locked
 from services.standalone.result.origin import check_origin, origin_of, record_origin

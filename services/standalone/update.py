@@ -8,12 +8,12 @@ from more_itertools import ilen
 from services.reclusterer.step import Regrouped, recluster
 from services.standalone.detect_and_screen import Detection
 from services.standalone.intake import Added, Arrivals
-from services.standalone.recluster import publisher
 from services.standalone.library.changes import Comparison, compare
 from services.standalone.library.identity import Findings, Reader, identify
 from services.standalone.library.library import Library
 from services.standalone.library.missing import Absence, judge
 from services.standalone.library.passed_over import Opener
+from services.standalone.recluster import publisher
 from services.standalone.settings import RunSettings
 from services.standalone.summary import Changes
 from shared.domain.records import Generation
