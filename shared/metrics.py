@@ -103,16 +103,16 @@ GENERATION_CREATED = Gauge(
     "facestream_active_generation_created_timestamp_seconds",
     "Unix time in seconds at which the active generation was created.",
 )
-RECLUSTERINGS = Counter("facestream_reclusterings_total", "Regroupings that ended, by outcome.", ["outcome"])
+RECLUSTERINGS = Counter("facestream_reclusterings_total", "Reclusterings that ended, by outcome.", ["outcome"])
 RECLUSTER_SECONDS = Gauge(
     "facestream_recluster_phase_seconds",
-    "Duration in seconds of each phase of the last regrouping, by phase.",
+    "Duration in seconds of each phase of the last reclustering, by phase.",
     ["phase"],
 )
-CLUSTERED = Gauge("facestream_recluster_faces", "Number of faces in the last published regrouping.")
-HELD = Gauge("facestream_recluster_held", "Whether the last regrouping is held back: 1 if it is, 0 if not.")
+CLUSTERED = Gauge("facestream_recluster_faces", "Number of faces in the last published reclustering.")
+HELD = Gauge("facestream_recluster_held", "Whether the last reclustering is held back: 1 if it is, 0 if not.")
 CLUSTERS_CHANGED = Counter(
-    "facestream_clusters_changed_total", "Clusters that were announced after regroupings, by change.", ["change"]
+    "facestream_clusters_changed_total", "Clusters that were announced after reclusterings, by change.", ["change"]
 )
 PEOPLE = Gauge("facestream_people", "Number of people in the active generation.")
 RECONCILE_HELD = Gauge(

@@ -19,7 +19,7 @@ from shared.settings import Settings, Unit
 class AssignerSettings(Settings):
     """Assignment of faces to people.
 
-    The assigner uses them for the faces that arrive, and the reclusterer for faces that arrived during a regrouping.
+    The assigner uses them for the faces that arrive, and the reclusterer for faces that arrived during a reclustering.
     """
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_ASSIGNER_")
