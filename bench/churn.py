@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.tables import Table, without_data
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.generations.lease import taken
 from services.reclusterer.generations.publish import Publisher

@@ -9,7 +9,7 @@ from bench.cluster_quality import Labels, b_cubed, pairwise
 from bench.cluster_speed import beside_exact, speed
 from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.tables import Table, without_data
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.generations.lineage import descents
 from services.reclusterer.settings import ReclustererSettings

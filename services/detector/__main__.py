@@ -5,7 +5,8 @@ from functools import partial
 
 from services.detector import decoder_memory as memory
 from services.detector.given_up import given_up
-from services.detector.photo_detector import Finder
+from services.detector.photo_detector import PhotoDetector
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
@@ -14,7 +15,6 @@ from shared.domain.events import FacesDetected
 from shared.domain.topics import FACES_DETECTED, IMAGES_UPLOADED
 from shared.model_files import LANDMARKS, located
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
-from shared.process_pool import Processes
 from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice, bucket_events
 from shared.stream.photo_processor import PhotoStep
@@ -26,7 +26,7 @@ _IN_HAND = 2  # photographs beside those in the processes: one is read while the
 
 
 def main() -> None:
-    """Detect until told to stop."""
+    """Detect until a signal stops the service."""
     with service("detector") as it:
         kafka, objects, buckets = KafkaSettings(), MinioStore(MinioSettings()), BucketSettings()
         settings, pool = DetectorSettings(), DetectorProcesses()
@@ -34,12 +34,12 @@ def main() -> None:
         worker = WorkerSettings.preferring(batch=_BATCH * pool.processes)
         pool.check_silence(worker.batch, kafka.max_poll_interval)
         settings = memory.of_service(settings, pool.processes, pool.processes + _IN_HAND)
-        finder = Finder(located(LANDMARKS), settings)
+        detector = PhotoDetector(located(LANDMARKS), settings)
         with (
             ThreadPoolExecutor(pool.processes + _IN_HAND) as threads,
-            Processes(pool.processes, pool.photo_timeout, finder.load, settings.memory) as processes,
+            PhotoPool(pool.processes, pool.photo_timeout, detector.load, settings.memory) as processes,
         ):
-            find = partial(processes.call, finder.find)
+            find = partial(processes.call, detector.detect)
 
             def detected(notice: Notice) -> FacesDetected | None:
                 return detect(notice, objects, find, settings, buckets)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.reclusterer.clustering.dask_search import spread_over
+from services.reclusterer.clustering.dask_search import parallel_map_on
 from services.reclusterer.generations.backfill import forget_gone
 from services.reclusterer.generations.build import build, parameters_of
 from services.reclusterer.generations.guard import objection
@@ -60,8 +60,8 @@ def _recluster(publisher: Publisher, settings: ReclustererSettings, model_id: st
     reason = _reason_to_skip(publisher, snapshot, before, settings)
     if reason:
         return Regrouped(Outcome.SKIPPED, active, reason)
-    with spread_over(publisher.settings.dask_scheduler) as spread:
-        generation = build(repository, snapshot, before, settings, phases, spread=spread)
+    with parallel_map_on(publisher.settings.dask_scheduler) as parallel_map:
+        generation = build(repository, snapshot, before, settings, phases, parallel_map=parallel_map)
     reason = objection(generation, before, publisher.settings)
     if reason:
         return Regrouped(Outcome.HELD, _held(publisher, generation, reason), reason)

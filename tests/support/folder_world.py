@@ -14,17 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detector.photo_detector import Face, Finding
+from services.detector import types
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from services.standalone.absence import check_presence
-from services.standalone.decoders import decoders
-from services.standalone.detection import Detection
-from services.standalone.library import Library
-from services.standalone.runner import Run
+from services.standalone.detect_and_screen import Detection
+from services.standalone.library.decoders import decoders
+from services.standalone.library.library import Library
+from services.standalone.library.missing import check_presence
 from services.standalone.settings import RunSettings, StandaloneSettings
 from services.standalone.summary import Changes
+from services.standalone.update import Run
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.domain.events import Box, Point
 from shared.domain.matching import AssignerSettings
@@ -111,14 +111,14 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class _KnownFaces(Detection):
-    """The detection of a run, with a finder that reads who is on a photograph."""
+    """The detection of a run, with a detector that reads who is on a photograph."""
 
     decoded: list[bytes]
 
     def finder(self) -> Any:
         return self
 
-    def find(self, data: bytes) -> Finding:
+    def detect(self, data: bytes) -> types.PhotoDetections:
         self.decoded.append(data)
         names, _, number = data.decode().partition("#")
         if not number:
@@ -126,10 +126,10 @@ class _KnownFaces(Detection):
             raise Unreadable(msg)
         point = Point(x=1, y=1)
         faces = tuple(
-            Face(Box(left=10 * place, top=1, width=9, height=9), 1.0, (point,) * 5, _crop(name, number))
+            types.Detection(Box(left=10 * place, top=1, width=9, height=9), 1.0, (point,) * 5, _crop(name, number))
             for place, name in enumerate(names.split())
         )
-        return Finding("a pattern", 100, 100, faces)
+        return types.PhotoDetections("a pattern", 100, 100, faces)
 
 
 class _Patterns:
@@ -147,7 +147,10 @@ class _Patterns:
 class _Inline:
     """Stands for the processes."""
 
-    def each(self, work: Callable[[Any], Any], tasks: Iterable[Any], waiting: int) -> Iterator[tuple[Any, Any]]:
+    def each(
+        self, work: Callable[[Any], Any], tasks: Iterable[Any], caught: type[Exception], waiting: int
+    ) -> Iterator[tuple[Any, Any]]:
+        assert caught is Unreadable
         assert waiting
         return ((task, work(task)) for task in tasks)
 

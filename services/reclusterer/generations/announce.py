@@ -21,6 +21,7 @@ has read it once more. The last record says that there are no more.
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from more_itertools import chunked
 
@@ -30,6 +31,7 @@ from shared import metrics
 from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Publication
 from shared.domain.records import FaceRecord, Generation, ImageRecord, Membership
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
+from shared.ordered import outer_join
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
 from shared.stream.photo_processor import About, encoded
@@ -138,18 +140,8 @@ def changes(repository: FaceRepository, before: int, after: int) -> list[Fate]:
 
 def both(repository: FaceRepository, before: int, after: int) -> Iterator[tuple[Membership | None, Membership | None]]:
     """Yield the memberships of every face in two generations, in ascending order of face id; None where it has none."""
-    olds, news = repository.memberships(before), repository.memberships(after)
-    old, new = next(olds, None), next(news, None)
-    while old or new:
-        if new is None or (old and old.face_id < new.face_id):
-            yield old, None
-            old = next(olds, None)
-        elif old is None or new.face_id < old.face_id:
-            yield None, new
-            new = next(news, None)
-        else:
-            yield old, new
-            old, new = next(olds, None), next(news, None)
+    by_face = attrgetter("face_id")
+    return outer_join(repository.memberships(before), repository.memberships(after), by_face, by_face)
 
 
 def _moved(repository: FaceRepository, generation: Generation) -> Iterator[str]:

@@ -6,6 +6,7 @@ Faces that were erased after the snapshot must not come back.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 
 from more_itertools import chunked
 
@@ -14,8 +15,9 @@ from shared.domain.events import Cause
 from shared.domain.matching import AssignerSettings, Match, matches, matches_beside
 from shared.domain.person_index import People
 from shared.domain.records import FaceRecord, Generation, Membership
-from shared.erasure.former_memberships import memberships_before
+from shared.erasure.former_memberships import restored_memberships
 from shared.erasure.refit import refit, refit_returned
+from shared.ordered import outer_join
 from shared.ports.repository import FaceRepository
 
 _BLOCK = 500  # photographs looked at together
@@ -46,10 +48,11 @@ def forget_gone(repository: FaceRepository, generation: Generation) -> set[str]:
     late: set[str] = set()
     gone: list[str] = []
     members = (membership.face_id for membership in repository.memberships(generation.number))
-    for face_id, image_id in _differences(present_ids(repository), members):
-        if image_id is None:
-            gone.append(face_id)
-        else:
+    for face, member in outer_join(present_ids(repository), members, itemgetter(0), str):
+        if member and not face:
+            gone.append(member)
+        elif face and not member:
+            _, image_id = face
             late.add(image_id)
     left = repository.memberships_of(generation.number, gone) if gone else {}
     repository.remove_memberships(generation.number, gone)
@@ -62,31 +65,13 @@ def _clusters_of(memberships: Iterable[Membership]) -> set[str]:
     return {membership.cluster_id for membership in memberships if membership.cluster_id is not None}
 
 
-def _differences(there: Iterator[tuple[str, str]], members: Iterator[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield faces that are there and no members, with their images, and members that are not there, with None.
-
-    Both in ascending order of face id.
-    """
-    face, member = next(there, None), next(members, None)
-    while face is not None or member is not None:
-        if member is None or (face is not None and face[0] < member):
-            assert face is not None  # noqa: S101  what the loop's condition says, for the reader of types
-            yield face
-            face = next(there, None)
-        elif face is None or member < face[0]:
-            yield member, None
-            member = next(members, None)
-        else:
-            face, member = next(there, None), next(members, None)
-
-
 def _give_back(
     repository: FaceRepository, generation: Generation, people: People, image_ids: Sequence[str]
 ) -> Sequence[Membership]:
     """Give late faces the memberships that they had before their photograph went; nobody is on a photograph twice."""
     faces_of, placed = _late(repository, generation, image_ids)
     missing = [face.face_id for of_image in faces_of.values() for face in of_image if face.face_id not in placed]
-    had = memberships_before(repository, generation.number, missing, people)
+    had = restored_memberships(repository, generation.number, missing, people)
     back: list[Membership] = []
     for of_image in faces_of.values():
         taken = {placed[face.face_id].cluster_id for face in of_image if face.face_id in placed} - {None}

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import numpy as np
 from more_itertools import chunked
 
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces
-from services.reclusterer.clustering.parallel import Spread, in_threads
+from services.reclusterer.clustering.neighbour_graph import NeighbourSearch
+from services.reclusterer.clustering.parallel import ParallelMap, map_in_threads
 from services.reclusterer.clustering.random_orders import keys_of
 from services.reclusterer.generations.backfill import forget_gone
 from services.reclusterer.generations.former_names import names_before
@@ -40,7 +41,7 @@ def build(
     settings: ReclustererSettings,
     phases: Phases,
     *,
-    spread: Spread = in_threads,
+    parallel_map: ParallelMap = map_in_threads,
 ) -> Generation:
     """Cluster the faces of a snapshot and write the result as a generation that is `building`; return it.
 
@@ -52,7 +53,12 @@ def build(
         same = before.generation is not None and dict(before.generation.parameters) == parameters_of(settings)
         previous = before.labels if same else None
         clustering = cluster_faces(
-            snapshot.vectors, snapshot.photos, settings, keys=keys, previous=previous, spread=spread
+            snapshot.vectors,
+            snapshot.photos,
+            settings,
+            keys=keys,
+            previous=previous,
+            search=NeighbourSearch(parallel_map=parallel_map),
         )
     with phases("match"):
         number = repository.next_generation_number()

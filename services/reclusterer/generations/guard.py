@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.generations.snapshot import Standing
 from services.reclusterer.settings import JobSettings
 from shared.domain.records import Generation

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
-from services.reclusterer.clustering.pairs import Rows, Vectors
+from services.reclusterer.clustering.arrays import UNKNOWN, Int32Array, Labels, Vectors
 from shared.domain.events import Cause
 from shared.domain.records import Generation
 from shared.ports.repository import FaceRepository
@@ -27,7 +26,7 @@ class Snapshot:
     model_id: str
     face_ids: tuple[str, ...]
     vectors: Vectors
-    photos: Rows
+    photos: Int32Array
     digest: str
 
 
@@ -42,7 +41,7 @@ class Standing:
 
     generation: Generation | None
     cluster_ids: tuple[str, ...]
-    labels: Rows
+    labels: Labels
     clustered: NDArray[np.bool_]
     medoid_of: Mapping[str, str]
 
@@ -67,7 +66,7 @@ class Standing:
         return self.generation.grouping == grouping_digest(self.labels, self.cluster_ids, self.medoid_of)
 
 
-def grouping_digest(labels: Rows, cluster_ids: Sequence[str], medoid_of: Mapping[str, str]) -> str:
+def grouping_digest(labels: Labels, cluster_ids: Sequence[str], medoid_of: Mapping[str, str]) -> str:
     """Return a digest of who belongs to whom: the cluster of each face, and the medoid of each cluster.
 
     `labels`: shape (n,), int32, the place of the cluster of each face of a snapshot in `cluster_ids`, or `UNKNOWN`.

@@ -1,0 +1,79 @@
+"""What tells a file that this software wrote from any other: its bytes, and nothing that a name could say."""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A file as it was written: the SHA-256 of its bytes; size in bytes and time in ns save reading it again."""
+
+    sha256: bytes
+    size: int
+    mtime_ns: int
+
+    def fits(self, found: os.stat_result) -> bool:
+        """Say whether size and time are those of the file as it was written."""
+        return (self.size, self.mtime_ns) == (found.st_size, found.st_mtime_ns)
+
+
+def status(path: Path) -> os.stat_result | None:
+    """Return what lies at a path itself, links not followed; None where nothing does."""
+    try:
+        return path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def is_plain_folder(path: Path) -> bool:
+    """Say whether a path is a folder and no link to one."""
+    found = status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def proof_of(path: Path) -> Proof | None:
+    """Read a file; None where there is none, and for what is not a file of its own: a link, a folder, a pipe."""
+    found = status(path)
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return None
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        return Proof(hashlib.file_digest(file, "sha256").digest(), found.st_size, found.st_mtime_ns)
+
+
+def has_bytes_of(path: Path, proofs: Iterable[Proof]) -> bool:
+    """Say whether a file has the bytes of one of these proofs. It is read: asked before it is replaced or removed."""
+    found = proof_of(path)
+    return found is not None and found.sha256 in {proof.sha256 for proof in proofs}
+
+
+def seems_as(path: Path, proofs: Sequence[Proof]) -> bool:
+    """Say whether a file is as one of these proofs; it is read only where size or time are others."""
+    found = status(path)
+    if not proofs or found is None or not stat.S_ISREG(found.st_mode):
+        return False
+    return any(proof.fits(found) for proof in proofs) or has_bytes_of(path, proofs)
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Say whether two paths are links to one file, or files of the same bytes."""
+    found, other_found = status(path), status(other)
+    if found is None or other_found is None:
+        return False
+    if os.path.samestat(found, other_found):
+        return True
+    proof = proof_of(path) if found.st_size == other_found.st_size else None
+    return proof is not None and has_bytes_of(other, [proof])
