@@ -77,7 +77,7 @@ class Verdict(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        """Read the values that were written before the first release: by MongoDB, and by records still in Kafka."""
+        """Read a value that was written before the first release, in MongoDB or in a record of Kafka."""
         former = {"rejected: blurry": "blurry", "rejected: crop missing": "crop_missing"}
         return cls(former[value]) if isinstance(value, str) and value in former else None
 
