@@ -1,4 +1,4 @@
-"""What can be configured about clustering."""
+"""Settings of the reclusterer: how faces are clustered, and when generations are made, published and removed."""
 
 from typing import Annotated
 
@@ -63,7 +63,7 @@ class ReclustererSettings(Settings):
 
 
 class JobSettings(Settings):
-    """Schedule and publication of regroupings."""
+    """Schedule and publication of reclusterings."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_RECLUSTERER_")
 
@@ -77,14 +77,14 @@ class JobSettings(Settings):
     model: Annotated[
         str | None,
         Field(
-            description="Id of the model whose faces are regrouped. It is required if there are faces of several models"
+            description="Id of the model whose faces are clustered. It is required if there are faces of several models"
             " and none of them is the active generation's."
         ),
     ] = None
     least_change_faces: Annotated[
         int,
         Unit("faces"),
-        Field(ge=0, description="Smallest number of new and removed faces at which all faces are regrouped again."),
+        Field(ge=0, description="Smallest number of new and removed faces at which all faces are clustered again."),
     ] = 1
     least_change_share: Annotated[
         float,
@@ -93,7 +93,7 @@ class JobSettings(Settings):
             ge=0,
             le=1,
             description="Smallest number of new and removed faces, as a share of all faces, at which all faces are"
-            " regrouped again.",
+            " clustered again.",
         ),
     ] = 0.01
     largest_loss: Annotated[
@@ -121,7 +121,7 @@ class JobSettings(Settings):
         Unit("generations"),
         Field(ge=2, description="Number of generations that are kept. Pinned generations are kept in addition."),
     ] = 5
-    # The group of the assigners drops a member that is silent for 45 s, and with it what it has not committed.
+    # Kafka removes a member of a consumer group 45 s after its last heartbeat, and its uncommitted work is lost.
     drain_period: Annotated[
         float,
         Unit("seconds"),
@@ -151,7 +151,7 @@ class JobSettings(Settings):
         Unit("seconds"),
         Field(
             ge=0,
-            description="Time in seconds to keep trying while a server is unavailable. After that, the regrouping has"
+            description="Time in seconds to keep trying while a server is unavailable. After that, the reclustering has"
             " failed.",
         ),
     ] = 3600
