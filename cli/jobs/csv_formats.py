@@ -1,36 +1,31 @@
-"""The CSV files of the classic commands.
+"""Reading the CSV files of the classic commands; `shared/embedding_tables.py` writes them.
 
-    embeddings    header; path, label, values         written by `export-embeddings`
+    embeddings    header; path, label, values         read by `get-medoids`, `validate` and `tsne`
     path last     header; values, path                read by `chinese-whispers`
-    medoids       no header; label, values            written by `get-medoids`
-    labels        no header; path, label              written by `validate`
+    medoids       no header; label, values            read by `validate`
 
-UTF-8, commas. A header has a name for each column; which ones, says `csv_header.py`. The number of values is that of
-the first row, whatever the model. Numbers are written with the fewest digits that give the same number back. A file of
-another shape is refused with its name, the row (counted from 1, the header included), what was expected and what came.
-
-A path that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`, a tab or a carriage return,
-is written with `./` before it, which names the same file; read back, it is what it was. Labels are written as they are:
-they are compared with each other, and with names that others know.
+UTF-8, commas. A header has a name for each column; `csv_header.py` has the names that may occur. The number of values
+is that of the first row, whatever the model. A file of another shape is refused with its name, the row (counted from
+1, the header included), what was expected and what was found. A path that was written with `./` before it, so that no
+spreadsheet takes it for a formula, is read back without.
 """
 
 import csv
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cli.jobs.csv_header import fault_of, is_numbers_of_columns
+from shared.embedding_tables import unescaped_path
 from shared.errors import InvalidInput
 
 _OTHER_SEPARATORS = {"semicolons": ";", "tabs": "\t"}
-_FORMULA = re.compile(r"(?:\./)*[=+\-@\t\r]")  # also behind `./`, so that what is added can be taken away again
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*")
 
 
@@ -78,26 +73,6 @@ def read_medoids(path: Path) -> Medoids:
     rows = list(shape.rows(has_header=False))
     shape.check_no_index(rows)
     return Medoids(tuple(_plain_label(row.texts[0]) for row in rows), _stacked(rows))
-
-
-def write_header(file: TextIO, width: int) -> None:
-    """Write the header of a file of embeddings with `width` values: the numbers of its columns."""
-    _write(file, [range(width + 2)])
-
-
-def write_embeddings(file: TextIO, rows: Iterable[tuple[str, str, NDArray[np.floating]]]) -> None:
-    """Write rows of path, label and vector."""
-    _write(file, ([_no_formula(path), label, *_numbers(vector)] for path, label, vector in rows))
-
-
-def write_medoids(file: TextIO, rows: Iterable[tuple[str, NDArray[np.floating]]]) -> None:
-    """Write rows of label and vector."""
-    _write(file, ([label, *_numbers(vector)] for label, vector in rows))
-
-
-def write_labels(file: TextIO, rows: Iterable[tuple[str, str]]) -> None:
-    """Write rows of path and label."""
-    _write(file, ([_no_formula(path), label] for path, label in rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +170,7 @@ class _Shape:
         if not values.any():
             raise self._wrong(number, "a vector with a direction", "zeros only")
         names = [*self.before, *self.after]
-        plain = (_was(text) if name == "path" else text for name, text in zip(names, texts, strict=True))
+        plain = (unescaped_path(text) if name == "path" else text for name, text in zip(names, texts, strict=True))
         return _Row(number, tuple(plain), values)
 
     def _parts(self, number: int, cells: list[str]) -> tuple[list[str], list[str]]:
@@ -220,15 +195,6 @@ def _index_texts(row: int) -> tuple[str, str]:
     return str(row), f"{row}.0"
 
 
-def _no_formula(path: str) -> str:
-    return f"./{path}" if _FORMULA.match(path) else path
-
-
-def _was(path: str) -> str:
-    """Return the path that `_no_formula` was given."""
-    return path.removeprefix("./") if _FORMULA.match(path) else path
-
-
 def _is_number(cell: str) -> bool:
     try:
         return math.isfinite(float(cell))
@@ -243,21 +209,3 @@ def _plain_label(label: str) -> str:
 
 def _stacked(rows: Sequence[_Row]) -> NDArray[np.float64]:
     return np.stack([row.values for row in rows])
-
-
-def _numbers(vector: NDArray[np.floating]) -> list[str]:
-    return [str(value) for value in vector]
-
-
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    r"""Ends rows with `\n`. Told to do that itself, Python's writer would leave a `\r` inside a name unquoted."""
-
-    file: TextIO
-
-    def write(self, row: str) -> object:
-        return self.file.write(row.removesuffix("\r\n") + "\n")
-
-
-def _write(file: TextIO, rows: Iterable[Iterable[object]]) -> None:
-    csv.writer(_Lines(file), lineterminator="\r\n").writerows(rows)

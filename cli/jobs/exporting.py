@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from cli.jobs.crops import embedded, load_model
-from cli.jobs.csv_formats import write_embeddings, write_header
 from cli.jobs.output import new_text
 from cli.jobs.pictures import files_in, text_of
 from cli.jobs.watching import Watch
+from shared.embedding_tables import write_embeddings, write_header
 
 
 def export(model: Path, source: Path, out: Path) -> str:

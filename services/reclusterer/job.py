@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
 
 from services.reclusterer.generations.lease import acquire_lease, heartbeat
 from services.reclusterer.generations.phases import Phases
@@ -31,6 +32,15 @@ class Stopped(Exception):
     """The process was asked to stop. The next one resumes the work."""
 
 
+def _log_retry(state: RetryCallState) -> None:
+    """Log an attempt that failed and is made again, and count it."""
+    error = state.outcome.exception() if state.outcome else None
+    structlog.get_logger().warning(
+        "trying again", reason=str(error), attempt=state.attempt_number, pause=round(state.upcoming_sleep, 1)
+    )
+    metrics.RETRIES.inc()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """Reclusters once or periodically, as one of several processes.
@@ -50,22 +60,17 @@ class Job:
 
     def once(self) -> ReclusterResult:
         """Recluster once, and try again while a server is away. Raises `Stopped`, `Busy`, `Fatal`, `Transient`."""
-        until = time.monotonic() + self.settings.retry_timeout
-        attempt = 0
-        while True:
-            try:
-                done = self._attempt()
-            except Transient as error:
-                attempt += 1
-                pause = min(_LONGEST_PAUSE, 2.0**attempt)
-                if time.monotonic() + pause > until:
-                    raise
-                structlog.get_logger().warning("trying again", reason=str(error), attempt=attempt, pause=pause)
-                metrics.RETRIES.inc()
-                self._wait(pause)
-            else:
-                self._report(done)
-                return done
+        retrying = Retrying(
+            retry=retry_if_exception_type(Transient),
+            wait=wait_exponential_jitter(multiplier=2, max=_LONGEST_PAUSE, jitter=2),
+            stop=stop_before_delay(self.settings.retry_timeout),
+            sleep=self._wait,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        done = retrying(self._attempt)
+        self._report(done)
+        return done
 
     def every(self, period: timedelta) -> None:
         """Recluster whenever the active generation is older than the period, until asked to stop.

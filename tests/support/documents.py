@@ -100,6 +100,19 @@ def broken_links(page: Page) -> list[str]:
     return unread + [link for link in page.links() if not re.match(r"[a-z]+:", link) and not _leads(page, link)]
 
 
+def unreached(start: Path, pages: Iterable[Path]) -> list[Path]:
+    """The pages to which no chain of links leads from `start`."""
+    reached: set[Path] = set()
+    coming = [start]
+    while coming:
+        path = coming.pop()
+        if path not in reached and path.suffix == ".md" and path.exists():
+            reached.add(path)
+            names = (link.partition("#")[0] for link in Page.read(path).links())
+            coming += [(path.parent / name).resolve() for name in names if name and ":" not in name]
+    return [page for page in pages if page not in reached]
+
+
 def wrong_commands(page: Page) -> list[str]:
     """The command lines that `facestream` does not understand; those in code blocks have to be whole."""
     wrong = [line for line in page.code_lines() for words in _commands(line) if not understood(words, whole=True)]

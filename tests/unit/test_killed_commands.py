@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from services.standalone.manifest import Manifest
+from services.standalone.result.manifest import Manifest
 from tests.support.regrouping import Killed
 from tests.support.small_results import (
     active_number,
@@ -42,7 +42,7 @@ class Notes:
     """Kills the process before or after any note is taken, as `killed_at` does for all else."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, made: list[str], step: int) -> None:
-        for name in ("begin", "note", "settle", "forget_folders", "scratch"):
+        for name in ("begin", "note", "replace", "forget_folders", "scratch"):
             monkeypatch.setattr(Manifest, name, self._dying(name, getattr(Manifest, name), made, step))
 
     @staticmethod

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Event, Timer
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import REGISTRY
@@ -84,30 +85,79 @@ def test_a_skipped_and_a_held_regrouping_are_told_with_their_reasons() -> None:
     assert metric("recluster_held") == 1, "it is still held back"
 
 
-def test_a_server_that_is_away_is_waited_for() -> None:
-    made, calls = world(), 0
+class Clock:
+    """The clock of the retries. The pauses pass at once; `stop_after` of them the job is told to end."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, stop_after: int | None = None) -> None:
+        self.pauses: list[float] = []
+        self._stop_after = stop_after
+        monkeypatch.setattr("tenacity.time", SimpleNamespace(monotonic=lambda: sum(self.pauses)))
+        monkeypatch.setattr(Job, "_wait", lambda _, seconds: self.wait(seconds))
+
+    def wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self.pauses.append(seconds)
+        if len(self.pauses) == self._stop_after:
+            raise Stopped
+
+
+def away() -> RecordWriter:
+    msg = "Kafka is away"
+    raise Transient(msg)
+
+
+def test_a_server_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, calls, clock = world(), 0, Clock(monkeypatch)
 
     def writer() -> RecordWriter:
         nonlocal calls
         calls += 1
         if calls == 1:
-            msg = "Kafka is away"
-            raise Transient(msg)
+            return away()
         return MemoryWriter(made.broker, "reclusterer")
 
     retries = metric("retries_total")
-    assert job(made, writer=writer).once().outcome is ReclusterOutcome.PUBLISHED
+    with capture_logs() as lines:
+        assert job(made, writer=writer).once().outcome is ReclusterOutcome.PUBLISHED
     assert metric("retries_total") == retries + 1
+    (retry,) = [line for line in lines if line["event"] == "trying again"]
+    assert (retry["reason"], retry["attempt"]) == ("Kafka is away", 1)
+    assert retry["pause"] == pytest.approx(clock.pauses[0], abs=0.1)
     assert made.heard() == made.members()
 
 
 def test_a_server_that_stays_away_ends_the_attempt() -> None:
-    def away() -> RecordWriter:
-        msg = "Kafka is away"
-        raise Transient(msg)
-
     with pytest.raises(Transient, match="Kafka is away"):
         job(world(), JOB.model_copy(update={"retry_timeout": 0}), away).once()
+
+
+def test_the_pauses_double_up_to_a_minute_and_differ_between_two_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, other = Clock(monkeypatch, stop_after=8), Clock(monkeypatch, stop_after=8)
+    for one in (clock, other):
+        monkeypatch.setattr(Job, "_wait", lambda _, seconds, one=one: one.wait(seconds))
+        with pytest.raises(Stopped):
+            job(world(), JOB.model_copy(update={"retry_timeout": 3600}), away).once()
+        for attempt, pause in enumerate(one.pauses, 1):
+            assert min(60, 2**attempt) <= pause <= min(60, 2**attempt + 2)
+    assert clock.pauses != other.pauses
+
+
+def test_the_attempts_end_with_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    with pytest.raises(Transient, match="Kafka is away"):
+        job(world(), JOB.model_copy(update={"retry_timeout": 100}), away).once()
+    assert 100 - 60 < sum(clock.pauses) < 100
+
+
+def test_told_to_end_it_ends_while_it_waits_for_a_server() -> None:
+    stop = Event()
+
+    def writer() -> RecordWriter:
+        Timer(0.05, stop.set).start()
+        return away()
+
+    with pytest.raises(Stopped):
+        job(world(), JOB.model_copy(update={"retry_timeout": 3600}), writer, stop).once()
 
 
 def test_a_job_that_lost_its_lease_before_it_opened_its_writer_tells_nobody_anything() -> None:

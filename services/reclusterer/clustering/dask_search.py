@@ -6,7 +6,6 @@ graph is the same to the last byte on processors of one kind. Processors of anot
 an inner product may differ by 1e-7.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -18,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from services.reclusterer.clustering.parallel import ParallelMap, map_in_threads
 from shared.errors import Fatal, Transient
+from shared.ordered import Pending, ordered_map
 
 _SHARD = 16  # lists: about a second of work for a million faces, so that a task's own cost of a millisecond is nothing
 _PENDING = 4  # shards for each thread of the cluster: results wait here, 10 MiB each for a million faces
@@ -69,13 +69,13 @@ def _in_order(client: Any, work: Callable[[_Item], _Result], items: Iterable[_It
     # What all shards need, above all the vectors, is sent to each worker once.
     shared = client.scatter(work, broadcast=True, hash=False)
     most = _PENDING * max(1, sum(client.nthreads().values()))
-    running: deque[Any] = deque()
-    for shard in chunked(items, _SHARD):
-        running.append(client.submit(_done, shared, shard, pure=False))
-        if len(running) >= most:
-            yield from running.popleft().result()
-    while running:
-        yield from running.popleft().result()
+
+    def submit(shard: list[_Item]) -> Pending[list[_Result]]:
+        future: Pending[list[_Result]] = client.submit(_done, shared, shard, pure=False)
+        return future
+
+    for results in ordered_map(submit, chunked(items, _SHARD), ahead=most - 1):
+        yield from results
 
 
 def _done(work: Callable[[_Item], _Result], shard: list[_Item]) -> list[_Result]:

@@ -1,12 +1,13 @@
 """A parallel map on the cores of this process."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from shared.ordered import ordered_map
 
 _PENDING = 32  # items for each core; with 2, cores are idle where one item is much larger than the others
 
@@ -30,11 +31,9 @@ def map_in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> 
     other (measured in docs/decisions/010). It also makes the results independent of the number of cores.
     """
     cores = len(os.sched_getaffinity(0))
-    running: deque[Future[_Result]] = deque()
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores) as threads:
-        for item in items:
-            running.append(threads.submit(work, item))
-            if len(running) > _PENDING * cores:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+
+        def submit(item: _Item) -> Future[_Result]:
+            return threads.submit(work, item)
+
+        yield from ordered_map(submit, items, ahead=_PENDING * cores)

@@ -6,6 +6,7 @@ Faces that were erased after the snapshot must not return.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 
 from more_itertools import chunked
 
@@ -16,6 +17,7 @@ from shared.domain.person_index import People
 from shared.domain.records import FaceRecord, Generation, Membership
 from shared.erasure.former_memberships import restored_memberships
 from shared.erasure.refit import refit, refit_returned
+from shared.ordered import outer_join
 from shared.ports.repository import FaceRepository
 
 _BLOCK = 500  # images that are processed together
@@ -47,10 +49,11 @@ def remove_orphaned_memberships(repository: FaceRepository, generation: Generati
     missing: set[str] = set()
     orphaned: list[str] = []
     members = (membership.face_id for membership in repository.memberships(generation.number))
-    for face_id, image_id in _differences(existing_face_ids(repository), members):
-        if image_id is None:
-            orphaned.append(face_id)
-        else:
+    for face, member in outer_join(existing_face_ids(repository), members, itemgetter(0), str):
+        if member and not face:
+            orphaned.append(member)
+        elif face and not member:
+            _, image_id = face
             missing.add(image_id)
     removed = repository.memberships_of(generation.number, orphaned) if orphaned else {}
     repository.remove_memberships(generation.number, orphaned)
@@ -60,24 +63,6 @@ def remove_orphaned_memberships(repository: FaceRepository, generation: Generati
 
 def _clusters_of(memberships: Iterable[Membership]) -> set[str]:
     return {membership.cluster_id for membership in memberships if membership.cluster_id is not None}
-
-
-def _differences(existing: Iterator[tuple[str, str]], members: Iterator[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield existing faces that are no members, with their image ids, and members that do not exist, with None.
-
-    Both iterators are in ascending order of face id.
-    """
-    face, member = next(existing, None), next(members, None)
-    while face is not None or member is not None:
-        if member is None or (face is not None and face[0] < member):
-            assert face is not None  # noqa: S101  for mypy; the condition of the loop ensures it
-            yield face
-            face = next(existing, None)
-        elif face is None or member < face[0]:
-            yield member, None
-            member = next(members, None)
-        else:
-            face, member = next(existing, None), next(members, None)
 
 
 def _restore(

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from shared.domain.events import Change
 from shared.domain.records import Membership
+from shared.ordered import outer_join
 from shared.ports.generations import GenerationStore
 
 
@@ -51,18 +52,8 @@ def paired_memberships(
 
     Raises `Transient`.
     """
-    olds, news = generations.memberships(before), generations.memberships(after)
-    old, new = next(olds, None), next(news, None)
-    while old or new:
-        if new is None or (old and old.face_id < new.face_id):
-            yield old, None
-            old = next(olds, None)
-        elif old is None or new.face_id < old.face_id:
-            yield None, new
-            new = next(news, None)
-        else:
-            yield old, new
-            old, new = next(olds, None), next(news, None)
+    by_face = attrgetter("face_id")
+    return outer_join(generations.memberships(before), generations.memberships(after), by_face, by_face)
 
 
 def cluster_changes(
