@@ -109,7 +109,7 @@ def test_what_was_edited_is_told_at_the_end_of_the_run(folder: Path) -> None:
     done = run(folder / "photos", folder / "result")
     assert done.status == 0
     name = entry.relative_to(folder / "result")
-    assert f"{name} was left as it is: no command wrote it, so that no crop is put there" in done.lines
+    assert f"{name} was kept as it is, since no command wrote it; the crop is not shown there" in done.lines
     assert entry.read_bytes() == b"mine"
 
 

@@ -18,7 +18,7 @@ from tests.support.small_results import (
     entries,
     expected_entries,
     leave_out_what_takes_long,
-    made_without_notes,
+    made_without_manifest,
     make_result,
     of_the_first_generation,
     person_of_four,
@@ -161,7 +161,7 @@ def test_a_full_disk_is_told_in_a_line_and_all_is_as_it_was(result: Path, monkey
 
 def test_a_result_without_notes_is_taken_over(result: Path) -> None:
     go_back(result, 2)
-    made_without_notes(result)
+    made_without_manifest(result)
     (person_of_four(result) / "own.png").write_bytes(b"mine")
     (result / "people" / "Anna").mkdir()
     assert go_back(result, 1).count("\n") == 0
@@ -174,7 +174,7 @@ def person_of_four_with_own(result: Path) -> Path:
 
 
 def test_in_a_result_without_notes_what_differs_from_the_database_is_a_persons(result: Path) -> None:
-    made_without_notes(result)
+    made_without_manifest(result)
     edit(result / "report.html")
     entry = min(entries(result))
     (result / entry).unlink()
@@ -182,5 +182,5 @@ def test_in_a_result_without_notes_what_differs_from_the_database_is_a_persons(r
     with pytest.raises(InvalidInput, match=r"expected in report\.html what an earlier command wrote"):
         go_back(result, 2)
     (result / "report.html").rename(result / "mine.html")
-    assert f"{entry} was left as it is" in go_back(result, 2)
+    assert f"{entry} was kept as it is" in go_back(result, 2)
     assert (result / entry).read_bytes() == b"mine"

@@ -12,7 +12,8 @@ import pytest
 
 from cli.jobs.switching import go_back
 from cli.main import main
-from services.standalone.result.folder import check_folders, locked
+from services.standalone.result.folder import check_folders
+from services.standalone.result.lock import locked
 from shared.errors import InvalidInput, Transient
 from tests.support.small_results import contents, make_result
 
@@ -178,7 +179,7 @@ def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path: P
     (tmp_path / "mine").write_text("mine")
     (result / ".lock").symlink_to(tmp_path / "mine")
     with (
-        pytest.raises(InvalidInput, match=r"\.lock: expected a file that keeps others out, found a link"),
+        pytest.raises(InvalidInput, match=r"\.lock: expected a lock file, found a link"),
         locked(result),
     ):
         pytest.fail("held")
