@@ -1,7 +1,7 @@
 """One SQLite file of facestream: reading rows, writing in transactions, SQLite's errors as those of `shared.errors`.
 
-The write-ahead log with `synchronous = NORMAL` loses nothing when the process dies, and never damages the file. A
-machine that loses power may lose the last transactions.
+With the journal mode WAL and `synchronous = NORMAL`, nothing is lost when the process dies, and the file is never
+damaged. A machine that loses power may lose the last transactions.
 """
 
 import sqlite3
@@ -107,8 +107,8 @@ class SqliteFile:
             for statement in statements.split(";"):
                 self._connection.execute(statement)
 
-    def write_ahead(self) -> None:
-        """Switch to the write-ahead log. This needs the file for itself, and SQLite does not wait for that on its own.
+    def use_wal(self) -> None:
+        """Switch to the journal mode WAL. This needs the file for itself, and SQLite does not wait for that on its own.
 
         The file must have its tables: before the first checkpoint its header, with the application id, is empty.
         """

@@ -44,7 +44,7 @@ class Progress(Protocol):
 class Added:
     """The photographs that were not stored, or not with faces.
 
-    `refused`: why files could not be read this time, by key. `spoilt`: files that held a known photograph and now hold
+    `refused`: why files could not be read this time, by key. `spoilt`: files that had a known photograph and now have
     bytes that cannot be decoded; what is known of that photograph was not changed.
     """
 
@@ -80,7 +80,7 @@ class Intake:
         return added
 
     def store_spoilt(self, spoilt: Sequence[Screened], stamps: Mapping[str, str]) -> None:
-        """Store files as unreadable that held known photographs; these photographs and their faces are removed."""
+        """Store files as unreadable that had known photographs; these photographs and their faces are removed."""
         photos = [
             FacesEmbedded(photo=item.photo.photo, outcome=item.photo.outcome, reason=item.photo.reason)
             for item in spoilt

@@ -79,7 +79,7 @@ class StandaloneSettings(Settings):
         Field(
             ge=0,
             le=1,
-            description="Share of all faces. If fewer took part in the last regrouping, a run regroups all faces by"
+            description="Share of all faces. If fewer took part in the last reclustering, a run reclusters all faces by"
             " itself.",
         ),
     ] = 0.5
@@ -90,7 +90,7 @@ class StandaloneSettings(Settings):
 
     @classmethod
     def with_processes(cls, processes: int | None, *, forget_missing: bool = False) -> Self:
-        """Return the settings of the environment, with these values of the command line in place of theirs."""
+        """Return the settings of the environment, except for these values of the command line."""
         given: dict[str, Any] = {} if processes is None else {"processes": processes}
         if forget_missing:
             given["forget_missing"] = True

@@ -121,7 +121,7 @@ class Summary:
         elif self._good and not self.people:
             yield "Add photographs, or lower --min-cluster-size and use --recluster."
         if self.unreadable:
-            yield "The report says why photographs are unreadable."
+            yield "The report names the reason for each unreadable photograph."
 
     @property
     def _good(self) -> int:

@@ -207,7 +207,9 @@ def test_a_file_system_without_locks_is_told_in_a_line(
 ) -> None:
     monkeypatch.setattr(fcntl, "flock", raising(error))
     with (
-        pytest.raises(InvalidInput, match=r"expected a file system with locks, .*; choose a folder on another one"),
+        pytest.raises(
+            InvalidInput, match=r"expected a file system with locks, .*; choose a folder on another file system"
+        ),
         locked(tmp_path / "out"),
     ):
         pytest.fail("held")

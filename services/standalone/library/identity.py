@@ -179,7 +179,7 @@ class _Search:
         """Return a known file with the bytes of this one, preferably one that no longer holds its photograph.
 
         A file that other decoders could not read does not count as known. Nor does one that the present decoders could
-        not read, if this file held a decoded photograph before: `Update.finish` counts how often that happens.
+        not read, if this file had a decoded photograph before: `Update.finish` counts how often that happens.
         """
         own = self._known.get(info.key)
         allowed: tuple[str | None, ...] = (None,) if own and own.unread_by is None else (None, self._reader.decoders)

@@ -94,9 +94,9 @@ def light_faces(
     return faces
 
 
-def _whole_numbers(places: NDArray[np.float32]) -> list[tuple[int, int]]:
+def _whole_numbers(points: NDArray[np.float32]) -> list[tuple[int, int]]:
     """Fit the map into a square of `MAP_SIDE` with one scale for both axes, in its middle."""
-    low, high = places.min(axis=0), places.max(axis=0)
+    low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max()) or 1.0
-    fitted = (places - (low + high) / 2) / extent * MAP_SIDE + MAP_SIDE / 2
+    fitted = (points - (low + high) / 2) / extent * MAP_SIDE + MAP_SIDE / 2
     return [(x, y) for x, y in np.rint(fitted).astype(int).tolist()]

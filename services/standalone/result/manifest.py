@@ -53,7 +53,7 @@ class Manifest:
         # The folder is locked, so SQLite need not share the file with other processes.
         self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
         if self.begun:
-            self._file.write_ahead()
+            self._file.use_wal()
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +76,7 @@ class Manifest:
         with self._file.writing():
             self._file.execute_all(_SCHEMA)
             self._insert(proofs, folders)
-        self._file.write_ahead()  # not before: a file is known as a manifest by its header, which must be written
+        self._file.use_wal()  # not before: a file is known as a manifest by its header, which must be written
 
     def proofs(self, paths: Sequence[str]) -> Mapping[str, Sequence[Proof]]:
         """Return what may lie at each of these paths that has an entry: several proofs while a file is replaced."""

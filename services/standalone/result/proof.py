@@ -1,4 +1,4 @@
-"""How a file of facestream is told from any other file: by its bytes, never by its name."""
+"""The proof that facestream has made a file: the digest of its bytes, never its name."""
 
 import errno
 import hashlib
