@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from bench.cluster_quality import Labels, b_cubed, pairwise
 from bench.synthetic import long_tail
 from bench.tables import Table
 from services.reclusterer.clustering import reference
-from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces, memory_bound
-from services.reclusterer.clustering.dask_search import spread_over
-from services.reclusterer.clustering.neighbour_graph import EXACT_LIMIT
+from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces
+from services.reclusterer.clustering.dask_search import parallel_map_on
+from services.reclusterer.clustering.neighbour_graph import EXACT_LIMIT, NeighbourSearch
+from services.reclusterer.clustering.random_orders import visiting_orders
 from services.reclusterer.settings import ReclustererSettings
 
 _SIZES = (10_000, 100_000, 1_000_000)
@@ -52,7 +52,7 @@ def speed() -> Table:
         run = _apart(n, 0)
         people = long_tail(n)[1]
         phases = [f"{run.found.timings[phase]:.2f}" for phase in _PHASES]
-        bound = memory_bound(n, run.found.edges) / 2**20
+        bound = _memory_bound(n, run.found.edges) / 2**20
         shown = (
             f"{run.seconds:.2f}",
             *phases,
@@ -107,10 +107,18 @@ def _networkx_script(vectors: NDArray[np.float32], settings: ReclustererSettings
             if similarity > settings.edge_threshold:
                 graph.add_edge(a, b, weight=similarity)
     alone = np.arange(n, dtype=np.int32)
-    edges = csr_array(nx.to_scipy_sparse_array(graph))
-    return reference.chinese_whispers(
-        edges, settings.iterations, settings.seed, keys=alone.astype(np.uint64), photos=alone, first=alone
-    )
+    orders = visiting_orders(alone.astype(np.uint64), settings.iterations, settings.seed)
+    return reference.whisper(graph, orders, photos=alone, first=alone)
+
+
+def _memory_bound(faces: int, edges: int, *, dimensions: int = 128, cores: int = 2) -> int:
+    """Return the bytes of memory that a process that clusters needs at most, including the vectors.
+
+    350 MiB for the program and 32 MiB for each core; the vectors, and 250 bytes for each face; 13 bytes for each edge,
+    of which 10 are the graph and the rest what waits to be put into it. The photographs of one person make edges: a
+    face has as many as its person has other photographs, and each edge is one of two faces.
+    """
+    return (350 + 32 * cores) * 2**20 + faces * (4 * dimensions + 250) + 13 * edges
 
 
 def _apart(n: int, seed: int, *, exact_limit: int = EXACT_LIMIT, scheduler: str | None = None) -> _Run:
@@ -122,11 +130,12 @@ def _apart(n: int, seed: int, *, exact_limit: int = EXACT_LIMIT, scheduler: str 
 def _timed(n: int, seed: int, exact_limit: int, scheduler: str | None) -> _Run:
     vectors, _ = long_tail(n, seed)
     alone = np.arange(n, dtype=np.int32)
-    with spread_over(scheduler) as spread:
-        for limit in (0, _WARM_UP):  # compile, and start what is to be started
-            cluster_faces(vectors[:_WARM_UP], alone[:_WARM_UP], _ALL, exact_limit=limit, spread=spread)
+    with parallel_map_on(scheduler) as parallel_map:
+        for limit in (0, _WARM_UP):  # compile, and start threads or workers
+            search = NeighbourSearch(limit, parallel_map)
+            cluster_faces(vectors[:_WARM_UP], alone[:_WARM_UP], _ALL, search=search)
         started = time.perf_counter()
-        found = cluster_faces(vectors, alone, _ALL, exact_limit=exact_limit, spread=spread)
+        found = cluster_faces(vectors, alone, _ALL, search=NeighbourSearch(exact_limit, parallel_map))
         seconds = time.perf_counter() - started
     return _Run(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, found)
 

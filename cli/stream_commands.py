@@ -165,9 +165,9 @@ def announce() -> None:
     Nothing is computed, and the database is not changed. Programs that have read the records before read them again.
     """
     from cli.jobs.repeating import repeat_all  # noqa: PLC0415  see above
-    from services.reclusterer.generations.publish import NOT_TOLD  # noqa: PLC0415  see above
+    from services.reclusterer.generations.publish import NOT_ANNOUNCED  # noqa: PLC0415  see above
 
     told = repeat_all()
     say(f"told of {told.faces} faces, {told.clusters} people and {told.photos} photographs")
-    if not told.ended:
-        say(NOT_TOLD, on_error_stream=True)
+    if not told.is_complete:
+        say(NOT_ANNOUNCED, on_error_stream=True)

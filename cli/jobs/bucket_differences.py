@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter, itemgetter
 
 from cli.jobs.reconcile_report import Report
 from shared.domain.events import Outcome
 from shared.domain.ids import object_id
 from shared.domain.records import ImageRecord
+from shared.ordered import outer_join
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.objects import ObjectInfo
 from shared.ports.repository import FaceRepository
@@ -77,17 +79,10 @@ def is_known(info: ObjectInfo, images: Iterable[ImageRecord]) -> bool:
 
 def _side_by_side(infos: Iterator[ObjectInfo], images: Iterable[ImageRecord], bucket: str) -> Iterator[Pair]:
     """Yield every key that one of the two has, in the order of UTF-8 bytes, which both come in."""
-    info = next(infos, None)
-    for key, group in groupby((image for image in images if image.bucket == bucket), lambda image: image.key):
-        while info is not None and info.key.encode() < key.encode():
-            yield Pair(info, ())
-            info = next(infos, None)
-        same = info if info is not None and info.key == key else None
-        yield Pair(same, list(group))
-        info = next(infos, None) if same else info
-    while info is not None:
-        yield Pair(info, ())
-        info = next(infos, None)
+    of_bucket = (image for image in images if image.bucket == bucket)
+    known = ((key, list(group)) for key, group in groupby(of_bucket, attrgetter("key")))
+    for info, of_key in outer_join(infos, known, attrgetter("key"), itemgetter(0)):
+        yield Pair(info, of_key[1] if of_key else ())
 
 
 def _is_decided(info: ObjectInfo, images: Iterable[ImageRecord], *, unreadable: bool) -> bool:

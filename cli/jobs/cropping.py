@@ -11,11 +11,11 @@ from cli.jobs.pictures import content, files_in, stems, text_of
 from cli.jobs.watching import Watch
 from services.detector.decoding.decode import decode
 from services.detector.hog_detector import HogDetector
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
 from shared.model_files import LANDMARKS, located
-from shared.process_pool import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
     settings, detector = StandaloneSettings.with_processes(processes).with_memory_shared(detector, OF_COMMAND)
     load = partial(_detector, landmarks, detector)
     bounds = settings.photo_timeout, load, detector.memory
-    with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
+    with new_folder(out, source) as folder, PhotoPool(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
-        done = watch.over(pool.each(_crops, tasks), len(photos), "photographs")
+        done = watch.over(pool.each(_crops, tasks, Unreadable), len(photos), "photographs")
         read = faces = 0
         for stem, (task, crops) in zip(stems(photos), done, strict=True):
             try:

@@ -10,11 +10,11 @@ from cli.jobs.output import new_folder, write
 from cli.jobs.pictures import content, files_in, stems, text_of
 from cli.jobs.watching import Watch
 from services.detector.decoding.raw import develop
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
 from shared.photos.photo_names import is_raw_name
-from shared.process_pool import Processes
 
 _QUALITY = 95
 _FULL_SIZE = 8192  # pixels; a picture that is needed at this width is not developed at half its size
@@ -37,9 +37,9 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
     photos = files_in(source, watch, is_raw_name)
     settings, detector = StandaloneSettings.with_processes(processes).with_memory_shared(detector, OF_COMMAND)
     bounds = settings.photo_timeout, _ready, detector.memory
-    with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
+    with new_folder(out, source) as folder, PhotoPool(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)
-        done = watch.over(pool.each(_jpeg, tasks), len(photos), "raw files")
+        done = watch.over(pool.each(_jpeg, tasks, Unreadable), len(photos), "raw files")
         read = 0
         for stem, (task, jpeg) in zip(stems(photos), done, strict=True):
             path = folder / stem.with_name(f"{stem.name}.jpg")
@@ -58,7 +58,7 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
 
 
 def _ready() -> None:
-    """Do nothing: that a process is asked for it has it import what it needs."""
+    """Do nothing. To call it, a process imports this module and the decoders before memory is measured."""
 
 
 def _jpeg(task: _Task) -> tuple[bytes, int, int]:

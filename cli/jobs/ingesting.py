@@ -1,8 +1,7 @@
 """`facestream ingest`: a folder of photographs into the bucket."""
 
 import mimetypes
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,10 +9,14 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TypeVar
 
+from more_itertools import peekable
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
 from cli.jobs.watching import Watch
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import InvalidInput, ObjectError, Transient
+from shared.ordered import ordered_map
 from shared.photos.photo_files import PhotoFolder, sorted_files
 from shared.photos.photo_names import Reason, passed_over_in_words
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
@@ -22,7 +25,13 @@ from shared.settings import BucketSettings
 
 _FOLDER = "folder"  # the name of the bucket that the folder is
 _LARGEST = 5 * 2**30  # bytes, of what S3 takes in one request
-_RETRIES = (0.5, 2.0, 8.0)  # seconds before a photograph is tried again
+# An upload is tried four times, with pauses of 0.5, 2 and 8 s, each lengthened by up to 0.5 s: the threads spread.
+_RETRYING = Retrying(
+    retry=retry_if_exception_type(Transient),
+    wait=wait_exponential_jitter(multiplier=0.5, exp_base=4, jitter=0.5),
+    stop=stop_after_attempt(4),
+    reraise=True,
+)
 _TYPES = mimetypes.MimeTypes()  # without the files of this machine: an upload is the same from everywhere
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -101,24 +110,20 @@ def upload(
 def beside(
     wanted: Iterable[ObjectInfo], others: Iterable[ObjectInfo]
 ) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
-    """Yield each object with that of the same key among `others`, or None; both come in the order of their keys."""
-    rest = iter(others)
-    other = next(rest, None)
+    """Yield each object with that of the same key among `others`, or None; both come in the order of their keys.
+
+    Unlike `outer_join` it ends with the last object that is wanted: the rest of the bucket is not listed.
+    """
+    rest = peekable(others)
     for info in wanted:
-        key = info.key.encode()
-        while other is not None and other.key.encode() < key:
-            other = next(rest, None)
-        yield info, other if other is not None and other.key == info.key else None
+        while rest and rest.peek().key < info.key:
+            next(rest)
+        yield info, rest.peek() if rest and rest.peek().key == info.key else None
 
 
 def _sent(folder: ObjectStore, objects: ObjectStore, bucket: str, info: ObjectInfo, there: ObjectInfo | None) -> Fate:
     found = folder.get(_FOLDER, info.key, _LARGEST)
-    for pause in _RETRIES:
-        try:
-            return _placed(objects, bucket, info.key, found, there)
-        except Transient:
-            time.sleep(pause)
-    return _placed(objects, bucket, info.key, found, there)
+    return _RETRYING(_placed, objects, bucket, info.key, found, there)
 
 
 def _placed(objects: ObjectStore, bucket: str, key: str, found: StoredObject, there: ObjectInfo | None) -> Fate:
@@ -146,13 +151,11 @@ def _unlisted(objects: ObjectStore, bucket: str, key: str, size: int) -> tuple[i
 def _parallel(call: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:
     """Yield the results in the order of the items; no more than twice `threads` items are taken ahead."""
     with ThreadPoolExecutor(threads, "upload") as pool:
-        waiting: deque[Future[_Result]] = deque()
+
+        def submit(item: _Item) -> Future[_Result]:
+            return pool.submit(call, item)
+
         try:
-            for item in items:
-                waiting.append(pool.submit(call, item))
-                if len(waiting) >= 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from ordered_map(submit, items, ahead=2 * threads - 1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

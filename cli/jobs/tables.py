@@ -8,13 +8,13 @@ from scipy.spatial.distance import cdist
 
 from cli.jobs.csv_formats import Medoids, read_embeddings, read_medoids
 from cli.jobs.output import check_not_read, new_text
-from cli.jobs.vectors import unit
 from services.standalone.report import write_map
 from shared.atomic_output import explained
 from shared.domain.person_index import People
 from shared.domain.records import Cluster
 from shared.embedding_tables import write_labels, write_medoids
 from shared.errors import InvalidInput
+from shared.vectors import unit_length
 
 _UNKNOWN = "unknown"
 _BLOCK = 1024  # members whose distances are computed at once: 8 MiB for each 1,000 members of the cluster
@@ -50,7 +50,7 @@ def validate(medoid_file: Path, embeddings: Path, out: Path, threshold: float) -
         msg = f"{medoid_file}, {embeddings}: expected vectors of one width, found {widths[0]} and {widths[1]} values;"
         msg += " the medoids come first, and both are of one model"
         raise InvalidInput(msg)
-    nearest, similarities = _people(known).nearest(unit(faces.vectors))
+    nearest, similarities = _people(known).nearest(unit_length(faces.vectors).astype(np.float32))
     labels = [
         known.labels[medoid] if similarity >= threshold else _UNKNOWN
         for medoid, similarity in zip(nearest, similarities, strict=True)
@@ -65,7 +65,7 @@ def validate(medoid_file: Path, embeddings: Path, out: Path, threshold: float) -
 
 def _people(known: Medoids) -> People:
     """Return the medoids as people, person i that of row i."""
-    vectors = unit(known.vectors)
+    vectors = unit_length(known.vectors).astype(np.float32)
     none = np.empty((0, vectors.shape[1]), np.float32)
     names = (f"{row:012d}" for row in range(len(vectors)))  # people come in the order of their names
     return People([Cluster(0, name, name, vector, none, 0) for name, vector in zip(names, vectors, strict=True)])
@@ -76,5 +76,5 @@ def draw(embeddings: Path, out: Path) -> str:
     faces = read_embeddings(embeddings)
     check_not_read(out, [embeddings])
     with explained(out):
-        write_map(faces.labels, unit(faces.vectors), out, faces.paths)
+        write_map(faces.labels, unit_length(faces.vectors).astype(np.float32), out, faces.paths)
     return f"{len(faces.paths)} embeddings, {len(set(faces.labels))} labels: a map in {out}"

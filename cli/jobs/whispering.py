@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cli.jobs.csv_formats import read_path_last
-from cli.jobs.vectors import unit
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.settings import ReclustererSettings
+from shared.vectors import unit_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Whispers:
 def whispered(csv: Path, rows: int | None, whispers: Whispers) -> list[list[str]]:
     """Return the paths of each cluster of the first `rows` embeddings of a file, the largest cluster first."""
     faces = read_path_last(csv, rows)
-    return [[faces.paths[member] for member in members] for members in grouped(unit(faces.vectors), whispers)]
+    vectors = unit_length(faces.vectors).astype(np.float32)
+    return [[faces.paths[member] for member in members] for members in grouped(vectors, whispers)]
 
 
 def grouped(vectors: NDArray[np.float32], whispers: Whispers) -> list[NDArray[np.int64]]:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from services.detector.photo_pool import PhotoPool
 from services.detector.step import detected, unreadable
 from services.detector.types import PhotoDetections
 from services.quality.settings import QualitySettings
@@ -11,7 +12,6 @@ from services.quality.step import screen
 from shared.domain.events import BucketEvent, FacesScreened, Verdict
 from shared.errors import ObjectError, ObjectMissing, Unreadable
 from shared.ports.objects import ObjectStore
-from shared.process_pool import Processes
 from shared.settings import BucketSettings
 
 
@@ -54,12 +54,12 @@ class DetectAndScreen:
         screened = screen(photo, self.objects, self.quality, self.buckets)
         return Screened(screened, passing=any(face.verdict is Verdict.CROP_MISSING for face in screened.faces))
 
-    def in_processes(self, events: Iterable[BucketEvent], processes: Processes, waiting: int) -> Iterator[Screened]:
+    def in_pool(self, events: Iterable[BucketEvent], pool: PhotoPool, waiting: int) -> Iterator[Screened]:
         """Yield the photograph of each event, in the order of the events.
 
         `waiting`: number of finished photographs that may wait for the caller, so that no process idles meanwhile.
         """
-        for event, outcome in processes.each(self, events, waiting):
+        for event, outcome in pool.each(self, events, Unreadable, waiting):
             if isinstance(outcome, Unreadable):
                 etag = ""
                 with contextlib.suppress(ObjectError):

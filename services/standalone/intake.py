@@ -13,6 +13,7 @@ from more_itertools import chunked
 
 from services.assigner.previous_assignments import Before, before
 from services.assigner.step import accepted_faces, assign
+from services.detector.photo_pool import PhotoPool
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
 from services.standalone.detect_and_screen import DetectAndScreen, Screened
@@ -25,7 +26,6 @@ from shared.erasure.former_memberships import restored_memberships
 from shared.erasure.refit import refit_returned
 from shared.ports.file_index import IndexedFile
 from shared.ports.objects import ObjectInfo
-from shared.process_pool import Processes
 
 
 class Progress(Protocol):
@@ -61,7 +61,7 @@ class Intake:
     settings: RunSettings
     decoders: str
 
-    def add(self, pending: Sequence[ObjectInfo], embedder: Embedder, processes: Processes, progress: Progress) -> Added:
+    def add(self, pending: Sequence[ObjectInfo], embedder: Embedder, pool: PhotoPool, progress: Progress) -> Added:
         """Process and store photographs that are new, or whose content has changed."""
         generation = self.library.repository.active_generation()
         people = self._people(generation)
@@ -69,7 +69,7 @@ class Intake:
         stamps = {info.key: info.stamp for info in pending}
         added = Added()
         # Enough photographs wait that no process idles while a batch is embedded, few enough to bound the memory.
-        screened = self.detect_and_screen.in_processes(map(self._event, pending), processes, waiting=2 * size)
+        screened = self.detect_and_screen.in_pool(map(self._event, pending), pool, waiting=2 * size)
         for batch in chunked(screened, size):
             kept = self._worth_storing(batch, added)
             objects, buckets = self.library.folder, self.settings.buckets

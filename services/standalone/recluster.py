@@ -6,9 +6,10 @@ from pathlib import Path
 
 from more_itertools import ilen
 
-from services.reclusterer.generations.lease import taken
+from services.reclusterer.generations.lease import acquire_lease
 from services.reclusterer.generations.publish import Publisher
-from services.reclusterer.settings import JobSettings
+from services.reclusterer.settings import JobSettings, ReclustererSettings
+from services.reclusterer.step import ReclusterResult, recluster
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import Generation
 from shared.errors import InvalidInput
@@ -19,14 +20,23 @@ from shared.ports.repository import FaceRepository
 
 @contextmanager
 def publisher(repository: FaceRepository, assigner: AssignerSettings) -> Iterator[Publisher]:
-    """Acquire the lease and yield what publishes generations of a result, to a process that has locked its folder.
+    """Yield a publisher of generations of a result, for the process that has locked its folder.
 
-    Nothing is announced, since a result has no stream. A person has asked for the reclustering, so it is done and
-    published however small or large the difference is.
+    It has acquired the lease. Nothing is announced, since a result has no stream.
     """
-    job = JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1)
-    with taken(repository, "facestream run", job) as lease:
-        yield Publisher(repository, lease, None, assigner, job)
+    job = _job_settings()
+    with acquire_lease(repository, "facestream run", job) as lease:
+        yield Publisher(repository=repository, lease=lease, writer=None, assigner=assigner, settings=job)
+
+
+def recluster_faces(
+    repository: FaceRepository, assigner: AssignerSettings, settings: ReclustererSettings, model_id: str
+) -> ReclusterResult:
+    """Group all faces of a model again, and activate the new generation unless the faces are the same as before."""
+    with publisher(repository, assigner) as publishing:
+        return recluster(
+            repository, publishing, settings, publishing.settings, phases=publishing.phases, model_id=model_id
+        )
 
 
 def check_not_pinned(generations: GenerationStore, out: Path) -> None:
@@ -52,3 +62,8 @@ def is_due(active: Generation | None, catalog: PhotoCatalog, below: float) -> bo
     if not active.counts.get("clusters"):
         return True
     return active.counts.get("faces", 0) < below * ilen(catalog.accepted_ids())
+
+
+def _job_settings() -> JobSettings:
+    """Return settings with which a generation is made however little has changed, and published whatever it is."""
+    return JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1)

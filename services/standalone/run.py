@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 from services.detector.photo_detector import PhotoDetector
+from services.detector.photo_pool import PhotoPool
 from services.embedder.loading import load_embedder, model_id_of
-from services.reclusterer.step import recluster
 from services.standalone.detect_and_screen import DetectAndScreen
 from services.standalone.intake import Added, Intake, Progress
 from services.standalone.library.decoders import decoders
 from services.standalone.library.library import Library
 from services.standalone.library.missing import check_library, check_presence
-from services.standalone.recluster import check_not_pinned, is_due, publisher
+from services.standalone.recluster import check_not_pinned, is_due, recluster_faces
 from services.standalone.result.contents import ResultContents
 from services.standalone.result.files import ResultFiles
 from services.standalone.result.folder import DATABASE, check_folders
@@ -30,7 +30,6 @@ from shared.errors import Fatal
 from shared.model_files import FACENET, LANDMARKS, located
 from shared.ports.objects import ObjectInfo
 from shared.ports.repository import FaceRepository
-from shared.process_pool import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +122,8 @@ def _add(
         return Added()
     standalone, memory = intake.settings.standalone, detector.settings.memory
     # The processes load their models while this one loads the network.
-    with Processes(standalone.processes, standalone.photo_timeout, detector.load, memory) as processes:
-        return intake.add(pending, load_embedder(model, intake.settings.embedder), processes, progress)
+    with PhotoPool(standalone.processes, standalone.photo_timeout, detector.load, memory) as pool:
+        return intake.add(pending, load_embedder(model, intake.settings.embedder), pool, progress)
 
 
 def _recluster(
@@ -135,8 +134,7 @@ def _recluster(
     if active and not settings.recluster and not is_due(active, repository, settings.standalone.recluster_below):
         return active, changes
     progress.stage("grouping all faces into people")
-    with publisher(repository, settings.assigner) as publishing:
-        done = recluster(publishing, settings.reclusterer, model_id)
+    done = recluster_faces(repository, settings.assigner, settings.reclusterer, model_id)
     if done.generation is None:
         msg = f"expected a generation after grouping all faces, found none: {done.reason}"
         raise Fatal(msg)

@@ -18,13 +18,12 @@ from services.detector.settings import DetectorSettings
 from services.detector.types import Detection, PhotoDetections
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from services.reclusterer.step import recluster as group_again
 from services.standalone.detect_and_screen import DetectAndScreen
 from services.standalone.intake import Added, Intake
 from services.standalone.library.decoders import decoders
 from services.standalone.library.library import Library
 from services.standalone.library.missing import check_presence
-from services.standalone.recluster import is_due, publisher
+from services.standalone.recluster import is_due, recluster_faces
 from services.standalone.settings import RunSettings, StandaloneSettings
 from services.standalone.summary import Changes
 from services.standalone.update import Update
@@ -98,8 +97,7 @@ class World:
             added = intake.add(found.pending, network, pool, _Silent()) if found.pending else Added()
             changes = update.finish(comparison, found, added, renamed)
             if recluster or is_due(repository.active_generation(), repository, self.settings.recluster_below):
-                with publisher(repository, settings.assigner) as publishing:
-                    group_again(publishing, settings.reclusterer, _Patterns.model_id)
+                recluster_faces(repository, settings.assigner, settings.reclusterer, _Patterns.model_id)
             return changes
 
     def _detect(self, data: bytes) -> PhotoDetections:
@@ -149,7 +147,10 @@ class _Patterns:
 class _Inline:
     """Stands for the processes."""
 
-    def each(self, work: Callable[[Any], Any], tasks: Iterable[Any], waiting: int) -> Iterator[tuple[Any, Any]]:
+    def each(
+        self, work: Callable[[Any], Any], tasks: Iterable[Any], caught: type[Exception], waiting: int
+    ) -> Iterator[tuple[Any, Any]]:
+        assert caught is Unreadable
         assert waiting
         return ((task, work(task)) for task in tasks)
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces
 from services.reclusterer.clustering.medoids import medoid
 from services.reclusterer.settings import ReclustererSettings

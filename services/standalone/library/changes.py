@@ -1,10 +1,11 @@
 """What has changed in a folder since the last run: its files compared with the index, by names, sizes and times."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from shared.ordered import outer_join
 from shared.photos.photo_names import PassedOver, Reason
 from shared.ports.file_index import IndexedFile
 from shared.ports.objects import FolderEntry, ObjectInfo
@@ -54,7 +55,7 @@ def compare(listing: Iterable[FolderEntry], known: Iterable[IndexedFile], rule: 
     `decoders` names the decoders of this run: files that other decoders could not decode are tried again.
     """
     walk = _Walk(rule, decoders)
-    for entry, file in _side_by_side(listing, known):
+    for entry, file in outer_join(listing, known, lambda entry: entry.info.key, lambda file: file.key):
         if entry:
             walk.listed(entry, file)
         elif file:
@@ -134,22 +135,3 @@ def folder_of(key: str) -> str:
     """Return the folder of a key, the empty text for the top one."""
     parent = str(PurePosixPath(key).parent)
     return "" if parent == "." else parent
-
-
-def _side_by_side(
-    listing: Iterable[FolderEntry], known: Iterable[IndexedFile]
-) -> Iterator[tuple[FolderEntry | None, IndexedFile | None]]:
-    """Yield the listed and the known file of each key; one of the two may be None."""
-    entries, files = iter(listing), iter(known)
-    entry, file = next(entries, None), next(files, None)
-    while entry or file:
-        # Python compares texts by code point, which is the order of their UTF-8 bytes.
-        if file is None or (entry and entry.info.key < file.key):
-            yield entry, None
-            entry = next(entries, None)
-        elif entry is None or file.key < entry.info.key:
-            yield None, file
-            file = next(files, None)
-        else:
-            yield entry, file
-            entry, file = next(entries, None), next(files, None)

@@ -89,13 +89,15 @@ def light_faces(
             )
         )
     if vectors:
-        for index, position in zip(mapped, _whole_numbers(project(np.stack(vectors))), strict=True):
+        for index, position in zip(mapped, whole_numbers(project(np.stack(vectors))), strict=True):
             faces[index] = replace(faces[index], position=position)
     return faces
 
 
-def _whole_numbers(points: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Fit the map into a square of `MAP_SIDE` with one scale for both axes, in its middle."""
+def whole_numbers(points: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Scale points, shape (n, 2), to the middle of a square of `MAP_SIDE`, with one scale for both axes."""
+    if not len(points):
+        return []
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max()) or 1.0
     fitted = (points - (low + high) / 2) / extent * MAP_SIDE + MAP_SIDE / 2
