@@ -29,7 +29,7 @@ class SourceArchive:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile:
     """One model file. `member`: its path in the archive, below the top folder. `license`: that of the archive."""
 
@@ -48,18 +48,18 @@ _DLIB_ARCHIVE = SourceArchive(
 )
 
 FACENET = ModelFile(
-    "facenet_keras.h5",
-    _FACENET_ARCHIVE,
-    "model/facenet_keras.h5",
-    "6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af",
-    "MIT",
+    name="facenet_keras.h5",
+    archive=_FACENET_ARCHIVE,
+    member="model/facenet_keras.h5",
+    sha256="6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af",
+    license="MIT",
 )
 LANDMARKS = ModelFile(
-    "shape_predictor_68_face_landmarks.dat",
-    _DLIB_ARCHIVE,
-    "face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
-    "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
-    "CC0-1.0; trained on iBUG 300-W, which excludes commercial use",
+    name="shape_predictor_68_face_landmarks.dat",
+    archive=_DLIB_ARCHIVE,
+    member="face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+    sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+    license="CC0-1.0; trained on iBUG 300-W, which excludes commercial use",
 )
 ALL = (FACENET, LANDMARKS)
 

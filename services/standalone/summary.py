@@ -15,7 +15,7 @@ _SHOWN = 20  # people whose sizes fit a line
 _EXAMPLES = 3  # names that fit a sentence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """What a run did with the files of the folder.
 
@@ -37,7 +37,7 @@ class Changes:
     not_reclustered: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """The numbers of a result.
 

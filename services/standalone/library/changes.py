@@ -14,7 +14,7 @@ Rule = Callable[[FolderEntry, IndexedFile | None], PassedOver | None]
 """Returns why a file is passed over; None if it is a photograph. The second argument is what the index has for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The differences between a listing of the folder and the index.
 
@@ -54,7 +54,7 @@ def compare(listing: Iterable[FolderEntry], known: Iterable[IndexedFile], rule: 
 
     `decoders` names the decoders of this run: files that other decoders could not decode are tried again.
     """
-    walk = _Walk(rule, decoders)
+    walk = _Walk(rule=rule, decoders=decoders)
     for entry, file in outer_join(listing, known, lambda entry: entry.info.key, lambda file: file.key):
         if entry:
             walk.listed(entry, file)
@@ -63,7 +63,7 @@ def compare(listing: Iterable[FolderEntry], known: Iterable[IndexedFile], rule: 
     return walk.result()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Walk:
     rule: Rule
     decoders: str

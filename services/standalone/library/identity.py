@@ -23,7 +23,7 @@ _THREADS = 4  # for reading; each has one file in memory
 _BLOCK = 500  # files looked up at once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What the files of a folder hold.
 

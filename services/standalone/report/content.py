@@ -62,7 +62,7 @@ class Coarse:
     faces_below: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that the page shows.
 

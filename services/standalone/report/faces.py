@@ -17,7 +17,7 @@ Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Maps vectors, shape (n, d), to points in the plane, shape (n, 2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
     """One face.
 

@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 420, 210  # of the drawing area, in units of the picture
 _BINS = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """One bin from `low` to `high`, in the unit of the axis. Heights and positions in units of the picture."""
 
@@ -33,7 +33,7 @@ class Tick:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
     """Counts of faces in bins.
 
@@ -105,8 +105,8 @@ def _stack(passed: NDArray[np.float64], failed: NDArray[np.float64], axis: _Axis
     ceiling = _round_ceiling(max(map(sum, zip(*counts, strict=True))))
     bars = tuple(
         Bar(
-            axis.labels[index],
-            axis.labels[index + 1],
+            low=axis.labels[index],
+            high=axis.labels[index + 1],
             x=axis.position(edges[index]),
             width=round(WIDTH / _BINS, 2),
             passed=good,
