@@ -44,7 +44,7 @@ def application_id_of(path: Path) -> int | None:
 
 
 class SqliteFile:
-    """The file `path`, which SQLite makes where there is none; a context manager that closes it.
+    """The file `path`, which SQLite makes if it is missing; a context manager that closes it.
 
     `content` names in messages what the file should hold, such as "a facestream database". All methods raise
     `InvalidInput` where the file holds something else or cannot be read and written, and `Transient` where the disk

@@ -65,5 +65,5 @@ def is_due(active: Generation | None, catalog: PhotoCatalog, below: float) -> bo
 
 
 def _job_settings() -> JobSettings:
-    """Return settings with which a generation is made however little has changed, and published whatever it is."""
+    """Return settings with which every change makes a new generation, and the guard holds none back."""
     return JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1)

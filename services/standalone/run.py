@@ -34,7 +34,7 @@ from shared.ports.repository import FaceRepository
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run ends with: the numbers of the result, and lines on files that it kept as a person had left them."""
+    """The result of a run: its numbers, and lines on files that were kept because a person has made or changed them."""
 
     summary: Summary
     kept: Sequence[str]

@@ -17,7 +17,7 @@ _EXAMPLES = 3  # names that fit a sentence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a run did with the files of the folder.
+    """The changes that a run made in the library.
 
     `renamed`, `forgotten`, `left_out` (passed over now): numbers of photographs. `copies`: number of files with the
     bytes of another one. `away`: keys of photographs that are missing and kept. `refused`: why files cannot be read

@@ -1,4 +1,4 @@
-"""Bringing what a result knows up to date with its folder: compare -> identify -> begin -> intake -> finish."""
+"""Updating the library of a result from its folder: compare -> identify -> begin -> intake -> finish."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Update:
         return identify(comparison, self.library.index, Reader(self.library.folder, bucket, limit, self.decoders))
 
     def begin(self, found: Findings) -> int:
-        """Store what is known without decoding anything; return the number of photographs that have a new key.
+        """Store all findings that need no decoding; return the number of photographs that have a new key.
 
         Before that, remove the crops that a killed run left behind.
         """

@@ -1,4 +1,4 @@
-"""What has changed in a folder since the last run: its files compared with the index, by names, sizes and times."""
+"""The changes in a folder since the last run: its files compared with the index, by names, sizes and times."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ from shared.ports.file_index import IndexedFile
 from shared.ports.objects import FolderEntry, ObjectInfo
 
 Rule = Callable[[FolderEntry, IndexedFile | None], PassedOver | None]
-"""Returns why a file is passed over; None if it is a photograph. The second argument is what the index has for it."""
+"""Returns why a file is passed over; None if it is a photograph. The second argument is its entry in the index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

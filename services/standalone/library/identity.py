@@ -1,4 +1,4 @@
-"""Which photograph a file holds: files with equal bytes hold the same one, whatever their names, times or disks.
+"""Which photograph a file holds: files with equal bytes hold the same one, regardless of names, times and disks.
 
 A file that was touched, renamed, copied or moved is identified by its MD5 and size; it is read, but not decoded. Only
 files that may hold a known photograph are read: those that were touched and kept their size, and others that have the
@@ -85,7 +85,7 @@ def identify(comparison: Comparison, index: FileIndex, reader: Reader) -> Findin
 
 
 class _Search:
-    """Finds out, once, what the files hold that are new or were touched."""
+    """Finds out which photographs the files hold that are new or were touched. It is used once."""
 
     def __init__(self, comparison: Comparison, index: FileIndex, reader: Reader) -> None:
         self._comparison = comparison

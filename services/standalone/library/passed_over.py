@@ -20,7 +20,7 @@ class Opener:
     decoders: str
 
     def passed_over(self, entry: FolderEntry, known: IndexedFile | None) -> PassedOver | None:
-        """Return why a file is passed over; None if it is a photograph. `known`: what the index has for its key.
+        """Return why a file is passed over; None if it is a photograph. `known`: the entry of its key in the index.
 
         A file that cannot be opened counts as a photograph, so that it is reported as unreadable.
         """

@@ -97,7 +97,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSettings:
-    """What a report shows beside its records.
+    """The values that a report shows beside its records.
 
     `faces_bucket`: bucket of the crops. `similarity_threshold`: inner product from which on a face is assigned.
     `sharpness_threshold`: variance of the Laplacian below which a face is blurry. `rule`: by which faces are assigned.

@@ -72,7 +72,9 @@ def foreign_files(manifest: Manifest, names: Iterable[str]) -> list[str]:
 def check_none_foreign(out: Path, names: Iterable[str]) -> None:
     """Raise `InvalidInput` if there are names: files that a person has made or changed."""
     if names := sorted(names):
-        msg = f"{out}: expected in {', '.join(names)} what an earlier command wrote there, found something else; move"
-        msg += f" {'it' if len(names) == 1 else 'them'} away to keep {'it' if len(names) == 1 else 'them'}, or remove"
-        msg += f" {'it' if len(names) == 1 else 'them'}, and try again"
+        them = "it" if len(names) == 1 else "them"
+        msg = (
+            f"{out}: expected {', '.join(names)} as an earlier command wrote {them}, found something else; move {them}"
+        )
+        msg += f" away to keep {them}, or remove {them}, and try again"
         raise InvalidInput(msg)

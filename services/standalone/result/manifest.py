@@ -79,14 +79,14 @@ class Manifest:
         self._file.use_wal()  # not before: a file is known as a manifest by its header, which must be written
 
     def proofs(self, paths: Sequence[str]) -> Mapping[str, Sequence[Proof]]:
-        """Return what may lie at each of these paths that has an entry: several proofs while a file is replaced."""
+        """Return the proofs of each of these paths that has an entry: several while a file is replaced."""
         found: defaultdict[str, list[Proof]] = defaultdict(list)
         for path, *proof in self._file.rows(f"SELECT * FROM made WHERE path IN {_LISTED}", json.dumps(paths)):  # noqa: S608  a constant
             found[path].append(Proof(*proof))
         return dict(found)
 
     def note(self, proofs: Mapping[str, Proof], folders: Iterable[str] = ()) -> None:
-        """Add entries for what is about to be made; entries that these paths have already stay."""
+        """Add entries for files and folders that are about to be made; other entries of these paths stay."""
         with self._file.writing():
             self._insert(proofs, folders)
 

@@ -1,4 +1,4 @@
-"""What a result was made from, in `run.json`: the photographs, the model, and the settings that decide on faces."""
+"""The origin of a result, in `run.json`: the photographs, the model, and the settings that decide on faces."""
 
 import json
 from collections.abc import Mapping
@@ -85,9 +85,7 @@ def _known(path: Path) -> dict[str, str]:
 
 
 def _something_else(path: Path, found: str) -> InvalidInput:
-    return InvalidInput(
-        f"{path}: expected what an earlier run wrote there, found something else ({found}); move it away"
-    )
+    return InvalidInput(f"{path}: expected the file of an earlier run, found something else ({found}); move it away")
 
 
 def _without_limits(recorded: str) -> str:
