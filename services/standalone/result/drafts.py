@@ -73,8 +73,6 @@ def check_none_foreign(out: Path, names: Iterable[str]) -> None:
     """Raise `InvalidInput` if there are names: files that a person has made or changed."""
     if names := sorted(names):
         them = "it" if len(names) == 1 else "them"
-        msg = (
-            f"{out}: expected {', '.join(names)} as an earlier command wrote {them}, found something else; move {them}"
-        )
-        msg += f" away to keep {them}, or remove {them}, and try again"
+        msg = f"{out}: expected {', '.join(names)} as an earlier command wrote {them}, found something else; move"
+        msg += f" {them} away to keep {them}, or remove {them}, and try again"
         raise InvalidInput(msg)

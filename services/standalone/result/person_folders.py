@@ -21,7 +21,7 @@ _REPORTED = 10  # paths that are in the way; the others are counted
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """The wanted paths of a block by the work that they need, with the proofs of their crops; `foreign`: of a person."""
+    """The wanted paths of a block, by what they need, with the proofs of their crops; `foreign`: paths of a person."""
 
     missing: dict[str, Proof] = field(default_factory=dict)
     changed: dict[str, Proof] = field(default_factory=dict)  # a command has made an entry with another crop
@@ -38,7 +38,7 @@ class PersonFolders:
     _scratch: Path | None = None
 
     def bring_up_to_date(self) -> list[str]:
-        """Make the entries that the manifest lists as wanted, and remove others; return lines on paths that a person uses.
+        """Make the wanted entries of the manifest, and remove others; return lines on paths that a person uses.
 
         At any moment, even if the process ends there, all files are complete, and each one that facestream has made has
         its entry in the manifest.
