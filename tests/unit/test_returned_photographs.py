@@ -20,7 +20,7 @@ from shared.erasure.erase import erase
 from tests.support import regrouping
 from tests.support.regrouping import people
 from tests.support.synthetic_faces import MODEL, embeddings
-from tests.unit.test_assigner_streaming import World as Assigners
+from tests.unit.test_assigner_processor import World as Assigners
 
 _SIZES = [12, 11, 10, 1, 1]
 _START = datetime(2026, 11, 24, tzinfo=UTC)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.arrivals import photographs, publish
 from services.assigner.processor import Assigner
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.domain.matching import AssignerSettings
@@ -18,6 +17,7 @@ from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
 from shared.stream.photo_processor import photo_record
 from tests.support.synthetic_faces import unit
+from tools.synthetic_events import activate_clusters, embedded_photos
 
 _MEDOIDS = unit(np.random.default_rng(0).standard_normal((20, 128)))
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -25,7 +25,7 @@ _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 def consumed(number: int) -> list[ConsumedRecord]:
     source = ConsumedRecord("faces.screened", 0, 0, None, None, {}, _NOW)
-    made = [photo_record("embedder", FACES_EMBEDDED, event, source) for event in photographs(number, _MEDOIDS)]
+    made = [photo_record("embedder", FACES_EMBEDDED, event, source) for event in embedded_photos(number, _MEDOIDS)]
     return [
         ConsumedRecord(record.topic, place % 3, place // 3, record.key, record.value, record.headers, _NOW)
         for place, record in enumerate(made)
@@ -35,7 +35,7 @@ def consumed(number: int) -> list[ConsumedRecord]:
 def assigner(*, with_people: bool = True) -> Assigner:
     repository = MemoryRepository()
     if with_people:
-        publish(repository, _MEDOIDS)
+        activate_clusters(repository, _MEDOIDS)
     found = Assigner(repository, MemoryObjectStore(), AssignerSettings(), BucketSettings())
     found.prepare(lambda _: True)
     return found
@@ -57,7 +57,7 @@ def test_faces_that_were_searched_for_among_people_of_before_are_searched_for_ag
     late = assigner(with_people=False)
     late.ahead(_RECORDS)
     late.ahead.events(_RECORDS[:1])  # waits until it is done
-    publish(late._repository, _MEDOIDS)
+    activate_clusters(late._repository, _MEDOIDS)
     late._active.is_still(late._active.known(), ())
     assert late.step(_RECORDS) == _PLAIN
 

@@ -13,7 +13,7 @@ from shared.erasure.erase import erase as erased
 from shared.erasure.refit import refit_returned
 from shared.ports.streams import ProducedRecord
 from tests.support.regrouping import World
-from tests.unit.test_recluster_publishing import NAMES, arrive, world
+from tests.unit.test_publish import NAMES, arrive, world
 
 
 def test_a_publication_is_told_at_its_end_with_all_that_was_told_before() -> None:

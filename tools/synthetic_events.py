@@ -1,4 +1,4 @@
-"""Photographs as they arrive at the assigner, made up: the people of a generation, and events with faces of them."""
+"""Synthetic input of the assigner: the clusters of an active generation, and events with faces of these clusters."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.synthetic import long_tail
 from shared.domain import ids
 from shared.domain.events import Box, EmbeddedFace, FacesEmbedded, Outcome, Photo, Point, Verdict
 from shared.domain.records import Cluster, Generation, GenerationState
@@ -15,20 +14,17 @@ from shared.ports.repository import FaceRepository
 MODEL = "facenet-6acdd8fb3a3f"
 _START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 _FACES = (1, 2, 3, 4)
-_SHARES = (0.5, 0.25, 0.15, 0.1)  # of the photographs with so many faces
-_BLURRY = 0.1  # of the faces
-_STRANGERS = 0.25  # of the faces resemble nobody
-_SPREAD = 0.6  # then a face and its person have an inner product of 0.857 +- 0.02
+_SHARES = (0.5, 0.25, 0.15, 0.1)  # share of the photographs that have so many faces
+_BLURRY = 0.1  # share of the faces that are blurry
+_STRANGERS = 0.25  # share of the faces that resemble nobody
+_NOISE = 0.6  # length of the noise: a face and its medoid have an inner product of 0.857 +- 0.02
 
 
-def people(number: int) -> NDArray[np.float32]:
-    """Return a medoid for each person, shape (number, 128), float32, unit length."""
-    vectors, _ = long_tail(number)
-    return vectors
+def activate_clusters(repository: FaceRepository, medoids: NDArray[np.float32]) -> None:
+    """Save generation 1 with a cluster for each medoid, and make it the active one.
 
-
-def publish(repository: FaceRepository, medoids: NDArray[np.float32]) -> None:
-    """Make these people the active generation, the first one."""
+    `medoids`: shape (clusters, dimensions), float32, unit length.
+    """
     none = np.empty((0, medoids.shape[1]), np.float32)
     repository.save_generation(Generation(1, GenerationState.ACTIVE, MODEL, "synthetic", {}))
     repository.save_clusters(
@@ -40,15 +36,18 @@ def publish(repository: FaceRepository, medoids: NDArray[np.float32]) -> None:
     repository.activate(1, None)
 
 
-def photographs(number: int, medoids: NDArray[np.float32], seed: int = 0) -> Iterator[FacesEmbedded]:
-    """Yield events with one to four faces, three quarters of them of these people and a tenth blurry."""
+def embedded_photos(number: int, medoids: NDArray[np.float32], seed: int = 0) -> Iterator[FacesEmbedded]:
+    """Yield `number` events, each with one to four faces.
+
+    Three quarters of the faces resemble one of the medoids, the others nobody; a tenth of all faces is blurry.
+    """
     random = np.random.default_rng(seed)
-    for place, count in enumerate(random.choice(_FACES, number, p=_SHARES).tolist()):
-        photo = _photo(place)
+    for index, count in enumerate(random.choice(_FACES, number, p=_SHARES).tolist()):
+        photo = _photo(index)
         yield FacesEmbedded(
             photo=photo,
             outcome=Outcome.DETECTED,
-            faces=tuple(_face(photo, at, medoids, random) for at in range(count)),
+            faces=tuple(_face(photo, face, medoids, random) for face in range(count)),
         )
 
 
@@ -70,10 +69,10 @@ def _photo(number: int) -> Photo:
     )
 
 
-def _face(photo: Photo, place: int, medoids: NDArray[np.float32], random: np.random.Generator) -> EmbeddedFace:
-    box = Box(left=400 * place + 17, top=311, width=268, height=268)
+def _face(photo: Photo, index: int, medoids: NDArray[np.float32], random: np.random.Generator) -> EmbeddedFace:
+    box = Box(left=400 * index + 17, top=311, width=268, height=268)
     face_id = ids.face_id(photo.image_id, "dlib-hog-1", box)
-    one, two, three, four, five = (Point(x=box.left + 31.7 * at, y=box.top + 71.3) for at in range(5))
+    one, two, three, four, five = (Point(x=box.left + 31.7 * point, y=box.top + 71.3) for point in range(5))
     blurry = random.random() < _BLURRY
     return EmbeddedFace(
         face_id=face_id,
@@ -92,5 +91,5 @@ def _vector(medoids: NDArray[np.float32], random: np.random.Generator) -> NDArra
     dimensions = medoids.shape[1]
     noise = random.standard_normal(dimensions, np.float32) * np.float32(1 / np.sqrt(dimensions))
     known = random.random() >= _STRANGERS
-    vector = medoids[random.integers(len(medoids))] + np.float32(_SPREAD) * noise if known else noise
+    vector = medoids[random.integers(len(medoids))] + np.float32(_NOISE) * noise if known else noise
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
