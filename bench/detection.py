@@ -18,7 +18,7 @@ from more_itertools import chunked
 
 from bench.tables import Table, without_data
 from services.detector.decoding.decode import decode
-from services.detector.hog_detector import FaceFinder
+from services.detector.hog_detector import HogDetector
 from services.detector.settings import DetectorSettings
 from shared.domain.events import Box
 from shared.model_files import LANDMARKS, located
@@ -149,19 +149,19 @@ def _holds(box: Box, place: Place) -> bool:
     return box.left <= x <= box.left + box.width and box.top <= y <= box.top + box.height
 
 
-_finders: list[tuple[FaceFinder, DetectorSettings]] = []  # one, in a process of the pool
+_detectors: list[tuple[HogDetector, DetectorSettings]] = []  # one, in a process of the pool
 
 
 def _start() -> None:
     cv2.setNumThreads(1)
     settings = DetectorSettings()
-    _finders.append((FaceFinder(located(LANDMARKS), settings), settings))
+    _detectors.append((HogDetector(located(LANDMARKS), settings), settings))
 
 
 def _find(path: Path) -> Look:
-    finder, settings = _finders[0]
+    detector, settings = _detectors[0]
     started = time.process_time()
-    faces = finder.find(decode(path.read_bytes(), settings))
+    faces = detector.detect(decode(path.read_bytes(), settings))
     return Look([face.box for face in faces], time.process_time() - started)
 
 

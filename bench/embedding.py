@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.tables import Table, without_data
 from services.detector.decoding.decode import decode
-from services.detector.hog_detector import FaceFinder
+from services.detector.hog_detector import HogDetector
 from services.detector.settings import DetectorSettings
 from services.embedder.embedding import prewhitened
 from services.embedder.loading import load_embedder
@@ -110,7 +110,7 @@ def keras_function(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.flo
 
 def _sample_crops() -> Iterator[NDArray[np.uint8]]:
     settings = DetectorSettings()
-    finder = FaceFinder(located(LANDMARKS), settings)
+    detector = HogDetector(located(LANDMARKS), settings)
     for photo in sorted(_SAMPLES.glob("*/*.jpg")):
-        for face in finder.find(decode(photo.read_bytes(), settings)):
+        for face in detector.detect(decode(photo.read_bytes(), settings)):
             yield face.crop

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.detector.decoding.decode import decode
-from services.detector.hog_detector import FaceFinder
+from services.detector.hog_detector import HogDetector
 from services.detector.settings import DetectorSettings
 from shared.model_files import FACENET, LANDMARKS, located
 
@@ -65,7 +65,7 @@ def labelled_faces() -> LabelledFaces | None:
 
 
 def _embedded(photos: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    key = f"{_finder().version}\n{FACENET.sha256}\n{len(photos)}"
+    key = f"{_detector().version}\n{FACENET.sha256}\n{len(photos)}"
     file = CACHE / f"lfw-{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
     if file.is_file():
         with np.load(file) as kept:
@@ -85,14 +85,14 @@ def _embedded(photos: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.bool_
 
 
 @cache
-def _finder() -> FaceFinder:
-    return FaceFinder(located(LANDMARKS), DetectorSettings())
+def _detector() -> HogDetector:
+    return HogDetector(located(LANDMARKS), DetectorSettings())
 
 
 def _centre_face(photo: Path) -> _Crop:
     decoded = decode(photo.read_bytes(), DetectorSettings())
     centre = np.array([decoded.width, decoded.height]) / 2
-    faces = _finder().find(decoded)
+    faces = _detector().detect(decoded)
     if not faces:
         height, width = decoded.image.shape[:2]
         half = round(_CENTRE * width / 2)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from bench.tables import Table
 from services.detector.decoding.decode import decode
-from services.detector.hog_detector import FaceFinder
-from services.detector.photo_detector import Finder
+from services.detector.hog_detector import HogDetector
+from services.detector.photo_detector import PhotoDetector
 from services.detector.settings import DetectorSettings
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
@@ -104,8 +104,8 @@ def _models_alone(photos: Path) -> tuple[float, dict[str, float]]:
     """Return the wall seconds, and the processor seconds of each model."""
     spent = dict.fromkeys(("decoding", "detection", "embedding"), 0.0)
     settings = StandaloneSettings()
-    finder = Finder(located(LANDMARKS), DetectorSettings())
-    with Processes(settings.processes, settings.photo_timeout, finder.load) as processes:
+    detector = PhotoDetector(located(LANDMARKS), DetectorSettings())
+    with Processes(settings.processes, settings.photo_timeout, detector.load) as processes:
         embedder = load_embedder(located(FACENET), EmbedderSettings())
         started = time.perf_counter()
         found = processes.each(_found, sorted(photos.rglob("*.jpg")), 2 * settings.photos_per_batch)
@@ -126,15 +126,15 @@ def _models_alone(photos: Path) -> tuple[float, dict[str, float]]:
 
 
 def _found(photo: Path) -> tuple[float, float, list[NDArray[Any]]]:
-    finder = _finder()
+    detector = _detector()
     decoding, decoded = _timed(partial(decode, photo.read_bytes(), DetectorSettings()))
-    detection, faces = _timed(partial(finder.find, decoded))
+    detection, faces = _timed(partial(detector.detect, decoded))
     return decoding, detection, [face.crop for face in faces]
 
 
 @lru_cache(maxsize=1)
-def _finder() -> FaceFinder:
-    return FaceFinder(located(LANDMARKS), DetectorSettings())
+def _detector() -> HogDetector:
+    return HogDetector(located(LANDMARKS), DetectorSettings())
 
 
 def _timed(function: Callable[[], _Result]) -> tuple[float, _Result]:

@@ -1,4 +1,4 @@
-"""What the settings of all connections are judged by: hosts of this machine, files of certificates, plain text."""
+"""Checks for the settings of all connections: local hosts, certificate files, plain-text connections."""
 
 import logging
 import ssl
@@ -10,7 +10,7 @@ from shared.errors import InvalidInput
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or an address (IPv6 with or without brackets) is this machine, by its name alone."""
+    """Return whether a host name or address (IPv6 with or without brackets) is this machine, without a lookup."""
     name = host.strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -22,14 +22,14 @@ def is_loopback(host: str) -> bool:
 
 def host_of(address: str) -> str:
     """Return the host of `host:port`, `[host]:port` or `host`, also with a scheme before it."""
-    place = address.strip().rpartition("://")[2]
-    if place.startswith("["):
-        return place[1:].partition("]")[0]
-    return place if place.count(":") > 1 else place.partition(":")[0]  # of colons, a bare IPv6 address has several
+    rest = address.strip().rpartition("://")[2]
+    if rest.startswith("["):
+        return rest[1:].partition("]")[0]
+    return rest if rest.count(":") > 1 else rest.partition(":")[0]  # a bare IPv6 address has several colons
 
 
 def check_authorities(setting: str, file: Path) -> None:
-    """Refuse a file that holds no certificates of authorities in PEM form; raises `InvalidInput` with the setting."""
+    """Raise `InvalidInput`, naming the setting, unless the file has certificates of authorities in PEM form."""
     check_file(setting, file)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
@@ -41,7 +41,7 @@ def check_authorities(setting: str, file: Path) -> None:
 
 
 def check_file(setting: str, file: Path) -> None:
-    """Refuse what is no file, or one that cannot be read; raises `InvalidInput` with the setting."""
+    """Raise `InvalidInput`, naming the setting, unless this is a file that can be read."""
     found = None
     if file.is_dir():
         found = "a folder"
@@ -57,5 +57,5 @@ def check_file(setting: str, file: Path) -> None:
 
 @cache
 def warn_of_plain_text(setting: str, what: str) -> None:
-    """Write a warning to the log, once in a process: `what` goes unencrypted, which `setting` would change."""
+    """Log a warning, once per process and setting: `what` is sent unencrypted, and `setting` would change that."""
     logging.getLogger("connections").warning("%s: %s", setting, what)

@@ -1,29 +1,31 @@
 """The errors of facestream.
 
     FacestreamError
-    ├── Transient          the world is at fault and may recover: retry the batch
-    │   └── Undecided      nobody knows yet whether a commit has happened
-    ├── Poison             this one message can never be processed: dead-letter it
-    │   └── Deadly         work on it ended its process, again and again
-    ├── Fatal              going on would do harm: stop the process, exit status non-zero
-    │   ├── InvalidInput   what a person gave a command is wrong: one line, exit status 2
+    ├── Transient          a dependency failed and may recover: retry the batch
+    │   └── Undecided      it is not known yet whether a commit succeeded
+    ├── Poison             this record can never be processed: write it to the dead letters
+    │   └── Deadly         work on this record ended its process at every attempt
+    ├── Fatal              continuing would do harm: stop the process with a non-zero exit status
+    │   ├── InvalidInput   the input of a person is wrong: one line, exit status 2
     │   ├── Busy           another process does this work, and only one can
     │   └── ModelError     a model file is missing, altered or of an unknown kind
-    └── ObjectError        one object could not be had from the object store
-        ├── ObjectMissing  there is no such object (any more)
-        ├── ObjectRefused  it exists, and may not or can not be read
-        └── ObjectTooLarge it is larger than whoever asked for it allows
+    ├── ObjectError        one object could not be read from the object store
+    │   ├── ObjectMissing  there is no such object (any more)
+    │   ├── ObjectRefused  it exists, but reading it is not possible or not permitted
+    │   └── ObjectTooLarge it is larger than the caller allows
+    └── Unreadable         the bytes of a photograph cannot be decoded, with the reason
+        └── Undecoded      this time: no memory, time or process was left
 
-An unreadable photograph is none of the first three: it is an outcome with a reason, which flows to the end like
-any other. `Unreadable` carries that reason from a decoder to the detector's step, and never further. The step
-turns an `ObjectError` into such an outcome as well.
+An unreadable photograph is not an error of the stream: it is an outcome with a reason, which passes through all
+services like any other. `Unreadable` carries that reason from a decoder to the detector's step and no further. The
+step turns an `ObjectError` into such an outcome as well.
 """
 
 from typing import ClassVar
 
 
 class FacestreamError(Exception):
-    """Base of every error that facestream raises on purpose. `exit_status`: of a command that ends by it."""
+    """Base of every error that facestream raises on purpose. `exit_status`: of a command that ends with it."""
 
     exit_status: ClassVar[int] = 1
 
@@ -33,23 +35,23 @@ class Transient(FacestreamError):
 
 
 class Undecided(Transient):
-    """A commit failed in a way that leaves open whether it has happened."""
+    """A commit failed in a way that leaves open whether it succeeded."""
 
 
 class Poison(FacestreamError):
-    """A message that no number of attempts can process."""
+    """A record that no number of attempts can process."""
 
 
 class Deadly(Poison):
-    """A message that has ended the process at work on it, again and again, without a word."""
+    """A record that ended its process at every attempt, without an error."""
 
 
 class Fatal(FacestreamError):
-    """The process must not go on."""
+    """The process must stop."""
 
 
 class InvalidInput(Fatal):
-    """A person's input is wrong. The message says what was expected, what came and what to do."""
+    """A person's input is wrong. The message names what was expected, what came and what to do."""
 
     exit_status = 2
 
@@ -63,7 +65,7 @@ class ModelError(Fatal):
 
 
 class ObjectError(FacestreamError):
-    """One object could not be had from the object store."""
+    """One object could not be read from the object store."""
 
 
 class ObjectMissing(ObjectError):
@@ -75,7 +77,7 @@ class ObjectRefused(ObjectError):
 
 
 class ObjectTooLarge(ObjectError):
-    """The object has more bytes than the caller allows. `size`: its bytes, None where the store does not tell them."""
+    """The object has more bytes than the caller allows. `size`: its bytes, None if the store does not report them."""
 
     def __init__(self, size: int | None, limit: int) -> None:
         super().__init__(size, limit)
@@ -92,4 +94,4 @@ class Unreadable(FacestreamError):
 
 
 class Undecoded(Unreadable):
-    """A photograph could not be decoded this time: no memory, time or process was left. Its bytes may be fine."""
+    """A photograph could not be decoded this time: no memory, time or process was left. Its bytes may be sound."""

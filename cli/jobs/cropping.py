@@ -10,7 +10,7 @@ from cli.jobs.output import new_folder, write
 from cli.jobs.pictures import content, files_in, stems, text_of
 from cli.jobs.watching import Watch
 from services.detector.decoding.decode import decode
-from services.detector.hog_detector import FaceFinder
+from services.detector.hog_detector import HogDetector
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
@@ -37,7 +37,7 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
         landmarks = located(LANDMARKS, landmarks and landmarks.parent)
     photos = files_in(source, watch)
     settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
-    load = partial(_finder, landmarks, detector)
+    load = partial(_detector, landmarks, detector)
     bounds = settings.photo_timeout, load, detector.memory
     with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
@@ -60,10 +60,10 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
 
 def _crops(task: _Task) -> list[bytes]:
     data = content(task.photo, task.settings.max_bytes)
-    faces = _finder(task.landmarks, task.settings).find(decode(data, task.settings))
+    faces = _detector(task.landmarks, task.settings).detect(decode(data, task.settings))
     return [cv2.imencode(".png", face.crop)[1].tobytes() for face in faces]
 
 
 @lru_cache(maxsize=1)
-def _finder(landmarks: Path, settings: DetectorSettings) -> FaceFinder:
-    return FaceFinder(landmarks, settings)
+def _detector(landmarks: Path, settings: DetectorSettings) -> HogDetector:
+    return HogDetector(landmarks, settings)

@@ -25,7 +25,7 @@ from shared.domain.matching import AssignerSettings
 from shared.domain.person_index import People
 from shared.domain.records import ImageRecord, Membership
 from shared.erasure.erase import erase
-from shared.erasure.former_memberships import memberships_before
+from shared.erasure.former_memberships import restored_memberships
 from shared.erasure.refit import refit_returned
 from shared.errors import Fatal, Transient
 from shared.metrics import timed
@@ -188,7 +188,7 @@ class Assigner:
         if not group.generation or not faces:
             return Before({}, {}, {})
         with timed("read"):
-            had = memberships_before(self._repository, group.generation, faces, group.people)
+            had = restored_memberships(self._repository, group.generation, faces, group.people)
             found = self._repository.memberships_of(group.generation, faces)
         has = {face_id: membership for face_id, membership in found.items() if membership not in fresh}
         return before([(item.event, _is_comparable(item.event, group)) for item in arrived], has, had, group.people)

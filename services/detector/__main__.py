@@ -5,7 +5,7 @@ from functools import partial
 
 from services.detector import decoder_memory as memory
 from services.detector.given_up import given_up
-from services.detector.photo_detector import Finder
+from services.detector.photo_detector import PhotoDetector
 from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
@@ -26,7 +26,7 @@ _IN_HAND = 2  # photographs beside those in the processes: one is read while the
 
 
 def main() -> None:
-    """Detect until told to stop."""
+    """Detect until a signal stops the service."""
     with service("detector") as it:
         kafka, objects, buckets = KafkaSettings(), MinioStore(MinioSettings()), BucketSettings()
         settings, pool = DetectorSettings(), DetectorProcesses()
@@ -34,12 +34,12 @@ def main() -> None:
         worker = WorkerSettings.preferring(batch=_BATCH * pool.processes)
         pool.check_silence(worker.batch, kafka.max_poll_interval)
         settings = memory.of_service(settings, pool.processes, pool.processes + _IN_HAND)
-        finder = Finder(located(LANDMARKS), settings)
+        detector = PhotoDetector(located(LANDMARKS), settings)
         with (
             ThreadPoolExecutor(pool.processes + _IN_HAND) as threads,
-            Processes(pool.processes, pool.photo_timeout, finder.load, settings.memory) as processes,
+            Processes(pool.processes, pool.photo_timeout, detector.load, settings.memory) as processes,
         ):
-            find = partial(processes.call, finder.find)
+            find = partial(processes.call, detector.detect)
 
             def detected(notice: Notice) -> FacesDetected | None:
                 return detect(notice, objects, find, settings, buckets)

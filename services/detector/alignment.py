@@ -1,4 +1,4 @@
-"""Alignment: a face is turned, scaled and cut out so that its eyes are always at the same two places."""
+"""Alignment: rotate, scale and crop a face so that its eyes are always at the same two points of the crop."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEFT_EYE = (0.35, 0.35)
-"""Where the centre of the eye that lies left comes to lie, x and y in widths of the crop; the other mirrors it."""
+"""Centre of the left eye on a crop: x and y in widths of the crop. The right eye mirrors it."""
 
 
 def eye_distance(crop_width: int) -> float:
@@ -16,9 +16,9 @@ def eye_distance(crop_width: int) -> float:
 
 
 def similarity(left_eye: NDArray[np.float64], right_eye: NDArray[np.float64], crop_width: int) -> NDArray[np.float64]:
-    """Return the similarity transform, shape (2, 3), that takes both eye centres, shape (2,), to their places.
+    """Return the similarity transform, shape (2, 3), that moves two eye centres, shape (2,), to their crop points.
 
-    Raises ValueError where the eyes coincide: no scale takes them apart.
+    Raises ValueError if the eyes coincide, because no scale can separate them.
     """
     gap = right_eye - left_eye
     distance = math.hypot(*gap)
@@ -37,7 +37,7 @@ def aligned(
 ) -> NDArray[np.uint8]:
     """Return the crop of one face, (crop_width, crop_width, 3) uint8, from a picture, (h, w, 3) uint8.
 
-    The eye centres are in pixels of `picture`. What lies beyond its edge is black.
+    The eye centres are in pixels of `picture`. Pixels beyond its edge are black.
     """
     transform = similarity(left_eye, right_eye, crop_width)
     crop = cv2.warpAffine(picture, transform, (crop_width, crop_width), flags=cv2.INTER_CUBIC)

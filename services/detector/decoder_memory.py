@@ -1,4 +1,4 @@
-"""How the memory of a container, or of a machine, is shared out among the processes that decode photographs."""
+"""Divide the memory of a container or machine among the processes that decode photographs."""
 
 from services.detector.settings import DetectorSettings
 from shared.errors import InvalidInput
@@ -6,20 +6,21 @@ from shared.memory_limit import limit_of_memory
 
 _MIB = 1024 * 1024
 PROCESS = 256 * _MIB
-"""Bytes of a process that decodes, when it has loaded its models."""
+"""Bytes of a worker process after it has loaded its models."""
 LEAST = 512 * _MIB
-"""Bytes: what 24 megapixels need of the kinds that need most, and detection on the tallest picture."""
+"""Bytes that a process needs at least: for 24 megapixels of the most demanding kinds, and detection on the tallest
+picture."""
 SERVICE = 256 * _MIB
 """Bytes of the detector's own process, without photographs."""
 IN_HAND = 64 * _MIB
-"""Bytes that are planned for a photograph that is read and not decoded yet; few are larger."""
-_STEP = 64 * _MIB  # what is shared out is a multiple of it, so that it is the same from start to start
+"""Bytes planned for each photograph that was read and is not decoded yet. Few are larger."""
+_STEP = 64 * _MIB  # shares are multiples of it, so that they are the same at every start
 
 
 def share(processes: int, beside: int, there: int | None = None) -> int:
-    """Return the bytes that each of the processes may take to decode a photograph, which may be below `LEAST`.
+    """Return the bytes that each process may use to decode a photograph. The result can be below `LEAST`.
 
-    `beside`: what others take of the memory that is `there`, by default all of the container's or the machine's.
+    `there`: bytes to divide, by default all memory of the container or machine. `beside`: bytes of it for others.
     """
     left = (limit_of_memory() if there is None else there) - beside
     return (left // processes - PROCESS) // _STEP * _STEP
@@ -28,7 +29,7 @@ def share(processes: int, beside: int, there: int | None = None) -> int:
 def of_service(settings: DetectorSettings, processes: int, in_hand: int, there: int | None = None) -> DetectorSettings:
     """Return the settings with the memory of each process of the service, which reads `in_hand` photographs at once.
 
-    Raises `InvalidInput` where that is not enough for ordinary photographs: one who wants it so says how much.
+    Raises `InvalidInput` if that is not enough for ordinary photographs and no explicit value is configured.
     """
     if settings.memory is not None:
         return settings

@@ -1,4 +1,4 @@
-"""What the detector says of photographs that ended its process each time it began with them."""
+"""Outcomes for photographs that ended the detector's process at every attempt."""
 
 from collections.abc import Callable, Sequence
 

@@ -18,6 +18,7 @@ from services.detector.alignment import aligned, eye_distance
 from services.detector.decoding.decode import Decoded
 from services.detector.scale import detection_size, picture_size
 from services.detector.settings import DetectorSettings
+from services.detector.types import Landmarks
 from shared.domain.events import Box, Point
 from shared.errors import ModelError
 
@@ -26,20 +27,20 @@ _REPORTED = [36, 39, 42, 45, 33]  # outer and inner corner, inner and outer corn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FoundFace:
-    """A face. Box and landmarks in pixels of the upright original; `crop`: (c, c, 3) uint8 BGR."""
+class AlignedFace:
+    """A face. `box` and `landmarks` are in pixels of the upright original; `crop` has shape (c, c, 3), uint8, BGR."""
 
     box: Box
     score: float
-    landmarks: tuple[Point, Point, Point, Point, Point]
+    landmarks: Landmarks
     crop: NDArray[np.uint8]
 
 
-class FaceFinder:
-    """Finds faces; holds the models, and nothing of a photograph."""
+class HogDetector:
+    """Detects faces. It keeps the models in memory, and nothing of a photograph."""
 
     def __init__(self, landmarks: Path, settings: DetectorSettings) -> None:
-        """Load the models; raises `ModelError` where the file of the landmarks cannot be used."""
+        """Load the models. Raises `ModelError` if the landmark file cannot be used."""
         self._settings = settings
         self._detector = dlib.get_frontal_face_detector()
         try:
@@ -50,13 +51,13 @@ class FaceFinder:
 
     @property
     def version(self) -> str:
-        """Names all that decides where boxes lie; it is part of every face id."""
+        """Name everything that decides where boxes lie. It is part of every face id."""
         return version_of(self._settings)
 
-    def find(self, decoded: Decoded) -> list[FoundFace]:
-        """Return the faces of a photograph, in the order of their boxes from left to right, then from the top."""
-        # Grey takes a fifth less time than colour and finds the same faces. Enlarged here and not by the detector,
-        # which would have it from the smaller picture.
+    def detect(self, decoded: Decoded) -> list[AlignedFace]:
+        """Return the faces on a photograph, ordered by their boxes: left to right, then top to bottom."""
+        # Grey takes a fifth less time than colour and finds the same faces. The picture is enlarged here, because the
+        # detector would enlarge the smaller one.
         detail = _resized(decoded.image, detection_size(decoded.width, decoded.height, self._settings))
         grey = cv2.cvtColor(detail, cv2.COLOR_BGR2GRAY)
         rectangles, scores, _ = self._detector.run(grey, 0, 0.0)
@@ -66,13 +67,13 @@ class FaceFinder:
         found = []
         for rectangle, score in zip(rectangles, scores, strict=True):
             shape = self._predictor(grey, rectangle).parts()
-            # From here on, places are in widths and heights of the photograph.
+            # From here on, coordinates are fractions of the width and height of the photograph.
             points = np.array([(point.x, point.y) for point in shape]) / (grey.shape[1], grey.shape[0])
             eyes = points[_LEFT_EYE].mean(axis=0), points[_RIGHT_EYE].mean(axis=0)
             if np.array_equal(*eyes):
-                continue  # no face has both eyes in one place
+                continue  # no face has both eyes at one point
             found.append(
-                FoundFace(
+                AlignedFace(
                     box=_box(rectangle, decoded.width / grey.shape[1], decoded.height / grey.shape[0]),
                     score=float(score),
                     landmarks=_reported(points * (decoded.width, decoded.height)),
@@ -88,7 +89,7 @@ class FaceFinder:
         left_eye: NDArray[np.float64],
         right_eye: NDArray[np.float64],
     ) -> NDArray[np.uint8]:
-        """Cut a face from `picture`, or where it would be enlarged from that, from the finer one.
+        """Cut a face out of `picture`, or out of the finer one if the crop would have to be enlarged.
 
         36 LFW portraits on one photograph of 1,500 pixels: 95.5 % of the crops are sharp enough instead of 78.5 %, and
         76.5 % instead of 75.7 % of the pairs of one person are above 0.70. Where the picture has pixels enough, it is
@@ -102,7 +103,7 @@ class FaceFinder:
 
 
 def version_of(settings: DetectorSettings) -> str:
-    """Return the version of a finder with these settings."""
+    """Return the version of a detector with these settings."""
     return (
         f"dlib {dlib.__version__} hog, width {settings.photo_width}, upsample {settings.upsample}, "
         f"min face {settings.min_face}"
@@ -124,6 +125,6 @@ def _box(rectangle: Any, across: float, down: float) -> Box:
     )
 
 
-def _reported(points: NDArray[np.float64]) -> tuple[Point, Point, Point, Point, Point]:
+def _reported(points: NDArray[np.float64]) -> Landmarks:
     first, second, third, fourth, fifth = (Point(x=x, y=y) for x, y in points[_REPORTED].tolist())
     return first, second, third, fourth, fifth

@@ -1,4 +1,4 @@
-"""From the bytes of a photograph to its faces: what runs in a process that may die."""
+"""From the bytes of a photograph to its faces. This runs in worker processes, which a broken file may end."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,59 +10,37 @@ from numpy.typing import NDArray
 
 from services.detector.decoding.decode import decode
 from services.detector.decoding.needs import lacking
-from services.detector.hog_detector import FaceFinder
+from services.detector.hog_detector import HogDetector
 from services.detector.settings import DetectorSettings
-from shared.domain.events import Box, Point
+from services.detector.types import Detection, PhotoDetections
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
-    """A face. Box and landmarks in pixels of the upright original; `crop` is a PNG."""
-
-    box: Box
-    score: float
-    landmarks: tuple[Point, Point, Point, Point, Point]
-    crop: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is on a photograph.
-
-    `version` names all that decides where boxes lie; it is part of every face id. `width` and `height`: pixels of the
-    upright original.
-    """
-
-    version: str
-    width: int
-    height: int
-    faces: tuple[Face, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finder:
-    """Finds the faces on photographs; a value, since it travels to other processes."""
+class PhotoDetector:
+    """Detects the faces on photographs. It can be pickled, because it is sent to other processes."""
 
     landmarks: Path
     settings: DetectorSettings
 
     def load(self) -> None:
-        """Load the models; raises `ModelError` where the file of the landmarks cannot be used."""
-        _models(self.landmarks, self.settings)
+        """Load the models. Raises `ModelError` if the landmark file cannot be used."""
+        _hog_detector(self.landmarks, self.settings)
 
-    def find(self, data: bytes) -> Finding:
-        """Return what is on a photograph; raises `Unreadable` with a reason, and `ModelError`."""
-        finder = _models(self.landmarks, self.settings)
+    def detect(self, data: bytes) -> PhotoDetections:
+        """Return the faces on a photograph. Raises `Unreadable` with a reason, or `ModelError`."""
+        detector = _hog_detector(self.landmarks, self.settings)
         decoded = decode(data, self.settings)
         with lacking(self.settings):
-            faces = tuple(Face(face.box, face.score, face.landmarks, _png(face.crop)) for face in finder.find(decoded))
-        return Finding(finder.version, decoded.width, decoded.height, faces)
+            faces = tuple(
+                Detection(face.box, face.score, face.landmarks, _png(face.crop)) for face in detector.detect(decoded)
+            )
+        return PhotoDetections(detector.version, decoded.width, decoded.height, faces)
 
 
 @lru_cache(maxsize=1)
-def _models(landmarks: Path, settings: DetectorSettings) -> FaceFinder:
-    """They are loaded once in a process, and not sent to it with every photograph."""
-    return FaceFinder(landmarks, settings)
+def _hog_detector(landmarks: Path, settings: DetectorSettings) -> HogDetector:
+    """Load the models once per process, instead of sending them to it with every photograph."""
+    return HogDetector(landmarks, settings)
 
 
 def _png(crop: NDArray[np.uint8]) -> bytes:

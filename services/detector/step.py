@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from services.detector.photo_detector import Finding
 from services.detector.settings import DetectorSettings
+from services.detector.types import PhotoDetections
 from shared import metrics
 from shared.domain import ids
 from shared.domain.events import BucketEvent, DetectedFace, FacesDetected, Outcome, Photo
@@ -14,7 +14,7 @@ from shared.ports.objects import ObjectStore
 from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice, count
 
-Find = Callable[[bytes], Finding]
+Find = Callable[[bytes], PhotoDetections]
 """Finds the faces on a photograph, here or in another process; raises `Unreadable` with a reason."""
 
 
@@ -53,12 +53,12 @@ def _is_there(objects: ObjectStore, event: BucketEvent) -> bool:
     try:
         return objects.exists(event.bucket, event.key)
     except ObjectError as error:
-        msg = f"nobody can tell whether this object was removed: {error}"
+        msg = f"expected to learn whether this object was removed, got: {error}"
         raise Poison(msg) from error
 
 
 def detected(
-    event: BucketEvent, etag: str, finding: Finding, objects: ObjectStore, buckets: BucketSettings
+    event: BucketEvent, etag: str, finding: PhotoDetections, objects: ObjectStore, buckets: BucketSettings
 ) -> FacesDetected:
     """Return a photograph with the faces that were found on it, whose crops are stored then; raises `Transient`."""
     photo = replace(_photo(event, etag), width=finding.width, height=finding.height)
@@ -76,7 +76,7 @@ def detected(
 def unreadable(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -> FacesDetected:
     """Return the outcome of a photograph that cannot be read; `etag` is empty where the object was not read.
 
-    Where that is not for its bytes, the outcome says so: somebody has to try again.
+    `passing` is set if the bytes are not the cause, so that the photograph is tried again later.
     """
     passing = isinstance(error, ObjectRefused | Undecoded)
     return FacesDetected(photo=_photo(event, etag), outcome=Outcome.UNREADABLE, reason=str(error), passing=passing)
@@ -84,7 +84,7 @@ def unreadable(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -
 
 def _photo(event: BucketEvent, etag: str) -> Photo:
     object_id = ids.object_id(event.bucket, event.key)
-    # What was never read, or is gone, has no etag: its moment tells it from what the object held before and after.
+    # An object that was never read, or is gone, has no etag: the time of the event distinguishes its contents.
     content = etag or event.sequencer or f"{event.size} bytes at {event.occurred_at.isoformat()}"
     return Photo(
         bucket=event.bucket,

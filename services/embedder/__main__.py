@@ -19,7 +19,7 @@ from shared.stream.worker import WorkerSettings
 
 
 def main() -> None:
-    """Embed until told to stop."""
+    """Embed until a signal stops the service."""
     with service("embedder") as it:
         kafka, store, buckets = KafkaSettings(), MinioSettings(), BucketSettings()
         objects = MinioStore(store)

@@ -41,8 +41,8 @@ def resized(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 class Embedder:
     """Turns crops of faces into embeddings.
 
-    `model_id` names the model file by its content; vectors of different models must not be compared. `device` says
-    what computes, and `precision` in which numbers.
+    `model_id` names the model file by its content; vectors of different models must not be compared. `device` is
+    the hardware that computes, `precision` the number format.
     """
 
     network: Network
@@ -64,12 +64,12 @@ class Embedder:
         vectors = np.empty((len(crops), self.dimensions), np.float32)
         for start in range(0, len(crops), self.batch_size):
             part = crops[start : start + self.batch_size]
-            # A CPU takes as many as there are: 4 cost 29 ms each and 16 cost 27, and the bits are the same. A GPU
-            # chooses its algorithms anew for each size, for seconds: there a batch is always full.
+            # A CPU gets batches of any size: 4 cost 29 ms each and 16 cost 27, with the same bits. A GPU searches its
+            # algorithms again for each new size, for seconds, so its batches are always full.
             size = len(part) if self.device == "CPU" else self.batch_size
             batch = np.zeros((size, self.input_size, self.input_size, 3), np.uint8)
-            for place, crop in zip(batch, part, strict=False):
-                place[:] = resized(crop, self.input_size)[..., ::-1]
+            for target, crop in zip(batch, part, strict=False):
+                target[:] = resized(crop, self.input_size)[..., ::-1]
             vectors[start : start + len(part)] = self.network(prewhitened(batch))[: len(part)]
         return _unit(vectors)
 

@@ -80,8 +80,8 @@ def model_id_of(path: Path) -> str:
 def _usable(wanted: Precision, device: str) -> Precision:
     """Return the precision to compute in.
 
-    A CPU without bfloat16 would emulate it, slower than float32. Which one computes is a matter of speed, not of
-    meaning, so a pod that lands on an older machine goes on in float32 and says so.
+    A CPU without bfloat16 would emulate it, slower than float32. The precision is a matter of speed and not of
+    meaning, so on an older machine the service continues in float32 and logs a warning.
     """
     if wanted == "bfloat16" and not (device == "CPU" and _cpu_flags() & _BFLOAT16_FLAGS):
         _LOG.warning("this device has no bfloat16 that can be used; computing in float32", device=device)

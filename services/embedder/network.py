@@ -27,7 +27,7 @@ _CHATTER = re.compile(rb"I\d{4} |WARNING: All log messages before absl")
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Hold back what TensorFlow 2.21's C++ says while it is loaded, which no setting silences; errors come through."""
+    """Suppress what TensorFlow 2.21's C++ prints while loading, which no setting silences. Errors are passed on."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as scratch:

@@ -47,12 +47,12 @@ def embed(photos: Sequence[Cropped], embedder: Embedder) -> list[FacesEmbedded]:
     by_face = dict(zip(crops, vectors, strict=True))
 
     def embedded(face: ScreenedFace) -> EmbeddedFace:
-        said = facts(face)
+        fields = facts(face)
         if face.verdict is not Verdict.ACCEPTED:
-            return EmbeddedFace(**said)
+            return EmbeddedFace(**fields)
         if face.face_id not in by_face:
-            return EmbeddedFace(**said | {"verdict": Verdict.CROP_MISSING})
-        return EmbeddedFace(**said, vector=by_face[face.face_id], model_id=embedder.model_id)
+            return EmbeddedFace(**fields | {"verdict": Verdict.CROP_MISSING})
+        return EmbeddedFace(**fields, vector=by_face[face.face_id], model_id=embedder.model_id)
 
     return [
         FacesEmbedded(

@@ -15,7 +15,7 @@ from shared.stream.worker import WorkerSettings
 
 
 def main() -> None:
-    """Judge until told to stop."""
+    """Screen faces until a signal stops the service."""
     with service("quality") as it:
         kafka, store, buckets = KafkaSettings(), MinioSettings(), BucketSettings()
         objects = MinioStore(store)

@@ -20,7 +20,7 @@ from services.standalone.settings import RunSettings
 from shared.domain.events import BucketEvent, FacesEmbedded, Outcome
 from shared.domain.person_index import People
 from shared.domain.records import Generation
-from shared.erasure.former_memberships import memberships_before
+from shared.erasure.former_memberships import restored_memberships
 from shared.erasure.refit import refit_returned
 from shared.ports.file_index import IndexedFile
 from shared.ports.objects import ObjectInfo
@@ -158,7 +158,7 @@ class Arrivals:
         if not generation or not faces:
             return Before({}, {}, {})
         repository = self.library.repository
-        had = memberships_before(repository, generation, faces, people)
+        had = restored_memberships(repository, generation, faces, people)
         has = repository.memberships_of(generation, faces)
         return before([(photo, True) for photo in photos], has, had, people)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.detector.photo_detector import Finder
+from services.detector.photo_detector import PhotoDetector
 from services.detector.settings import DetectorSettings
 from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
@@ -46,9 +46,9 @@ class Detection:
         """Return the store of photographs and crops."""
         return FolderStore({self.buckets.photos: self.photos, self.buckets.faces: self.crops})
 
-    def finder(self) -> Finder:
+    def finder(self) -> PhotoDetector:
         """Return what finds the faces."""
-        return Finder(self.landmarks, self.detector)
+        return PhotoDetector(self.landmarks, self.detector)
 
     def screened(self, events: Iterable[BucketEvent], processes: Processes, waiting: int) -> Iterator[Screened]:
         """Yield the photograph of every event, detected and judged, in the order of the events.
@@ -71,7 +71,7 @@ def _screened(detection: Detection, event: BucketEvent) -> Screened:
     try:
         stored = objects.get(event.bucket, event.key, detection.detector.max_bytes)
         etag = stored.etag
-        photo = detected(event, etag, detection.finder().find(stored.data), objects, detection.buckets)
+        photo = detected(event, etag, detection.finder().detect(stored.data), objects, detection.buckets)
     except (ObjectError, Unreadable) as error:
         return _failed(event, etag, error)
     found = screen(photo, objects, detection.quality, detection.buckets)

@@ -1,1 +1,1 @@
-"""Who may do what on the servers, and the administrators' logins that make the users."""
+"""Rights of the users of the servers, and the administrators' logins with which the users are made."""

@@ -79,7 +79,7 @@ class AdminSettings(Settings):
 
     @property
     def kafka(self) -> Login | None:
-        """The administrator of Kafka, where it logs in."""
+        """The administrator of Kafka; None if the listener needs no login."""
         return self._login("KAFKA_USERNAME", self.kafka_username, "KAFKA_PASSWORD", self.kafka_password)
 
     @property
@@ -88,9 +88,9 @@ class AdminSettings(Settings):
         return bool(self.kafka_bootstrap_servers or self.kafka)
 
     def folder(self) -> Path | None:
-        """Return the folder of the users' logins; None where no administrator is named.
+        """Return the folder of the users' logins; None if no administrator is configured.
 
-        Raises `InvalidInput` where one of the two is missing, or where Kafka's administrator is named twice.
+        Raises `InvalidInput` if one of the two is missing, or if Kafka's administrator is configured twice.
         """
         if self.kafka_bootstrap_servers and self.kafka:
             msg = (
@@ -119,10 +119,10 @@ class AdminSettings(Settings):
 
 
 def login_of(folder: Path, name: str, user_file: str, password_file: str) -> Login | None:
-    """Return what the folder of a user says; None where it has neither of the two files.
+    """Return the login in the folder of a user; None if it has neither of the two files.
 
-    Raises `InvalidInput` where one is missing, or where it is the login of somebody else: an administrator's password
-    or rights must never be changed to those of a service.
+    Raises `InvalidInput` if one is missing, or if the user name is not one of the product's: an administrator's
+    password or rights must never be changed to those of a service.
     """
     files = [folder / name / file for file in (user_file, password_file)]
     found = [secret(file) for file in files]
@@ -150,7 +150,7 @@ def user_of(name: str) -> str:
 
 
 def secret(file: Path) -> str | None:
-    """Return the content of a file without the white space around it; None where there is none."""
+    """Return the content of a file without surrounding white space; None if there is no such file."""
     try:
         return file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""The rights of each user of Kafka, MinIO and MongoDB: one table, from which access lists and policies are made.
+"""The rights of each user of Kafka, MinIO and MongoDB: one table, from which access lists and policies are generated.
 
-Least privilege: each has what it uses, and nothing else (`tests/integration/test_rights.py` compares both). In Kafka a
-right may imply others: Read, Write, Delete and Alter imply Describe, AlterConfigs implies DescribeConfigs. So Describe
-stands only where nothing implies it.
+Least privilege: each user has the rights that it uses and no others (`tests/integration/test_rights.py` compares both).
+In Kafka, Read, Write, Delete and Alter imply Describe, and AlterConfigs implies DescribeConfigs. So the table has
+Describe only if no other right implies it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,16 +25,16 @@ from shared.domain.topics import (
 from shared.settings import BucketSettings
 
 PREFIX = "facestream"
-"""What the names of all users, groups and transactional ids of the product begin with."""
+"""Prefix of all names of users, groups and transactional ids of the product."""
 READER_GROUPS = "downstream."
-"""What the names of the groups of downstream consumers begin with."""
+"""Prefix of the names of downstream consumer groups."""
 
 _OF_BUCKETS = {"s3:CreateBucket", "s3:GetBucketNotification", "s3:ListBucket", "s3:PutBucketNotification"}
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaRight:
-    """What a user may do with one resource of Kafka, or with all whose names begin with `name` ("prefix")."""
+    """Operations that a user may do on one Kafka resource, or on all whose names begin with `name` ("prefix")."""
 
     resource: Literal["topic", "group", "transactionalId", "cluster"]
     name: str
@@ -44,7 +44,7 @@ class KafkaRight:
 
 @dataclass(frozen=True, slots=True)
 class BucketRight:
-    """What a user may do with a bucket and its objects, by the names of S3's actions."""
+    """Actions that a user may do on a bucket and its objects, by S3's names."""
 
     bucket: Literal["photos", "faces"]
     actions: tuple[str, ...]
@@ -52,7 +52,7 @@ class BucketRight:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What one user may do; `mongo` is its role on the product's database."""
+    """The rights of one user; `mongo` is its role on the product's database."""
 
     user: str
     kafka: tuple[KafkaRight, ...] = ()
@@ -61,7 +61,7 @@ class Rights:
 
 
 def s3_policy(rights: Rights, buckets: BucketSettings) -> dict[str, Any]:
-    """Return the policy document (IAM's JSON, as MinIO takes it) of a user; without a statement where it has none."""
+    """Return the policy document of a user (IAM's JSON, as for MinIO). Without rights it has no statement."""
     names = {"photos": buckets.photos, "faces": buckets.faces}
     return {"Version": "2012-10-17", "Statement": [it for right in rights.buckets for it in _statements(right, names)]}
 
@@ -78,12 +78,12 @@ def acls(rights: Rights) -> list[dict[str, Any]]:
 
 
 def mongo_roles(rights: Rights, database: str) -> list[dict[str, str]]:
-    """Return the roles of a user, as MongoDB's `createUser` takes them; none where it needs no login."""
+    """Return the roles of a user in the form of MongoDB's `createUser`; none if the user needs no login."""
     return [] if rights.mongo == "none" else [{"role": rights.mongo, "db": database}]
 
 
 def _statements(right: BucketRight, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield what is allowed on the bucket, and on its objects: S3 takes an action with a resource of its kind only."""
+    """Yield one statement for the bucket and one for its objects: in S3, an action belongs to one kind of resource."""
     where = f"arn:aws:s3:::{names[right.bucket]}"
     of_bucket = [action for action in right.actions if action in _OF_BUCKETS]
     of_objects = [action for action in right.actions if action not in _OF_BUCKETS]
@@ -105,7 +105,7 @@ def _topics(operations: Sequence[str], *topics: Topic) -> tuple[KafkaRight, ...]
 
 
 def _made(topic: Topic) -> Sequence[str]:
-    """Return what is done to a topic by who makes it; one that has a single partition for good gets no more of them."""
+    """Return the operations for creating and changing a topic. A topic of one partition never gets more partitions."""
     return ["Create", "AlterConfigs", "Describe" if topic.partitions == 1 else "Alter"]
 
 
@@ -114,12 +114,12 @@ def _group(name: str, operation: str) -> KafkaRight:
 
 
 def _transactions(name: str, pattern: Literal["literal", "prefix"] = "literal") -> KafkaRight:
-    """Return the right to write in transactions of this name; each process of a service has a name of its own."""
+    """Return the right to write in transactions of this id. Each process of a service has its own id."""
     return KafkaRight("transactionalId", f"{PREFIX}.{name}", pattern, ("Write",))
 
 
 def _streaming(service: str, source: Topic, *targets: Topic) -> tuple[KafkaRight, ...]:
-    """Return what a service needs that reads one topic in its group, and writes others in transactions."""
+    """Return the rights of a service that reads one topic in its group and writes others in transactions."""
     return (
         *_topics(["Read"], source),
         *_topics(["Write"], *targets, DEAD_LETTERS),
@@ -141,7 +141,7 @@ _COMPACTED = tuple(topic for topic in TOPICS if topic.cleanup == "compact")
 _LAG = tuple(_group(f"{PREFIX}.{service}", "Describe") for service in READ_BY)
 _WITHOUT_GROUP = _group(
     f"{PREFIX}.reader", "Describe"
-)  # librdkafka looks for a coordinator, also of who joins no group
+)  # librdkafka looks for a group coordinator even if the client joins no group
 _READS_CROPS = BucketRight("faces", ("s3:ListBucket", "s3:GetObject"))
 _READS_PHOTOS = BucketRight("photos", ("s3:ListBucket", "s3:GetObject"))
 
@@ -155,7 +155,7 @@ _TABLE = (
     Rights("embedder", _streaming("embedder", FACES_SCREENED, FACES_EMBEDDED), (_READS_CROPS,)),
     Rights(
         "assigner",
-        # `images.uploaded`: it asks for photographs whose crops are missing to be detected once more.
+        # `images.uploaded`: the assigner requests detection again for photographs whose crops are missing.
         _streaming("assigner", FACES_EMBEDDED, FACES_ASSIGNED, IMAGES_PROCESSED, IMAGES_UPLOADED),
         (BucketRight("faces", ("s3:ListBucket", "s3:GetObject", "s3:DeleteObject")),),
         "readWrite",
@@ -170,7 +170,7 @@ _TABLE = (
         (
             *_topics(["Read", "Write"], IMAGES_UPLOADED),
             *_topics(["Read"], FACES_DETECTED, FACES_SCREENED, FACES_EMBEDDED),
-            # It writes to idle partitions of these, so that Kafka forgets what was erased.
+            # It writes to their idle partitions, so that Kafka compacts away erased faces.
             *_topics(["Read", "Write", "DescribeConfigs"], *_COMPACTED),
             *_LAG,
             _WITHOUT_GROUP,
@@ -194,7 +194,7 @@ _TABLE = (
     Rights(
         "cli",
         (
-            # Read: what `reconcile` does, which a person runs too. Write: dead letters go back where they came from.
+            # Read: for `reconcile`, which a person can run too. Write: to replay dead letters into their topics.
             *_topics(["Read", "Write"], *_ALL_READ),
             *_topics(["Read", "Write", "DescribeConfigs"], *_COMPACTED),
             *_topics(["Read", "Write", "Delete", "DescribeConfigs"], DEAD_LETTERS),
@@ -217,4 +217,4 @@ _TABLE = (
 )
 
 RIGHTS: Mapping[str, Rights] = {rights.user: rights for rights in _TABLE}
-"""By name without prefix. `cli` is the person who runs commands, `reader` a consumer of the events."""
+"""By user name without prefix. `cli`: the person who runs commands. `reader`: a downstream consumer."""

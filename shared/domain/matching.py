@@ -1,6 +1,6 @@
-"""Which of the people a face belongs to, if to any: for faces that arrive, and for those that a regrouping has missed.
+"""Match faces with people, for faces that arrive and for those that arrived during a reclustering.
 
-The faces of one photograph compete, because nobody is on a photograph twice.
+Two faces of one photograph are never the same person, so the faces of a photograph compete.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -19,7 +19,7 @@ from shared.settings import Settings, Unit
 class AssignerSettings(Settings):
     """Assignment of faces to people.
 
-    The assigner uses them for the faces that arrive, and the reclusterer for faces that arrived during a regrouping.
+    The assigner uses them for the faces that arrive, and the reclusterer for faces that arrived during a reclustering.
     """
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_ASSIGNER_")
@@ -45,7 +45,7 @@ class AssignerSettings(Settings):
 
 
 class Match(NamedTuple):
-    """The person of a face, None for unknown, and its similarity with that or else with the nearest person."""
+    """The person of a face (None: unknown), and its similarity with that person or else with the nearest one."""
 
     person: int | None
     similarity: float | None
@@ -59,7 +59,7 @@ def matches(
 ) -> Iterator[Sequence[Match]]:
     """Yield the matches of the faces of each photograph, their vectors given: shape (d,), float32, unit length.
 
-    `nearest`: of all these faces, where somebody has searched for them already.
+    `nearest`: the result of the search for all these faces, if it was done before.
     """
     every = [vector for of_photo in vectors for vector in of_photo]
     if not every or not len(people):
@@ -74,7 +74,7 @@ def matches(
     for of_photo in vectors:
         start, stop = stop, stop + len(of_photo)
         taken = list(compress(persons[start:stop], clear[start:stop]))
-        # Alone on its photograph, a face has no other that could take its person, or the second one it may be.
+        # If a photograph has one face, no other face competes for its person.
         if len(of_photo) > 1 and (len(set(taken)) < len(taken) or any(unclear[start:stop])):
             yield competition(np.stack([people.similarities(vector) for vector in of_photo]), settings)
         else:
@@ -85,7 +85,7 @@ def matches(
 def matches_beside(
     vectors: Sequence[NDArray[np.float32]], people: People, taken: Container[str | None], settings: AssignerSettings
 ) -> Sequence[Match]:
-    """Match faces of one photograph with those people whom no other face on it is: not those of the ids in `taken`."""
+    """Match faces of one photograph with people, without those in `taken`: people of other faces on it."""
     if not vectors or not len(people):
         return [Match(None, None)] * len(vectors)
     similarities = np.stack([people.similarities(vector) for vector in vectors])
@@ -100,11 +100,11 @@ def _is_clear(best: NDArray[np.float64], second: NDArray[np.float64], margin: fl
 
 
 def competition(similarities: NDArray[np.float64], settings: AssignerSettings) -> list[Match]:
-    """Match faces and people one to one, the most similar pair first: nobody is on a photograph twice.
+    """Match faces and people one to one, the most similar pair first.
 
-    `similarities`: shape (faces, people). A face takes part while its nearest person that is left is similar enough,
-    and clearly more so than the second that is left. Of equal pairs the one of the first face, then of the first
-    person, wins.
+    `similarities`: shape (faces, people). A face takes part while its nearest remaining person reaches the threshold,
+    and is nearer than the second remaining one by the margin. Of equal pairs, the one of the first face and then of
+    the first person wins.
     """
     found = [Match(None, similarity) for similarity in similarities.max(axis=1).tolist()]
     faces = np.arange(len(similarities))

@@ -1,17 +1,17 @@
-"""The medoid and the mean of a few thousand faces, with NumPy alone.
+"""The medoid and the mean of one cluster of a few thousand faces, with NumPy alone.
 
-What the reclusterer computes for all clusters at once, for one cluster that has lost a face or got one back.
+The reclusterer computes both for all clusters at once; this is for a cluster that lost a face or got one back.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 2048  # rows of distances at a time: with 5,000 faces 80 MB
-_EQUAL = 1e-6  # sums of distances that differ by less are equal: a product's last digits depend on where it stands
+_EQUAL = 1e-6  # sums of distances that differ by less are equal: a product's last digits depend on its position
 
 
 def medoid_of(vectors: NDArray[np.float32]) -> int:
-    """Return the row with the least sum of Euclidean distances to all rows; of equal ones the first.
+    """Return the row with the smallest sum of Euclidean distances to all rows; of equal ones the first.
 
     `vectors`: shape (n, d), n >= 1, float32, unit length.
     """

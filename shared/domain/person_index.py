@@ -1,4 +1,4 @@
-"""The people that a face may belong to: the clusters of one generation, searched by inner product."""
+"""The people of one generation, searched by inner product."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ Vectors = NDArray[np.float32]
 Rule = Literal["medoid", "mean"]
 
 SIMILARITY_DECIMALS = 6
-"""Float32 embeddings carry no more."""
+"""Float32 embeddings have no more significant decimals."""
 
 _CANDIDATES = 3  # people fetched per face: the two that are wanted, and one more to see whether there is a tie
 _ROUNDING = 1e-5  # FAISS's sums depend, in their last digits, on how many faces are searched at once
 
 
 class Nearest(NamedTuple):
-    """Of each face the most similar person, how similar that is, and the second one: arrays of shape (n,).
+    """Row of the most similar person of each face, and its similarity: arrays of shape (n,).
 
-    `runner_up` is the similarity of the second person, -inf where there is only one.
+    `runner_up` is the similarity of the second person, -inf if there is only one.
     """
 
     person: NDArray[np.int64]
@@ -53,11 +53,11 @@ class People:
         return len(self.cluster_ids)
 
     def __contains__(self, cluster_id: object) -> bool:
-        """Say whether a cluster is one of these. By halving: a set of them all would double what they need."""
+        """Return whether a cluster is one of these. Bisection, because a set of all ids would double the memory."""
         if not isinstance(cluster_id, str):
             return False
-        place = bisect_left(self.cluster_ids, cluster_id)
-        return place < len(self.cluster_ids) and self.cluster_ids[place] == cluster_id
+        row = bisect_left(self.cluster_ids, cluster_id)
+        return row < len(self.cluster_ids) and self.cluster_ids[row] == cluster_id
 
     def nearest(self, vectors: Vectors) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the most similar person of each face and the similarity, as `two_nearest` does."""
@@ -67,8 +67,8 @@ class People:
     def two_nearest(self, vectors: Vectors) -> Nearest:
         """Return the two most similar people of each face; of equal ones the first.
 
-        `vectors`: shape (n, d), float32, unit length. Raises ValueError where there are no people, or where d is
-        not theirs.
+        `vectors`: shape (n, d), float32, unit length. Raises ValueError if there are no people, or if d
+        differs from theirs.
         """
         self._check(vectors)
         if self._index is None:
@@ -83,7 +83,7 @@ class People:
         order = np.lexsort((people, -exact))[:, :2]
         found = np.take_along_axis(people, order, axis=1)
         similarities = np.take_along_axis(exact, order, axis=1)
-        # Where all that were fetched are nearly as similar as the second, others may be as well.
+        # If all fetched people are nearly as similar as the second, others may be as well: compare with all.
         for face in np.flatnonzero((proposed[:, 1] - proposed[:, -1] < _ROUNDING) & (fetched < len(self))):
             of_all = self.similarities(vectors[face])
             found[face] = np.argsort(-of_all, kind="stable")[:2]
@@ -108,6 +108,6 @@ def _unit(rows: Vectors) -> NDArray[np.float64]:
 
 
 def _inner_products(rows: NDArray[np.float64], vectors: Vectors) -> NDArray[np.float64]:
-    """Sum over the last axis, each place by itself: the same result alone as among others."""
+    """Sum over the last axis. A result does not depend on how many vectors are computed together."""
     products: NDArray[np.float64] = np.einsum("...d,...d->...", rows, vectors.astype(np.float64))
     return np.round(products, SIMILARITY_DECIMALS)

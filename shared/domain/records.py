@@ -1,6 +1,6 @@
-"""What the face repository keeps: one record per image, face, membership, cluster and generation.
+"""The stored records: images, faces, memberships, clusters, generations, the lease.
 
-Records are values. Writing one is an upsert on its derived identifier, so that writing it again changes nothing.
+Records are values. Writing one is an upsert on its derived identifier, so writing it again changes nothing.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from shared.domain.events import Box, Cause, Outcome, Verdict
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One photograph and what became of it.
+    """One photograph and its outcome.
 
-    `source` says which message or scan made the record (`topic/partition@offset`); it tells a replay from a
-    duplicate. `passing`: it is unreadable for a reason that may pass, and is to be tried again.
+    `source`: the record id or the scan that this comes from; it distinguishes a replay from a duplicate. `passing`: the
+    photograph is unreadable for a reason that may pass, and should be tried again.
     """
 
     image_id: str
@@ -86,7 +86,7 @@ class Cluster:
 
 
 class GenerationState(StrEnum):
-    """Where a generation is in its life."""
+    """The state of a generation. `held`: the guard did not let it become active."""
 
     BUILDING = "building"
     HELD = "held"
@@ -96,15 +96,14 @@ class GenerationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One regrouping of all faces.
+    """The result of reclustering all faces.
 
-    `snapshot` is a digest of the face ids and the model that it was made from; equal snapshots and parameters give
-    equal clusters. `grouping` is a digest of what was made of them, the cluster of each face and the medoid of each
-    cluster; "" where an earlier version of this software made it. `revision` counts how often other medoids took the
-    place of erased ones since then; the repository counts it, whatever is saved. `previous` is the generation whose
-    place it took or was to take when it was last published at `published_at`, 0 for none; `announced` says that the
-    world was told of all that differs from that. `reason`: why it is held. A generation that is `building` may be
-    unfinished, all others are whole.
+    `snapshot`: digest of the face ids and the model that it was made from; equal snapshots and parameters result in
+    equal clusters. `grouping`: digest of the result (cluster of each face, medoid of each cluster), "" if an earlier
+    version of this software made it. `revision`: how often another medoid has replaced an erased one since then; the
+    repository counts it and ignores the saved value. `published_at`: when it was last published. `previous`: the
+    generation that it replaced, or was to replace, at that time; 0 for none. `announced`: all differences from that
+    one are in Kafka. `reason`: why it is held. Only a generation in state `building` can be incomplete.
     """
 
     number: int
@@ -125,11 +124,11 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who may make and publish generations.
+    """The lease for making and publishing generations.
 
-    `number` grows whenever it changes hands, and fences off whoever had it before; `renewals` counts within one
-    number. `holder` None: nobody. `expires_at` is by the clock of the holder, who renews it more often than every
-    `seconds`.
+    `number` is the fencing number: it grows with each new holder, and shuts out the former one. `renewals` counts
+    within one number. `holder` None: the lease is free. `expires_at` is by the clock of the holder, which renews the
+    lease more often than every `seconds`.
     """
 
     number: int

@@ -1,8 +1,8 @@
-"""The topics: one table, from which `facestream init` creates them and the documentation is made.
+"""The topics: one table, from which `facestream init` creates them and the documentation is generated.
 
-Compacted topics keep the last record of every key for ever. What was said before of a key goes within about a day,
-and its tombstone a day later; in a partition that nobody writes to any more the reconciler sees
-to it (`adapters/kafka/idle_partitions.py`).
+Compacted topics keep the last record of every key for ever. Earlier records of a key are removed within about a day,
+and its tombstone a day later. In partitions without new records the reconciler causes that
+(`shared/adapters/kafka/idle_partitions.py`).
 """
 
 from dataclasses import dataclass
@@ -21,18 +21,19 @@ from shared.domain.events import (
 )
 
 Partitioner = Literal["consistent_random", "fnv1a_random"]
-"""How the partition of a key is chosen, by librdkafka's names: CRC32, or FNV-1a as Sarama does, modulo partitions.
+"""How the partition of a key is computed, by librdkafka's names: CRC32, or FNV-1a as in Sarama, modulo partitions.
 
-An empty key goes to a partition drawn by lot.
+A record with an empty key goes to a random partition.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `model` is that of its values, None where they are not ours; `producer` those who write it.
+    """One topic.
 
-    Whoever writes to it chooses partitions by `partitioner`: the records of one key are in order in one partition only,
-    and in a compacted topic a key in two partitions has two last records.
+    `model`: of its values, None if facestream does not define them. `producer`: the services that write it. Every
+    producer must use the same `partitioner`: the records of a key are in order within one partition only, and in a
+    compacted topic a key in two partitions would have two last records.
     """
 
     name: str
@@ -46,14 +47,14 @@ class Topic:
 
     @property
     def event_type(self) -> str:
-        """The `ce_type` of its events; a change that old readers do not understand gets another number."""
+        """The `ce_type` of its events. A change that old readers do not understand gets a new number."""
         return f"facestream.{self.name}.v1"
 
     def configuration(self) -> dict[str, str]:
-        """Return what must not depend on the broker's defaults, by Kafka's names."""
+        """Return the settings that must not depend on the broker's defaults, by Kafka's names."""
         configuration = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_RECORD_BYTES)}
-        # Kafka forgets whole segments, and by default begins a new one every 7 days: what is to be gone after a day
-        # would stay for eight.
+        # Kafka removes whole segments, and by default begins a new one every 7 days: a record with a retention of one
+        # day would stay for eight.
         if self.retention is None:
             return configuration | {
                 "max.compaction.lag.ms": _milliseconds(_COMPACTION_LAG),
@@ -65,11 +66,11 @@ class Topic:
         }
 
 
-_SEGMENTS = 24  # to the time that records are kept; so much later than promised they are gone
+_SEGMENTS = 24  # segments per retention time; records are removed at most one segment later than promised
 _COMPACTION_LAG = timedelta(days=1)  # until what was replaced or erased is compacted away
 
 TOMBSTONES = timedelta(days=1)
-"""How long a tombstone stays after that: whoever reads less often may miss it."""
+"""How long a tombstone stays after that. A consumer that reads less often may miss it."""
 
 
 def _milliseconds(time: timedelta) -> str:
@@ -77,10 +78,10 @@ def _milliseconds(time: timedelta) -> str:
 
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-"""Of a value. A photograph with a thousand faces of 512 dimensions is 3 MiB of JSON."""
+"""Largest value. A photograph with a thousand faces of 512 dimensions is 3 MiB of JSON."""
 
 MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
-"""Of a record as Kafka counts it: key and headers come on top, those of a dead letter above all."""
+"""Largest record as Kafka counts it, with key and headers; a dead letter has the largest headers."""
 
 # The object store writes most of it, and chooses partitions by Sarama's default.
 IMAGES_UPLOADED = Topic(
@@ -88,12 +89,12 @@ IMAGES_UPLOADED = Topic(
 )
 FACES_DETECTED = Topic("faces.detected", "object id", FacesDetected, "detector")
 FACES_SCREENED = Topic("faces.screened", "object id", FacesScreened, "quality")
-# A day: vectors are biometric data, and what the assigner has not read by then the reconciler repairs.
+# One day, because vectors are biometric data. The reconciler repairs what the assigner has not read by then.
 FACES_EMBEDDED = Topic("faces.embedded", "object id", FacesEmbedded, "embedder", retention=timedelta(days=1))
 FACES_ASSIGNED = Topic("faces.assigned", "face id", FaceAssigned, "assigner, reclusterer", "compact", None)
 IMAGES_PROCESSED = Topic("images.processed", "object id", ImageProcessed, "assigner", "compact", None)
 CLUSTERS_CHANGED = Topic("clusters.changed", "cluster id", ClusterChanged, "reclusterer", "compact", None)
-# One key, so one partition: its last record says which generation is in force.
+# One key, so one partition: its last record names the active generation.
 GENERATIONS_PUBLISHED = Topic(
     "generations.published", "the word `active`", GenerationPublished, "reclusterer", "compact", None, partitions=1
 )
@@ -113,5 +114,5 @@ TOPICS = (
 
 
 def partitioner_of(name: str) -> Partitioner:
-    """Return how the partitions of a topic are chosen, by the topic's name; that of a topic of others is CRC32."""
+    """Return the partitioner of a topic by its name. For topics that are not in the table it is CRC32."""
     return next((topic.partitioner for topic in TOPICS if topic.name == name), "consistent_random")

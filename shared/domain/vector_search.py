@@ -11,11 +11,11 @@ faiss.cvar.distance_compute_blas_threshold = 16 * 128
 
 
 def search_on_one_core() -> None:
-    """Let the searches of the calling thread, from now on, take one core: for a thread beside one that works.
+    """Restrict all further searches of the calling thread to one core.
 
-    FAISS divides a search among all cores, and those that are done spin until the slowest is. On two cores without
-    other programs the assigner, which searches beside its work, did 7,000 faces a second in this way, and 9,600 with
-    searches on one core.
+    FAISS divides a search among all cores, and the cores that are done spin until the slowest one is. The assigner
+    searches in a thread beside its work: on two idle cores it did 7,000 faces a second with searches on all cores, and
+    9,600 with searches on one.
     """
     faiss.omp_set_num_threads(1)
 

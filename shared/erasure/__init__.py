@@ -1,1 +1,1 @@
-"""Erasing photographs: what goes, what is computed again, and what comes back with a photograph."""
+"""Erase photographs, refit the clusters that lose faces, and restore memberships if a photograph returns."""

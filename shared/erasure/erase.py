@@ -1,7 +1,7 @@
-"""Erasing photographs: faces, memberships, and what was derived from their vectors, in every generation.
+"""Erase photographs: faces, memberships, and everything derived from their vectors, in every generation.
 
-What is kept of an erased face are its former memberships: derived ids and a similarity, until their generations go.
-By them a photograph that comes back gets back the people that it had (`shared.erasure.former_memberships`).
+Only the former memberships of an erased face are kept (derived ids and a similarity), until their generations are
+removed. With them, a photograph that returns has the same people as before (`shared.erasure.former_memberships`).
 """
 
 from collections import defaultdict
@@ -15,10 +15,10 @@ from shared.ports.repository import FaceRepository
 
 
 def erase(repository: FaceRepository, images: Sequence[ImageRecord]) -> Sequence[FaceRecord]:
-    """Remove images, their faces and memberships, and refit the clusters; return the faces, in order of face id.
+    """Remove images, their faces and memberships, and refit the clusters. Return the faces, in order of face id.
 
-    The images are marked as removed first and go last: where a process dies in between, the same call does the rest,
-    for the images that are marked and have faces. Raises `Transient`.
+    The images are marked as removed first and deleted last. If the process dies in between, the same call completes
+    the work, for images that are marked and still have faces. Raises `Transient`.
     """
     ids = [image.image_id for image in images]
     of_images = repository.faces_of(ids)
@@ -33,7 +33,7 @@ def erase(repository: FaceRepository, images: Sequence[ImageRecord]) -> Sequence
 
 
 def erase_at_once(repository: FaceRepository, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
-    """Do as `erase`, for a caller whose transaction makes sure that all of it happens or nothing."""
+    """Erase as `erase` does, within a transaction of the caller."""
     of_images = repository.faces_of(image_ids)
     faces = [face.face_id for found in of_images.values() for face in found if face.verdict is Verdict.ACCEPTED]
     _leave_clusters(repository, faces)
@@ -41,11 +41,11 @@ def erase_at_once(repository: FaceRepository, image_ids: Sequence[str]) -> Seque
 
 
 def _leave_clusters(repository: FaceRepository, face_ids: Sequence[str]) -> None:
-    """Take faces out of all generations."""
+    """Remove faces from all generations."""
     if not face_ids:
         return
     left: defaultdict[int, set[str | None]] = defaultdict(set)
-    # Those of an attempt whose process died before it had refitted.
+    # Left by an attempt whose process died before it refitted the clusters.
     for memberships in repository.former_memberships(face_ids).values():
         for membership in memberships:
             left[membership.generation].add(membership.cluster_id)
@@ -57,11 +57,11 @@ def _leave_clusters(repository: FaceRepository, face_ids: Sequence[str]) -> None
 
 
 def _refit(repository: FaceRepository, number: int, cluster_ids: Sequence[str]) -> None:
-    """Refit clusters of a generation, if it is whole.
+    """Refit clusters of a generation, if it is complete.
 
-    One that is being written has clusters before it has all their members, who would be counted out. The reclusterer
-    refits what has lost faces once it is written. So its state is looked at after the memberships were removed: while
-    it is `building`, that is still to come, and finds them.
+    A generation that is being written has clusters before it has all their members, which would be missed. The
+    reclusterer itself refits clusters that lost faces after it has written them. So the state is read after the
+    memberships were removed: while it is `building`, the reclusterer will still see the removal.
     """
     generation = repository.generation(number) if cluster_ids else None
     if generation and generation.state is not GenerationState.BUILDING:

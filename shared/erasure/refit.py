@@ -1,9 +1,9 @@
-"""Clusters that have lost faces, or got them back: what stands for them is computed anew from those that are there.
+"""Refit clusters that lost faces or got faces back: compute medoid and mean again from the present members.
 
-A cluster keeps vectors of its own: that of its medoid, and the mean of its members. No vector stays whose face is
-gone. A medoid that is there stays, and only the mean is computed. Where it was erased, the next best member takes its
-place; where nobody is left, the cluster goes. The medoid that the regrouping has found is the face whose similarity to
-it is 1: when it comes back, it takes its place again. So what stood there before stands there once all faces are back.
+A cluster stores two vectors: that of its medoid, and the mean of its members. No vector of an erased face may remain.
+If the medoid is still present it stays, and only the mean is computed. If it was erased, the best remaining member
+becomes the medoid; without members the cluster is removed. The medoid that the reclustering found is the face with
+similarity 1: when it returns, it becomes the medoid again. So once all faces are back, the cluster is as it was.
 """
 
 from collections import defaultdict
@@ -20,10 +20,10 @@ from shared.domain.records import Cluster, FaceRecord, Generation, GenerationSta
 from shared.ports.repository import FaceRepository
 
 LARGEST = 256
-"""Faces of a cluster that are looked at: the first ones by their ids, which are digests, so a random sample.
+"""Faces of a cluster that are considered: the first ones by id. Ids are digests, so this is a random sample.
 
-A batch of the assigner may remove a thousand photographs of as many people, who are in five generations, and Kafka
-waits for it for five minutes: 5,000 clusters at some 10 ms.
+A batch of the assigner may remove a thousand photographs of as many people in five generations, and Kafka allows five
+minutes for it: 5,000 clusters at about 10 ms each.
 """
 
 _BLOCK = 1_000  # medoids looked up at once
@@ -32,7 +32,7 @@ _SAME = 1 - 5e-7  # similarities are kept with six decimals
 
 @dataclass(frozen=True, slots=True)
 class _Members:
-    """Faces of a cluster that are looked at, in ascending order of their ids, and how many there are in all."""
+    """The considered faces of a cluster, in ascending order of their ids, and the number of all its faces."""
 
     cause: Cause
     face_ids: Sequence[str]
@@ -41,7 +41,7 @@ class _Members:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fitted:
-    """A cluster as it is to be, None where it is to go, and what says so: its faces, and those looked for besides."""
+    """The refitted cluster (None: to be removed), the members that define it, and further faces to consider."""
 
     cluster: Cluster | None
     members: _Members
@@ -49,7 +49,7 @@ class _Fitted:
 
 
 def refit_returned(repository: FaceRepository, generation: Generation, memberships: Iterable[Membership]) -> bool:
-    """Do as `refit`, after faces got back these memberships."""
+    """Refit the clusters of restored memberships, as `refit` does."""
     back: defaultdict[str, set[str]] = defaultdict(set)
     for membership in memberships:
         if membership.cluster_id is not None:
@@ -63,13 +63,12 @@ def refit(
     cluster_ids: Iterable[str],
     back: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> bool:
-    """Make clusters of a generation those of their members; say whether any medoid is another one than before.
+    """Compute clusters of a generation again from their members. Return whether any medoid changed.
 
-    To be called after memberships were written or removed; `back`: the ids of the faces
-    that came back, by cluster id. The faces that
-    a regrouping has put into a cluster say what it is; those that were assigned later do where no other is left. Can
-    be repeated, and by several processes at once: whoever writes last has seen what the others have changed before.
-    Raises `Transient`.
+    Call it after memberships were written or removed; `back`: ids of the faces that returned, by cluster id. Members
+    that a reclustering put into the cluster define it; those that were assigned later count only if no other is left.
+    The call can be repeated, and several processes can make it at once: the one that writes last has seen the changes
+    of the others. Raises `Transient`.
     """
     moved, left = False, sorted(set(cluster_ids))
     while left:
@@ -85,16 +84,16 @@ def refit(
         left = [
             name for name, was in fitted.items() if _members(repository, generation, name, was.besides) != was.members
         ]
-        if repository.generation(generation.number) is None:  # removed meanwhile: nothing of it comes back
+        if repository.generation(generation.number) is None:  # removed meanwhile: write nothing of it
             repository.remove_clusters(generation.number, list(fitted))
             return moved
     return moved
 
 
 def refit_bereft(repository: FaceRepository) -> bool:
-    """Refit the clusters of all whole generations whose medoids are not there; say whether there were any.
+    """Refit the clusters without a medoid, in all complete generations. Return whether there were any.
 
-    For what earlier versions of this software left, and what a process left that died while it erased.
+    They come from earlier versions of this software, and from processes that died while erasing.
     """
     moved = False
     for generation in repository.generations():
@@ -117,7 +116,7 @@ def _fitted(
     if not faces:
         return _Fitted(None, members, besides)
     ids, vectors = list(faces), np.stack([face.vector for face in faces.values() if face.vector is not None])
-    middle = _standing(repository, generation, ids, before, back) or ids[medoid_of(vectors)]
+    middle = _kept_medoid(repository, generation, ids, before, back) or ids[medoid_of(vectors)]
     cluster = Cluster(
         generation=generation.number,
         cluster_id=name,
@@ -130,16 +129,16 @@ def _fitted(
     return _Fitted(before if before and _is_same(before, cluster) else cluster, members, besides)
 
 
-def _standing(
+def _kept_medoid(
     repository: FaceRepository,
     generation: Generation,
     face_ids: Sequence[str],
     before: Cluster | None,
     back: Collection[str],
 ) -> str | None:
-    """Return which of a cluster's faces is its medoid without a search: the one that was made so, or that still is."""
+    """Return the medoid that the reclustering chose, or else the present one; None if neither is a member."""
     present = before.medoid_face_id if before and before.medoid_face_id in face_ids else None
-    # Of equal vectors, as copies of a photograph have, all have similarity 1: then the first is the one.
+    # Equal vectors, as of copies of a photograph, all have similarity 1: then the first one counts.
     asked = [face_id for face_id in face_ids if face_id in back] if present else face_ids
     memberships = repository.memberships_of(generation.number, asked) if asked else {}
     made = [face_id for face_id in asked if (found := memberships.get(face_id)) and _is_of_medoid(found)]
@@ -156,7 +155,7 @@ def _is_of_medoid(membership: Membership) -> bool:
 
 
 def _members(repository: FaceRepository, generation: Generation, name: str, besides: Collection[str]) -> _Members:
-    """Return the faces of a cluster that are looked at; `besides`: also these, where they are of it."""
+    """Return the considered faces of a cluster; `besides`: further faces to consider, if they are members."""
     number = generation.number
     for cause in (Cause.RECLUSTERED, Cause.ARRIVED):
         found = repository.members(number, name, cause, LARGEST)

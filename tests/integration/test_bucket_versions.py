@@ -13,9 +13,9 @@ from minio.commonconfig import SnowballObject
 from minio.versioningconfig import VersioningConfig
 
 from cli.jobs.reconciling import reconcile
-from services.detector.photo_detector import Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
+from services.detector.types import PhotoDetections
 from shared.adapters.kafka.records import consumed_record
 from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.minio.store import MinioStore
@@ -76,7 +76,7 @@ class Bucket:
         pytest.fail("MinIO said nothing more")
 
     def _is_followed(self, notice: Notice) -> bool:
-        def find(_: bytes) -> Finding:
+        def find(_: bytes) -> PhotoDetections:
             raise Unreadable
 
         return detect(notice, self.store, find, DetectorSettings(), BucketSettings()) is not None

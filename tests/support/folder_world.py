@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detector.photo_detector import Face, Finding
+from services.detector import types
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
@@ -111,14 +111,14 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class _KnownFaces(Detection):
-    """The detection of a run, with a finder that reads who is on a photograph."""
+    """The detection of a run, with a detector that reads who is on a photograph."""
 
     decoded: list[bytes]
 
     def finder(self) -> Any:
         return self
 
-    def find(self, data: bytes) -> Finding:
+    def detect(self, data: bytes) -> types.PhotoDetections:
         self.decoded.append(data)
         names, _, number = data.decode().partition("#")
         if not number:
@@ -126,10 +126,10 @@ class _KnownFaces(Detection):
             raise Unreadable(msg)
         point = Point(x=1, y=1)
         faces = tuple(
-            Face(Box(left=10 * place, top=1, width=9, height=9), 1.0, (point,) * 5, _crop(name, number))
+            types.Detection(Box(left=10 * place, top=1, width=9, height=9), 1.0, (point,) * 5, _crop(name, number))
             for place, name in enumerate(names.split())
         )
-        return Finding("a pattern", 100, 100, faces)
+        return types.PhotoDetections("a pattern", 100, 100, faces)
 
 
 class _Patterns:

@@ -14,10 +14,10 @@ from PIL import Image, PngImagePlugin
 from services.detector.decoding import decode as decoding
 from services.detector.decoding.decode import decode
 from services.detector.decoding.limits import OverLimit, check_bytes
-from services.detector.kinds import kind_of
 from services.detector.scale import detection_size, smallest_face
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
+from shared.photos.file_kinds import kind_of
 from tools.fuzz.seeds import ARITHMETIC_JPEG
 
 SETTINGS = DetectorSettings()

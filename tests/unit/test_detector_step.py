@@ -7,9 +7,10 @@ from PIL import Image
 from prometheus_client import REGISTRY
 
 from services.detector.hog_detector import version_of
-from services.detector.photo_detector import Finder, Finding
+from services.detector.photo_detector import PhotoDetector
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
+from services.detector.types import PhotoDetections
 from shared.adapters.memory.repository import MemoryObjectStore
 from shared.domain import ids
 from shared.domain.events import BucketEvent, FacesDetected, Outcome
@@ -29,8 +30,8 @@ PORTRAIT = "mindy_kaling"
 
 
 @pytest.fixture(scope="module")
-def finder() -> Finder:
-    return Finder(located(LANDMARKS), SETTINGS)
+def detector() -> PhotoDetector:
+    return PhotoDetector(located(LANDMARKS), SETTINGS)
 
 
 def event(key: str = "a.jpg", *, size: int = 0, etag: str | None = None, removed: bool = False) -> BucketEvent:
@@ -50,14 +51,14 @@ def store(**photos: bytes) -> MemoryObjectStore:
     return objects
 
 
-def run(objects: MemoryObjectStore, finder: Finder, *events: BucketEvent) -> list[FacesDetected]:
-    found = [detect(Notice(event), objects, finder.find, SETTINGS, BUCKETS) for event in events]
+def run(objects: MemoryObjectStore, detector: PhotoDetector, *events: BucketEvent) -> list[FacesDetected]:
+    found = [detect(Notice(event), objects, detector.detect, SETTINGS, BUCKETS) for event in events]
     return [photo for photo in found if photo is not None]
 
 
-def test_every_event_gets_its_outcome_in_the_same_order(finder: Finder) -> None:
+def test_every_event_gets_its_outcome_in_the_same_order(detector: PhotoDetector) -> None:
     objects = store(bad=b"hello, I am no picture", dot=pixel(), face=sample_photos(PORTRAIT)[0].read_bytes())
-    results = run(objects, finder, *(event(f"{name}.jpg") for name in ("bad", "dot", "missing", "face")))
+    results = run(objects, detector, *(event(f"{name}.jpg") for name in ("bad", "dot", "missing", "face")))
     assert [result.photo.key for result in results] == ["bad.jpg", "dot.jpg", "missing.jpg", "face.jpg"]
     assert [len(result.faces) for result in results] == [0, 0, 0, 1]
     bad, dot, missing, face = results
@@ -67,9 +68,9 @@ def test_every_event_gets_its_outcome_in_the_same_order(finder: Finder) -> None:
     assert (face.outcome, face.reason) == (Outcome.DETECTED, None)
 
 
-def test_crops_are_stored_losslessly_under_the_key_that_the_event_names(finder: Finder) -> None:
+def test_crops_are_stored_losslessly_under_the_key_that_the_event_names(detector: PhotoDetector) -> None:
     objects = store(a=sample_photos(PORTRAIT)[0].read_bytes())
-    (result,) = run(objects, finder, event())
+    (result,) = run(objects, detector, event())
     (face,) = result.faces
     assert face.crop_key == ids.crop_key(face.face_id)
     assert face.face_id == ids.face_id(result.photo.image_id, version_of(SETTINGS), face.box)
@@ -78,18 +79,18 @@ def test_crops_are_stored_losslessly_under_the_key_that_the_event_names(finder: 
         assert (crop.format, crop.size, crop.mode) == ("PNG", (160, 160), "RGB")
 
 
-def test_detecting_again_changes_nothing(finder: Finder) -> None:
+def test_detecting_again_changes_nothing(detector: PhotoDetector) -> None:
     objects = store(a=sample_photos(PORTRAIT)[0].read_bytes())
-    first = run(objects, finder, event())
+    first = run(objects, detector, event())
     crops = {info.key: info.etag for info in objects.list("faces")}
-    assert run(objects, finder, event()) == first
+    assert run(objects, detector, event()) == first
     assert {info.key: info.etag for info in objects.list("faces")} == crops
 
 
-def test_the_event_names_the_content_where_it_can_and_the_store_where_not(finder: Finder) -> None:
+def test_the_event_names_the_content_where_it_can_and_the_store_where_not(detector: PhotoDetector) -> None:
     objects = store(a=pixel())
     stored = objects.get("photos", "a.jpg", LIMIT).etag
-    (said,), (read,) = run(objects, finder, event(etag="abc")), run(objects, finder, event())
+    (said,), (read,) = run(objects, detector, event(etag="abc")), run(objects, detector, event())
     assert (said.photo.etag, read.photo.etag) == ("abc", stored)
     assert read.photo.image_id == ids.image_id(read.photo.object_id, None, stored)
 
@@ -106,8 +107,10 @@ def test_a_photograph_that_is_too_large_is_unreadable_whatever_its_event_says(sa
 
 
 @pytest.mark.parametrize("said", [0, 10, SETTINGS.max_bytes + 1, 2**63 - 1])
-def test_a_photograph_has_the_size_that_was_read_and_not_that_which_was_told(finder: Finder, said: int) -> None:
-    (result,) = run(store(a=pixel()), finder, event(size=said))
+def test_a_photograph_has_the_size_that_was_read_and_not_that_which_was_told(
+    detector: PhotoDetector, said: int
+) -> None:
+    (result,) = run(store(a=pixel()), detector, event(size=said))
     assert (result.outcome, result.photo.size) == (Outcome.DETECTED, len(pixel()))
 
 
@@ -129,15 +132,15 @@ def test_what_is_dropped_is_counted_and_the_store_is_not_asked(reason: Drop, *, 
     assert dropped(reason) == before + 1
 
 
-def test_a_refused_object_is_unreadable_with_the_reason_of_the_store(finder: Finder) -> None:
-    (result,) = run(FailingStore(ObjectRefused("no permission")), finder, event())
+def test_a_refused_object_is_unreadable_with_the_reason_of_the_store(detector: PhotoDetector) -> None:
+    (result,) = run(FailingStore(ObjectRefused("no permission")), detector, event())
     assert (result.outcome, result.reason, result.photo.etag) == (Outcome.UNREADABLE, "no permission", "")
     assert result.passing
 
 
 def test_what_the_bytes_are_does_not_pass_and_want_of_memory_does() -> None:
     def find(reason: Unreadable) -> FacesDetected:
-        def failing(_: bytes) -> Finding:
+        def failing(_: bytes) -> PhotoDetections:
             raise reason
 
         found = detect(Notice(event()), store(a=pixel()), failing, SETTINGS, BucketSettings())
@@ -148,13 +151,13 @@ def test_what_the_bytes_are_does_not_pass_and_want_of_memory_does() -> None:
     assert find(Undecoded("not enough memory to decode it")).passing
 
 
-def test_a_store_that_does_not_answer_stops_the_batch(finder: Finder) -> None:
+def test_a_store_that_does_not_answer_stops_the_batch(detector: PhotoDetector) -> None:
     with pytest.raises(Transient):
-        run(FailingStore(Transient("no answer")), finder, event())
+        run(FailingStore(Transient("no answer")), detector, event())
 
 
-def test_a_removed_photograph_is_told_without_reading_it(finder: Finder) -> None:
-    (result,) = run(FailingStore(AssertionError("it was read")), finder, event(removed=True))
+def test_a_removed_photograph_is_told_without_reading_it(detector: PhotoDetector) -> None:
+    (result,) = run(FailingStore(AssertionError("it was read")), detector, event(removed=True))
     assert (result.outcome, result.photo.key, result.faces) == (Outcome.REMOVED, "a.jpg", ())
     assert result.photo.object_id == ids.object_id("photos", "a.jpg")
 
@@ -170,9 +173,9 @@ def test_what_was_not_read_is_named_by_its_moment() -> None:
     assert unreadable(later, "", _WHY).photo.object_id == first.photo.object_id
 
 
-def test_a_picture_of_noise_does_not_stop_the_batch(finder: Finder) -> None:
+def test_a_picture_of_noise_does_not_stop_the_batch(detector: PhotoDetector) -> None:
     file = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
     Image.fromarray(noise).save(file, "PNG")
-    (result,) = run(store(a=file.getvalue()), finder, event())
+    (result,) = run(store(a=file.getvalue()), detector, event())
     assert result.outcome is Outcome.DETECTED

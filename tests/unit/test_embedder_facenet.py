@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.embedding import cosine_difference, keras_function
 from services.detector.decoding.decode import decode
-from services.detector.hog_detector import FaceFinder
+from services.detector.hog_detector import HogDetector
 from services.detector.settings import DetectorSettings
 from services.embedder import loading
 from services.embedder.embedding import Embedder, prewhitened
@@ -39,11 +39,11 @@ def half() -> Embedder:
 def faces() -> dict[str, list[NDArray[np.uint8]]]:
     """The faces of three photographs of every sample person on which there is nobody else."""
     settings = DetectorSettings()
-    finder = FaceFinder(located(LANDMARKS), settings)
+    detector = HogDetector(located(LANDMARKS), settings)
 
     def alone(person: str) -> Iterator[NDArray[np.uint8]]:
         for photo in sample_photos(person):
-            found = finder.find(decode(photo.read_bytes(), settings))
+            found = detector.detect(decode(photo.read_bytes(), settings))
             if len(found) == 1:
                 yield found[0].crop
 

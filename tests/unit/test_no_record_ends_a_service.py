@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.assigner.processor import Assigner
-from services.detector.photo_detector import Face, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
+from services.detector.types import Detection, PhotoDetections
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
@@ -94,9 +94,9 @@ def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return store
 
 
-def found(data: bytes) -> Finding:
+def found(data: bytes) -> PhotoDetections:
     box, corner = Box(left=0, top=0, width=len(data), height=1), Point(x=0, y=0)
-    return Finding("test", 1, 1, (Face(box, 1.0, (corner,) * 5, b"crop"),))
+    return PhotoDetections("test", 1, 1, (Detection(box, 1.0, (corner,) * 5, b"crop"),))
 
 
 def detecting(objects: ObjectStore, records: Sequence[ProducedRecord], threads: ThreadPoolExecutor, batch: int) -> Done:

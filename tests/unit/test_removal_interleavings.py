@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.assigner.processor import Assigner
-from services.detector.photo_detector import Face, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
+from services.detector.types import Detection, PhotoDetections
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
@@ -80,11 +80,11 @@ def _sharp() -> bytes:
 _CROP = _sharp()
 
 
-def _found(data: bytes) -> Finding:
+def _found(data: bytes) -> PhotoDetections:
     """As many faces as the content of a photograph has letters."""
     corners = (Point(x=0, y=0),) * 5
     boxes = (Box(left=number, top=0, width=len(data), height=9) for number in range(len(data)))
-    return Finding("test", 1, 1, tuple(Face(box, 1.0, corners, _CROP) for box in boxes))
+    return PhotoDetections("test", 1, 1, tuple(Detection(box, 1.0, corners, _CROP) for box in boxes))
 
 
 @dataclass(frozen=True)

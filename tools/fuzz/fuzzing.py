@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from services.detector.photo_detector import Finder, Finding
+from services.detector.photo_detector import PhotoDetector
 from services.detector.settings import DetectorSettings
+from services.detector.types import PhotoDetections
 from shared.errors import Undecoded, Unreadable
 from shared.model_files import LANDMARKS, located
 from shared.process_pool import Processes
@@ -37,9 +38,9 @@ class Report:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     lost: list[tuple[Case, str]] = field(default_factory=list)
 
-    def add(self, case: Case, outcome: Finding | Unreadable) -> None:
+    def add(self, case: Case, outcome: PhotoDetections | Unreadable) -> None:
         """Count an outcome."""
-        if isinstance(outcome, Finding):
+        if isinstance(outcome, PhotoDetections):
             self.counts[case.kind, "read"] += 1
             return
         reason = str(outcome)
@@ -65,10 +66,10 @@ def cases(count: int, seed: int) -> Iterator[Case]:
 
 def fuzz(count: int, seed: int, processes: int) -> Report:
     """Give so many mutated photographs to the detector; raises whatever ends it."""
-    finder = Finder(located(LANDMARKS), DetectorSettings(max_megapixels=_MEGAPIXELS, memory=_MEMORY))
+    detector = PhotoDetector(located(LANDMARKS), DetectorSettings(max_megapixels=_MEGAPIXELS, memory=_MEMORY))
     report = Report()
-    with Processes(processes, _TIMEOUT, finder.load, _MEMORY) as pool:
-        work = _Work(finder)
+    with Processes(processes, _TIMEOUT, detector.load, _MEMORY) as pool:
+        work = _Work(detector)
         for case, outcome in pool.each(work, cases(count, seed)):
             report.add(case, outcome)
     return report
@@ -76,7 +77,7 @@ def fuzz(count: int, seed: int, processes: int) -> Report:
 
 @dataclass(frozen=True)
 class _Work:
-    finder: Finder
+    detector: PhotoDetector
 
-    def __call__(self, case: Case) -> Finding:
-        return self.finder.find(case.data)
+    def __call__(self, case: Case) -> PhotoDetections:
+        return self.detector.detect(case.data)

@@ -1,4 +1,4 @@
-"""Photographs in all the forms that cameras, phones and the web give them: bytes in, an upright picture out."""
+"""Decode photographs of all kinds that cameras, phones and the web write: bytes in, an upright picture out."""
 
 import io
 import warnings
@@ -17,10 +17,10 @@ from services.detector.decoding.limits import OverLimit, check_bytes, check_pixe
 from services.detector.decoding.orientation import exchanges_sides, orientation_of
 from services.detector.decoding.parts import Loaded, Pixels, Stored, reduced
 from services.detector.decoding.raw import UnknownRaw, develop, is_raw
-from services.detector.kinds import kind_of
 from services.detector.scale import detection_size
 from services.detector.settings import DetectorSettings
 from shared.errors import FacestreamError, Undecoded, Unreadable
+from shared.photos.file_kinds import kind_of
 
 Image.init()  # Pillow loads its decoders only when asked for a file that the commonest five do not know
 pillow_heif.register_heif_opener()
@@ -30,7 +30,7 @@ Image.MAX_IMAGE_PIXELS = None
 # What cameras, phones and the web use. Pillow knows more, some of which starts other programs (EPS).
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000")
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
-_IN_BOXES = ("HEIC", "AVIF", "JPEG XL")  # and JPEG 2000, whose decoder says by itself that bytes are missing
+_IN_BOXES = ("HEIC", "AVIF", "JPEG XL")  # JPEG 2000 as well, but its decoder reports missing bytes itself
 _RIFF_HEADER = 8  # bytes, which its size does not count
 
 
@@ -121,7 +121,8 @@ def _tiff_or_raw(data: bytes, found: Sequence[tiff.Directory], settings: Detecto
         try:
             return _raw(data, found, settings)
         except UnknownRaw:
-            # Of one that LibRaw does not know, a preview is taken; of another kind of file, a copy says nothing.
+            # A raw file that LibRaw does not know is read from its preview. In any other kind of file, a reduced
+            # picture does not stand for the photograph.
             likeness = max(picture.number(tiff.WIDTH), picture.number(tiff.HEIGHT)) if picture else 0
             if picture is None or (likeness < settings.photo_width if certainly_raw else picture.is_reduced):
                 raise
@@ -142,7 +143,7 @@ def _tiff_or_raw(data: bytes, found: Sequence[tiff.Directory], settings: Detecto
 
 
 def _raw_or_none(data: bytes, found: Sequence[tiff.Directory], settings: DetectorSettings) -> Decoded | None:
-    """Decode as camera raw what may as well be something else; None where it is not that."""
+    """Decode as camera raw a file that may also be of another kind; None if it is not raw."""
     try:
         return _raw(data, found, settings)
     except (OverLimit, Undecoded):
@@ -252,7 +253,7 @@ def _prepared(
 
 
 def _is_final(error: Exception) -> bool:
-    """Say whether it is about limits or memory, so that another way to decode the file is not to be tried."""
+    """Return whether the error is about limits or memory, so that no other decoder should be tried."""
     return isinstance(error, OverLimit | Undecoded) or needs.lacks_memory(error)
 
 

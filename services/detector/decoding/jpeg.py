@@ -1,7 +1,7 @@
 """JPEG files that end too early: how much of the picture is there.
 
-libjpeg paints what is missing, and does not tell from which row on. So such a file is completed twice, once with its
-end marker and once with noise before it: rows that come out equal do not depend on what is missing.
+libjpeg fills in what is missing, and does not report the row where that begins. So such a file is decoded twice, once
+with its end marker added and once with noise before the marker: rows that are equal do not depend on missing bytes.
 """
 
 import re
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 ENOUGH = 0.9
-"""Of the rows; a JPEG that holds fewer of them is truncated, one that holds as many is read in part."""
+"""Share of the rows. A JPEG with fewer rows is truncated; one with at least this share is read in part."""
 
 _END = b"\xff\xd9"
 # In compressed data: neither a stuffed byte nor a restart. Bytes that fill the space before it need not be matched.
@@ -60,7 +60,7 @@ class _Structure:
 def completed(data: bytes, load: Callable[[bytes], Image.Image]) -> tuple[Image.Image, bool] | None:
     """Return the picture of a JPEG whose end is missing, and whether rows or fine detail are missing from it.
 
-    None where too much is missing, or where something else is wrong with it. `load` decodes a whole JPEG.
+    None if too much is missing, or if something else is wrong with the file. `load` decodes a whole JPEG.
     """
     body = data
     if not data[-_SURELY_UNWRITTEN:].strip(_UNWRITTEN):
@@ -79,13 +79,13 @@ def completed(data: bytes, load: Callable[[bytes], Image.Image]) -> tuple[Image.
 
 
 def is_cut_off(data: bytes) -> bool:
-    """Say whether a picture begins in these bytes and its end marker is missing."""
+    """Return whether a picture begins in these bytes and its end marker is missing."""
     found = _structure(data)
     return found is not None and bool(found.scans) and not found.ended
 
 
 def coefficients(data: bytes) -> int:
-    """Return the bytes of all coefficients where a decoder must keep them: in more than one scan; else 0."""
+    """Return the bytes of all coefficients if a decoder must keep them (more than one scan), else 0."""
     frame = None
     with suppress(IndexError, struct.error, ValueError):
         for code, start, _ in islice(_segments(data), _MOST_SEGMENTS):
@@ -110,7 +110,7 @@ def _known_rows(image: Image.Image, other: Image.Image) -> int:
 
 
 def _noise(body: bytes, *, restarts: bool) -> bytes:
-    """Return what else might follow: random bytes, with the marks between which a decoder finds back."""
+    """Return bytes that might follow: noise, with the restart markers at which a decoder resynchronises."""
     if not restarts:
         return _NOISE
     last = max(body.rfind(bytes((0xFF, mark))) for mark in _RESTARTS)
@@ -124,7 +124,7 @@ def _has_all_components(found: _Structure) -> bool:
 
 
 def _is_fine(found: _Structure) -> bool:
-    """Say whether all coefficients of a progressive picture are there but for the last bit of some."""
+    """Return whether all coefficients of a progressive picture are complete, apart from the last bit of some."""
     bits = {component: [_COEFFICIENTS] * _COEFFICIENTS for component in found.components}
     for scan in found.scans:
         for component in scan.components if scan.complete else ():
@@ -134,7 +134,7 @@ def _is_fine(found: _Structure) -> bool:
 
 
 def _structure(data: bytes) -> _Structure | None:
-    """Return what the markers say; None where they are damaged, or more than any picture has."""
+    """Return the structure that the markers describe; None if they are damaged, or more than any picture has."""
     components: tuple[int, ...] = ()
     progressive = restarts = ended = False
     scans: list[_Scan] = []
@@ -164,18 +164,18 @@ def _structure(data: bytes) -> _Structure | None:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield each marker's code with the place of its content, behind the length; raises `ValueError` without one."""
-    place = 2
-    while marker := _MARKER.search(data, place):
-        code, place = marker[1][0], marker.end()
+    """Yield code, start and end of the content of each marker. Raises `ValueError` if a length is impossible."""
+    offset = 2
+    while marker := _MARKER.search(data, offset):
+        code, offset = marker[1][0], marker.end()
         if code in _ALONE or code == _END[1]:
-            yield code, place, place
+            yield code, offset, offset
             if code == _END[1]:
                 return
             continue
-        (length,) = struct.unpack_from(">H", data, place)
+        (length,) = struct.unpack_from(">H", data, offset)
         if length < _LENGTH:
             msg = "a segment is shorter than its length"
             raise ValueError(msg)
-        yield code, place + 2, place + length
-        place += length
+        yield code, offset + 2, offset + length
+        offset += length

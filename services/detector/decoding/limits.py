@@ -1,4 +1,4 @@
-"""How large a photograph may be; checked before anything of its size is read or allocated."""
+"""Limits for the size of a photograph, checked before its pixels are read or memory for them is allocated."""
 
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable

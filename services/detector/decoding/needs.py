@@ -1,8 +1,8 @@
-"""How much memory decoding a picture needs, told from its header; checked before memory for its pixels is taken.
+"""How much memory decoding a picture needs, computed from its header before memory for its pixels is allocated.
 
-    needed = pixels x (bytes of the kind) + what its header says of it + what is made of it + `_ALWAYS`
+    needed = pixels x (bytes per pixel of the kind) + buffers that the header implies + the result + `_ALWAYS`
 
-The bytes of the kinds were measured: `python -m bench memory` prints them beside this bound.
+The bytes per pixel were measured: `python -m bench memory` prints measurements beside this bound.
 """
 
 import math
@@ -49,14 +49,15 @@ _RAW_UNPACKED, _RAW_DEVELOPED = 2, 13  # bytes of a pixel of the sensor; of one 
 _SIZ_BYTES = 38  # of what follows, up to the number of channels
 _SIZ = b"\xff\x4f\xff\x51"  # how a JPEG 2000 codestream begins
 _LARGEST_BUFFER = 8  # bytes of a pixel in the largest piece that a decoder asks for at once
-_HIGH_WATER = ("/proc/self/clear_refs", "5")  # resets what `VmHWM` tells
+_HIGH_WATER = ("/proc/self/clear_refs", "5")  # resets `VmHWM`
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What decoding a picture takes.
+    """Memory for decoding one picture.
 
-    `size`: bytes, beside those of the `file`; `what`: its kind; `megapixels` of it, `pixels` that are decoded.
+    `size`: bytes, without the bytes of the `file`. `what`: the kind of picture. `megapixels`: of the picture; `pixels`:
+    how many are decoded.
     """
 
     size: float
@@ -67,20 +68,20 @@ class Need:
 
     @property
     def bound(self) -> float:
-        """Bytes that it may take, all in all."""
+        """Bytes that decoding may use in total."""
         return self.size + self.file + _ALWAYS
 
     @property
-    def told(self) -> str:
-        """Say it to a person."""
+    def text(self) -> str:
+        """The need as part of an error message."""
         megapixels = f"{self.megapixels:,.0f}" if self.megapixels >= 10 else f"{self.megapixels:.2g}"  # noqa: PLR2004
         return f"needs about {shown(self.bound)} to decode ({self.what}, {megapixels} megapixels)"
 
 
 def of_image(image: Image.Image, data: bytes, stored: tuple[int, int], what: str, settings: DetectorSettings) -> Need:
-    """Return what decoding takes of an image that Pillow has opened and not loaded.
+    """Return the memory for decoding an image that Pillow has opened and not loaded.
 
-    `stored`: its width and height before a draft made it smaller. `what`: its kind.
+    `stored`: its width and height before a draft reduced it. `what`: its kind.
     """
     pixels = image.width * image.height
     filled = pixels * _PIXEL_OF_MODE.get(image.mode, _PIXEL)
@@ -104,14 +105,14 @@ def of_image(image: Image.Image, data: bytes, stored: tuple[int, int], what: str
 
 
 def of_webp(found: webp.Header, file: int, settings: DetectorSettings) -> Need:
-    """Return what decoding a WebP picture takes, of a file of so many bytes."""
+    """Return the memory for decoding a WebP picture; `file`: bytes of the file."""
     size = found.width, found.height
     pixels = found.width * found.height
     return Need((_WEBP + _PIXEL) * pixels + result(*size, size, settings), file, "WebP", pixels / 1e6, pixels)
 
 
 def result(width: int, height: int, photograph: tuple[int, int], settings: DetectorSettings) -> float:
-    """Return the bytes of what is made of a decoded picture, reduced."""
+    """Return the bytes of the reduced picture that decoding results in."""
     needed = detection_size(*photograph, settings)
     turned = detection_size(*photograph[::-1], settings)[::-1]
     factor = min(reduction(width, height, needed), reduction(width, height, turned))
@@ -119,7 +120,7 @@ def result(width: int, height: int, photograph: tuple[int, int], settings: Detec
 
 
 def of_jpeg_xl(width: int, height: int, channels: int, file: int, settings: DetectorSettings) -> Need:
-    """Return what decoding a JPEG XL picture takes of so many channels, of a file of so many bytes."""
+    """Return the memory for decoding a JPEG XL picture; `file`: bytes of the file."""
     bytes_ = _JPEG_XL + _JPEG_XL_CHANNEL * channels
     pixels = width * height
     return Need(
@@ -128,28 +129,28 @@ def of_jpeg_xl(width: int, height: int, channels: int, file: int, settings: Dete
 
 
 def of_raw(sensor: int, width: int, height: int, file: int, *, half: bool) -> Need:
-    """Return what developing takes: of so many pixels of the sensor, a picture so wide and high.
+    """Return the memory for developing a raw file.
 
-    `file`: bytes; `half`: it is developed at half of its size.
+    `sensor`: pixels of the sensor. `width`, `height`: of the picture. `file`: bytes. `half`: develop at half size.
     """
     pixels = width * height // (4 if half else 1)
     return Need(_RAW_UNPACKED * sensor + _RAW_DEVELOPED * pixels, file, "camera raw", width * height / 1e6, sensor)
 
 
 def _of_tile(data: bytes, pixels: int) -> float:
-    """Return what a JPEG 2000 decoder needs for its largest tile; for the whole picture where that is not told."""
-    place = data.find(_SIZ)
+    """Return the bytes that a JPEG 2000 decoder needs for its largest tile, or for the whole picture without tiles."""
+    start = data.find(_SIZ)
     tile, channels = pixels, _PIXEL
-    if 0 <= place <= len(data) - len(_SIZ) - _SIZ_BYTES:
+    if 0 <= start <= len(data) - len(_SIZ) - _SIZ_BYTES:
         across, down, left, top, tile_across, tile_down, _, _, channels = struct.unpack_from(
-            ">8LH", data, place + len(_SIZ) + 4
+            ">8LH", data, start + len(_SIZ) + 4
         )
         tile = min(tile_across, across - left) * min(tile_down, down - top)
     return max(0, min(tile, pixels)) * _JPEG_2000 * float(channels)
 
 
 def _of_tiff(image: Image.Image, size: float) -> float:
-    """Return what strips or tiles need, and a copy to turn the picture."""
+    """Return the bytes for a strip or tile, and for a copy if the picture must be rotated."""
     tags = getattr(image, "tag_v2", {})
     samples, bits = tags.get(277, 1), max(tags.get(258, (8,)))
     down = min(tags.get(323, tags.get(278, image.height)), image.height + 1024)
@@ -164,15 +165,15 @@ def _of_tiff(image: Image.Image, size: float) -> float:
 def within(need: Need, settings: DetectorSettings) -> Iterator[None]:
     """Decode a picture in this context.
 
-    Raises `OverLimit` where it needs more than the settings allow, before anything of that is taken, and `Undecoded`
-    where memory was short all the same, whatever the decoder makes of that.
+    Raises `OverLimit` if it needs more memory than the settings allow, before allocating any. Raises `Undecoded` if
+    memory was short nevertheless, whatever error the decoder raised.
     """
     if settings.memory is None:
         with lacking(settings):
             yield
         return
     if need.bound > settings.memory:
-        msg = f"{need.told}, {shown(settings.memory)} allowed ({MEMORY})"
+        msg = f"{need.text}, {shown(settings.memory)} allowed ({MEMORY})"
         raise OverLimit(msg)
     with suppress(OSError):
         Path(_HIGH_WATER[0]).write_text(_HIGH_WATER[1], encoding="ascii")
@@ -183,8 +184,8 @@ def within(need: Need, settings: DetectorSettings) -> Iterator[None]:
     except FacestreamError:
         raise
     except Exception as error:
-        # Decoders call a file damaged where memory is short, and do not tell how much they asked for last. Where the
-        # largest piece that they may have wanted had no room, it is taken for want of memory.
+        # Decoders report a damaged file when memory is short, and not how much they tried to allocate. If the largest
+        # buffer that they may have wanted did not fit, the cause is taken to be memory.
         taken = max(0, _resident("VmHWM") - before)
         if need.file + taken + max(need.size, _LARGEST_BUFFER * need.pixels) > settings.memory:
             raise Undecoded(not_enough(settings.memory)) from error
@@ -193,7 +194,7 @@ def within(need: Need, settings: DetectorSettings) -> Iterator[None]:
 
 @contextmanager
 def lacking(settings: DetectorSettings) -> Iterator[None]:
-    """Raise `Undecoded` where memory is short in this context, and a library says so."""
+    """Raise `Undecoded` if a library reports in this context that memory is short."""
     try:
         yield
     except FacestreamError:
@@ -205,7 +206,7 @@ def lacking(settings: DetectorSettings) -> Iterator[None]:
 
 
 def lacks_memory(error: Exception) -> bool:
-    """Say whether it is for want of memory; not for what a decoder refuses to allocate, whatever there is."""
+    """Return whether the error means that memory is short, and not that a decoder has a fixed limit."""
     text = str(error).lower()
     return (
         isinstance(error, MemoryError)

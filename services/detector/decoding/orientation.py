@@ -1,4 +1,4 @@
-"""Pictures that lie on their side, or are mirrored: the orientation of EXIF, and how it is undone."""
+"""EXIF orientation: rotated and mirrored pictures, and how to make them upright."""
 
 from PIL import Image
 
@@ -16,7 +16,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _FROM_THE_RIGHT, _FROM_BELOW = (2, 3, 7, 8), (3, 4, 6, 7)  # the stored picture's side that its upright axis begins at
-_ELSEWHERE = ("HEIF", "AVIF")  # the orientation of these is a property of the picture, and XMP is only told
+_ELSEWHERE = ("HEIF", "AVIF")  # these have their orientation in the picture itself; that in XMP is for information only
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -32,17 +32,17 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exchanges_sides(orientation: int) -> bool:
-    """Say whether what is upright is as wide as the stored picture is high."""
+    """Return whether the upright picture is as wide as the stored one is high."""
     return orientation in {5, 6, 7, 8}
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Return the picture as it is to be looked at; one without an orientation, or an unknown one, as it is."""
+    """Return the picture upright. Without a known orientation it is returned unchanged."""
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def stored_box(box: Box, orientation: int, width: int, height: int) -> Box:
-    """Return where a part of the upright picture is in the stored one, which is so wide and high."""
+    """Return the box in the stored picture, of this width and height, that a box of the upright picture shows."""
     left, top, right, bottom = box
     if exchanges_sides(orientation):
         left, top, right, bottom = top, left, bottom, right

@@ -1,6 +1,6 @@
-"""A decoded picture, taken part by part: upright, in 8 bits, on white, and reduced to the size that is worked at.
+"""A decoded picture, converted part by part: upright, 8 bits, on white, reduced to the size that detection needs.
 
-Nothing of the size of the whole picture is made beside the picture itself: a part holds a quarter of a million pixels.
+No second buffer of the size of the whole picture is allocated: a part has a quarter of a million pixels.
 """
 
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from PIL import Image
 from services.detector.decoding.orientation import Box, exchanges_sides, stored_box, upright
 
 PART = 1 << 18
-"""Pixels of a part, about."""
+"""Approximate number of pixels in a part."""
 _WITH_CHANNELS = 3  # dimensions
 _STRETCHED = ("I", "F")  # modes of 32 bits, which have no agreed white
 
 
 class Stored(Protocol):
-    """A picture as a decoder left it: `size` (width, height), and its parts as RGB or RGBA."""
+    """A picture in the form that a decoder returned: `size` (width, height), and its parts as RGB or RGBA."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -53,7 +53,7 @@ class Loaded:
         elif image.mode in _STRETCHED:
             if self._range is None:
                 self._range = extremes(np.asarray(self._image.crop(one)) for one in boxes(*self.size))
-            image = Image.fromarray(spread(np.asarray(image), *self._range))
+            image = Image.fromarray(to_8_bits(np.asarray(image), *self._range))
         return image.convert("RGBA" if image.has_transparency_data and not self._opaque else "RGB")
 
     def _has_alpha(self) -> bool:
@@ -102,14 +102,14 @@ def reduced(stored: Stored, orientation: int, needed: tuple[int, int]) -> NDArra
 
 
 def reduction(width: int, height: int, needed: tuple[int, int]) -> int:
-    """Return by how much a picture is reduced that is needed no larger than so."""
+    """Return the whole number by which to divide the size of a picture so that it is still at least `needed`."""
     return max(1, min(width // needed[0], height // needed[1]))
 
 
 def boxes(width: int, height: int, step: int = 1, pixels: int = PART) -> Iterator[Box]:
     """Yield left, top, right and bottom of parts that cover a picture, whole rows where these are short enough.
 
-    They begin at multiples of `step`, and hold at most so many pixels where that leaves a step.
+    They begin at multiples of `step`, and have at most `pixels` pixels if that is enough for one step.
     """
     across = min(width, max(step, pixels // step // step * step))
     down = max(1, pixels // across // step) * step
@@ -119,7 +119,7 @@ def boxes(width: int, height: int, step: int = 1, pixels: int = PART) -> Iterato
 
 
 def extremes(parts: Iterator[NDArray[Any]]) -> tuple[float, float]:
-    """Return the least and the largest number in these arrays; what is no number counts as 0."""
+    """Return the smallest and the largest number in these arrays. NaN and infinity count as 0."""
     low, high = np.inf, -np.inf
     for values in parts:
         found = _finite(values)
@@ -127,15 +127,15 @@ def extremes(parts: Iterator[NDArray[Any]]) -> tuple[float, float]:
     return low, high
 
 
-def spread(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    """Return numbers of any type spread over 0 to 255, of the same shape; for small arrays, since it widens them."""
+def to_8_bits(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Return numbers of any type scaled from [low, high] to 0..255, same shape. For small arrays: it uses float64."""
     factor = 255 / (high - low) if high > low else 0
     return np.clip((_finite(values) - low) * factor, 0, 255).astype(np.uint8)
 
 
-def of_range(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return numbers from 0 to the largest one of their type, or to 1, as 8 bits of the same shape: transparency."""
-    return spread(values, 0.0, 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max))
+def alpha_to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return transparency, from 0 to the largest number of its type (1 for floats), as 8 bits of the same shape."""
+    return to_8_bits(values, 0.0, 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max))
 
 
 def _finite(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""PNG files: whether their bytes are as they were written, and without what a picture does not need."""
+"""PNG files: check their checksums, and drop chunks that the picture does not need."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ _MAY_BE_PASSED_OVER = 0x20  # the bit in the first letter of the type
 
 
 def is_damaged(data: bytes) -> bool:
-    """Say whether a chunk that the picture needs is not as it was written; its checksum tells, and Pillow does not."""
+    """Return whether a chunk that the picture needs has a wrong checksum, which Pillow does not check."""
     for kind, start, end in _chunks(data):
         if _is_needed(kind):
             checked = memoryview(data)[start + _LENGTH : end - _CHECKSUM]
@@ -33,7 +33,7 @@ def _is_needed(kind: bytes) -> bool:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield type, start and end of each chunk that is wholly there; raises `ValueError` where they are too many."""
+    """Yield type, start and end of each complete chunk. Raises `ValueError` if there are too many."""
     start = len(_SIGNATURE)
     count = 0
     while start + _LENGTH + _TYPE + _CHECKSUM <= len(data):

@@ -61,9 +61,9 @@ class _Size(NamedTuple):
 
 
 def is_raw(data: bytes, found: Sequence[tiff.Directory]) -> bool:
-    """Say whether these bytes, with their directories, are certainly a camera raw file.
+    """Return whether these bytes, with their directories, are certainly a camera raw file.
 
-    Most raw formats are TIFF files whose first image is a thumbnail; an image library would return that.
+    Most raw formats are TIFF files whose first image is a thumbnail, which an image library would return.
     """
     if data.startswith(_MARKS) or data[4:12] == _CR3:
         return True
@@ -136,7 +136,7 @@ def _developed(raw: rawpy.RawPy, size: _Size, file: int, settings: DetectorSetti
 
 
 def _preview(data: bytes, size: _Size, settings: DetectorSettings) -> Developed:
-    """Return the picture that the camera put in; it is asked of a fresh object, before anything that unpacks."""
+    """Return the preview that the camera embedded. It needs a fresh LibRaw object, before anything is unpacked."""
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             orientation = _EXIF_ORIENTATION.get(raw.sizes.flip, 1)

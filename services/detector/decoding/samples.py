@@ -18,7 +18,7 @@ from services.detector.decoding import needs, tiff
 from services.detector.decoding.limits import check_values
 from services.detector.decoding.needs import Need, result
 from services.detector.decoding.orientation import Box
-from services.detector.decoding.parts import Stored, boxes, extremes, of_range, spread
+from services.detector.decoding.parts import Stored, alpha_to_8_bits, boxes, extremes, to_8_bits
 from services.detector.decoding.tiff import Directory
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
@@ -65,7 +65,7 @@ class _Layout:
 
 
 def is_read_wrongly(directory: Directory) -> bool:
-    """Say whether Pillow reads this kind without an error, and wrongly."""
+    """Return whether Pillow decodes this kind of picture wrongly, without an error."""
     bits, kind = directory.number(tiff.BITS, 1), directory.number(tiff.SAMPLE_FORMAT, _UNSIGNED)
     planes = directory.number(tiff.PLANES, 1) == _SEPARATE and directory.number(tiff.SAMPLES, 1) > 1
     negative = directory.number(tiff.PHOTOMETRIC, -1) == _WHITE_IS_ZERO
@@ -115,7 +115,7 @@ class _Picture:
     def part(self, box: Box) -> Image.Image:
         """Return the pixels within left, top, right and bottom."""
         colours = self._colours(box)
-        eight = _top_bits(colours, self._layout) if self._is_white_known else spread(colours, *self._range)
+        eight = _top_bits(colours, self._layout) if self._is_white_known else to_8_bits(colours, *self._range)
         if self._photometric == _WHITE_IS_ZERO:
             eight = 255 - eight
         size = eight.shape[1], eight.shape[0]
@@ -123,7 +123,7 @@ class _Picture:
         if self._alpha:
             left, top, right, bottom = box
             values = self._values[top:bottom, left:right, _COLOURS[self._photometric]]
-            alpha = _top_bits(values, self._layout) if _has_white(self._layout) else of_range(values)
+            alpha = _top_bits(values, self._layout) if _has_white(self._layout) else alpha_to_8_bits(values)
             image.putalpha(Image.fromarray(alpha))
             if self._multiplied:
                 image = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
@@ -211,12 +211,12 @@ def _values(data: bytes, directory: Directory, layout: _Layout) -> NDArray[np.ge
     tiled = tiff.TILES in directory.tags
     view = memoryview(data)
     for at, (offset, size) in enumerate(parts[: columns * rows * layout.planes]):
-        plane, place = divmod(at, columns * rows)
+        plane, index = divmod(at, columns * rows)
         if plane >= kept:
             break
-        top, left = place // columns * layout.down, place % columns * layout.across
+        top, left = index // columns * layout.down, index % columns * layout.across
         height = layout.down if tiled else min(layout.down, layout.height - top)
-        # Many parts may name the same place: no more is copied than so many pixels can need.
+        # Many parts may have the same offset: no more bytes are copied than their pixels can need.
         raw = _plain(view[offset : offset + min(size, _LONGEST * height * layout.row + _LONGEST_HEAD)], layout, height)
         if len(raw) < height * layout.row:
             if offset + size > len(data):

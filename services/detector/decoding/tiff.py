@@ -67,7 +67,7 @@ class Directory:
         return int(value) if math.isfinite(value) else default
 
     def numbers(self, tag: int, most: int = _MOST_NUMBERS) -> tuple[int, ...]:
-        """Return the integers of a tag, at most so many; they are read anew each time."""
+        """Return the integers of a tag, at most `most` of them. They are parsed again at each call."""
         found = self.tags.get(tag)
         if found is None or _NUMBERS.get(found.kind, _FLOATS) in _FLOATS:
             return ()
@@ -107,7 +107,7 @@ class Directory:
 
 
 def is_tiff(data: bytes) -> bool:
-    """Say whether these bytes begin like a TIFF file."""
+    """Return whether these bytes begin like a TIFF file."""
     return data.startswith(_MARKS)
 
 
@@ -180,7 +180,7 @@ def _loaded(data: bytes, words: _Words, offset: int) -> tuple[Directory, int]:
 
 
 def lacks_its_directory(data: bytes) -> bool:
-    """Say whether the first directory of a TIFF file would lie behind its end."""
+    """Return whether the offset of the first directory lies behind the end of the file."""
     size = 8 if data.startswith(_LONG_MARKS) else 4
     offset = data[size : 2 * size]
     return len(offset) < size or int.from_bytes(offset, "little" if data.startswith(b"II") else "big") >= len(data)
@@ -210,26 +210,26 @@ def beginning_with(data: bytes, directory: Directory) -> bytes:
 
 
 def may_be_raw(found: Sequence[Directory], picture: Directory | None) -> bool:
-    """Say whether it looks like a camera raw file whose values of the sensor are not told: `picture` is a copy."""
+    """Return whether this may be a camera raw file without a known sensor directory, so that `picture` is a preview."""
     return any(_DNG_VERSION in one.tags for one in found) or (picture is not None and picture.is_reduced)
 
 
 def is_known(directory: Directory) -> bool:
-    """Say whether the image library knows the compression."""
+    """Return whether the image library knows the compression."""
     return directory.number(COMPRESSION, 1) in _COMPRESSIONS
 
 
 def holds_more_than(data: bytes, directory: Directory) -> bool:
-    """Say whether a camera's file is for the most part something else than this picture."""
+    """Return whether less than half of a camera's file is this picture."""
     return _MAKE in directory.tags and sum(size for _, size in directory.parts()) < len(data) // 2
 
 
 def is_cut_off(data: bytes, found: Sequence[Directory]) -> bool:
-    """Say whether values of the sensor lie behind the end of the file.
+    """Return whether sensor values lie behind the end of the file.
 
-    Cameras write odd sizes: where they say how long the values were before compression, only the offset counts.
+    Some cameras write the length before compression, so a part is missing only if its offset is behind the end.
     """
-    is_canon = data[8:10] == b"CR"  # CR2, which does not tell what its directories hold
+    is_canon = data[8:10] == b"CR"  # CR2, whose directories do not state their kind
     left = _MOST_NUMBERS  # of the parts of all directories, which may name the same ones
     for one in found:
         if one.is_of_a_sensor or is_canon:

@@ -1,11 +1,11 @@
-"""The size of a WebP picture, from its first bytes: the library takes memory for it when it opens the file."""
+"""The size of a WebP picture, from its first bytes: the library allocates memory for it when it opens the file."""
 
 import struct
 from typing import NamedTuple
 
 _NAME, _CONTENT = 12, 20  # where the first chunk's name and content are, in bytes
 _NEEDED = 10  # bytes of the content
-_ALPHA, _ALPHA_LOSSLESS = 0x10, 1 << 28  # the bits that say so
+_ALPHA, _ALPHA_LOSSLESS = 0x10, 1 << 28  # the bits for transparency
 _SIDE = 0x3FFF  # the bits of a side, less one in a lossless picture
 
 
@@ -18,7 +18,7 @@ class Header(NamedTuple):
 
 
 def header(data: bytes) -> Header | None:
-    """Return what a WebP file says of itself; None where these bytes are none, or cut off within them."""
+    """Return the header of a WebP file; None if these bytes are not one, or end within it."""
     if not (data.startswith(b"RIFF") and data[8:12] == b"WEBP"):
         return None
     content = data[_CONTENT : _CONTENT + _NEEDED]

@@ -14,7 +14,7 @@ from shared.domain.events import Cause
 from shared.domain.matching import AssignerSettings, Match, matches, matches_beside
 from shared.domain.person_index import People
 from shared.domain.records import FaceRecord, Generation, Membership
-from shared.erasure.former_memberships import memberships_before
+from shared.erasure.former_memberships import restored_memberships
 from shared.erasure.refit import refit, refit_returned
 from shared.ports.repository import FaceRepository
 
@@ -86,7 +86,7 @@ def _give_back(
     """Give late faces the memberships that they had before their photograph went; nobody is on a photograph twice."""
     faces_of, placed = _late(repository, generation, image_ids)
     missing = [face.face_id for of_image in faces_of.values() for face in of_image if face.face_id not in placed]
-    had = memberships_before(repository, generation.number, missing, people)
+    had = restored_memberships(repository, generation.number, missing, people)
     back: list[Membership] = []
     for of_image in faces_of.values():
         taken = {placed[face.face_id].cluster_id for face in of_image if face.face_id in placed} - {None}

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from shared.erasure.former_memberships import last_told_by
+from shared.erasure.former_memberships import latest_published
 from shared.ports.repository import FaceRepository
 
 
@@ -21,10 +21,10 @@ def names_before(
     others. Where two clusters had the same one, the larger gets it, of equal ones the lower number.
     """
     former = repository.former_memberships([face_id for of_cluster in members.values() for face_id in of_cluster])
-    last_told = last_told_by(repository)
+    latest = latest_published(repository)
     found: dict[int, str] = {}
     for number in sorted(members, key=lambda number: (-len(members[number]), number)):
-        last = Counter(last_told(former[face_id]).cluster_id for face_id in members[number] if face_id in former)
+        last = Counter(latest(former[face_id]).cluster_id for face_id in members[number] if face_id in former)
         for name, count in last.most_common(1):
             if name is not None and 2 * count > len(members[number]) and name not in taken | set(found.values()):
                 found[number] = name
