@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from bench.tables import Table, without_data
-from services.standalone.wiring import Options, run_folder
+from services.standalone.run import Options, run_folder
 from shared.domain.topics import FACES_EMBEDDED
 from tools.pipeline import SERVICES, Pipeline
 from tools.stack import new_run

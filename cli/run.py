@@ -57,7 +57,7 @@ def run(
     """
     # Here, not above: these pull in dlib, TensorFlow and numba, and --help does without.
     from cli.progress import RunProgress  # noqa: PLC0415
-    from services.standalone.wiring import Options, run_folder  # noqa: PLC0415
+    from services.standalone.run import Options, run_folder  # noqa: PLC0415
 
     console = Console(highlight=False)
     summary = run_folder(

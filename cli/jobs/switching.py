@@ -38,8 +38,8 @@ def go_back(result: Path, number: int) -> str:
     """
     # Not at the top: the report needs libraries that the stream does without.
     from services.quality.settings import QualitySettings  # noqa: PLC0415
-    from services.standalone.publishing import publisher  # noqa: PLC0415
-    from services.standalone.results import ResultFiles  # noqa: PLC0415
+    from services.standalone.lease import publisher  # noqa: PLC0415
+    from services.standalone.result.files import ResultFiles  # noqa: PLC0415
     from shared.adapters.folder.store import FolderStore  # noqa: PLC0415
     from shared.settings import BucketSettings  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.standalone.scan import folder_of
+from services.standalone.library.changes import folder_of
 from shared.domain.event_words import in_words
 from shared.domain.events import Cause, Outcome, Verdict
 from shared.domain.records import Generation

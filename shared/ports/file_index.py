@@ -20,7 +20,7 @@ class IndexedFile:
     when that was said. `image_id`: the photograph that it holds; several files with
     equal bytes hold one. Empty: it is no photograph. `unread_by`: None where the photograph was decoded; empty where
     the system refused it (permission, time, memory), so that it is tried again; else the decoders and limits by which
-    its bytes were found to be unreadable (`services.standalone.decoders`), or why the file is no photograph.
+    its bytes were found to be unreadable (`services.standalone.library.decoders`), or why the file is no photograph.
     """
 
     key: str

@@ -18,13 +18,13 @@ from services.detector import types
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from services.standalone.absence import check_presence
-from services.standalone.decoders import decoders
-from services.standalone.detection import Detection
-from services.standalone.library import Library
-from services.standalone.runner import Run
+from services.standalone.detect_and_screen import Detection
+from services.standalone.library.decoders import decoders
+from services.standalone.library.library import Library
+from services.standalone.library.missing import check_presence
 from services.standalone.settings import RunSettings, StandaloneSettings
 from services.standalone.summary import Changes
+from services.standalone.update import Run
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.domain.events import Box, Point
 from shared.domain.matching import AssignerSettings

@@ -15,8 +15,8 @@ import pytest
 from cli.jobs.switching import go_back
 from services.quality.settings import QualitySettings
 from services.standalone.report.page import Text
-from services.standalone.result_folder import locked
-from services.standalone.results import ResultFiles
+from services.standalone.result.files import ResultFiles
+from services.standalone.result.folder import locked
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.domain import ids
@@ -151,7 +151,7 @@ def leave_out_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
         file.write(f"the report of generation {active and active.number}")
 
     monkeypatch.setattr(os, "fsync", lambda _handle: None)
-    monkeypatch.setattr("services.standalone.contents.write_page", write_page)
+    monkeypatch.setattr("services.standalone.result.contents.write_page", write_page)
 
 
 def of_the_first_generation(made: Path, folder: Path) -> Path:

@@ -16,7 +16,7 @@ import pytest
 from cli.jobs.generations import remove
 from cli.jobs.repositories import opened_alone
 from cli.main import main
-from services.standalone.result_folder import locked
+from services.standalone.result.folder import locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
 from shared.domain.records import Generation
@@ -315,20 +315,20 @@ def test_a_generation_whose_difference_is_not_told_yet_is_not_removed(result: Pa
 def test_a_run_does_not_regroup_where_the_active_generation_is_pinned(
     result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from services.standalone import wiring  # noqa: PLC0415  it imports much that the other tests do without
+    from services.standalone import run as folder_run  # noqa: PLC0415  imports much that other tests do without
 
     printed("generations pin 2", result)
-    monkeypatch.setattr(wiring, "located", lambda model: tmp_path / model.name)
+    monkeypatch.setattr(folder_run, "located", lambda model: tmp_path / model.name)
     (tmp_path / "photos").mkdir()
-    options = wiring.Options(tmp_path / "photos", result, recluster=True)
+    options = folder_run.Options(tmp_path / "photos", result, recluster=True)
     with pytest.raises(InvalidInput, match=rf"`facestream generations unpin 2 --result {result}`"):
-        wiring.run_folder(options, lambda _: pytest.fail("the run has begun"))
+        folder_run.run_folder(options, lambda _: pytest.fail("the run has begun"))
 
 
 @pytest.mark.slow  # imports all that a run imports
 def test_folders_need_none_of_the_libraries_of_the_stream() -> None:
     theirs = "confluent_kafka, minio, pymongo"
-    jobs = "cli.jobs.clusters, cli.jobs.generations, cli.jobs.switching, services.standalone.wiring"
+    jobs = "cli.jobs.clusters, cli.jobs.generations, cli.jobs.switching, services.standalone.run"
     script = f"import sys, {jobs}; print(sorted(set('{theirs}'.split(', ')) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "[]\n"

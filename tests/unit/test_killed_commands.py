@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from services.standalone.manifest import Manifest
+from services.standalone.result.manifest import Manifest
 from tests.support.regrouping import Killed
 from tests.support.small_results import (
     active_number,

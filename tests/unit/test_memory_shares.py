@@ -7,8 +7,8 @@ import pytest
 from services.detector.decoder_memory import LEAST, PROCESS, fitting, of_folder, of_service, share
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
-from services.standalone.decoders import decoders
-from services.standalone.origin import origin_of
+from services.standalone.library.decoders import decoders
+from services.standalone.result.origin import origin_of
 from services.standalone.settings import OF_RUN, StandaloneSettings
 from shared.errors import InvalidInput
 from shared.memory_limit import limit_of_memory, limited, taken

@@ -143,7 +143,7 @@ def test_nothing_is_made_or_removed_where_a_link_leads_out_of_the_result(
 
 
 def test_much_that_is_in_the_way_is_told_in_few_lines(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.standalone.person_folders._ENTRIES_TOLD", 2)
+    monkeypatch.setattr("services.standalone.result.person_folders._ENTRIES_TOLD", 2)
     for entry in all_entries(result):
         (result / entry).unlink()
         (result / entry).write_bytes(b"mine")

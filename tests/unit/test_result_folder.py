@@ -12,7 +12,7 @@ import pytest
 
 from cli.jobs.switching import go_back
 from cli.main import main
-from services.standalone.result_folder import check_folders, locked
+from services.standalone.result.folder import check_folders, locked
 from shared.errors import InvalidInput, Transient
 from tests.support.small_results import contents, make_result
 
@@ -243,7 +243,7 @@ def test_the_command_ends_with_a_line_where_no_folder_can_be(
 ) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
-    monkeypatch.setattr("services.standalone.wiring.located", lambda model: tmp_path / model.name)
+    monkeypatch.setattr("services.standalone.run.located", lambda model: tmp_path / model.name)
     monkeypatch.setattr("sys.argv", ["facestream", "run", str(photos), "--out", out.format(tmp=tmp_path)])
     with pytest.raises(SystemExit) as exit_of:
         main()

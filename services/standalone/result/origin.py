@@ -6,10 +6,10 @@ from pathlib import Path
 
 from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
-from services.standalone.decoders import LIMITS
-from services.standalone.manifest import Manifest
-from services.standalone.proof import proof_of, status
-from services.standalone.result_files import Drafts
+from services.standalone.library.decoders import LIMITS
+from services.standalone.result.drafts import Drafts
+from services.standalone.result.manifest import Manifest
+from services.standalone.result.proof import proof_of, status
 from shared.atomic_output import explained
 from shared.errors import InvalidInput
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.quality.settings import QualitySettings
-from services.standalone import adoption
-from services.standalone.contents import Contents
-from services.standalone.manifest import Manifest
-from services.standalone.person_folders import PersonFolders
-from services.standalone.result_files import (
+from services.standalone.result import adoption
+from services.standalone.result.contents import Contents
+from services.standalone.result.drafts import (
     ASSIGNMENTS,
     EMBEDDINGS,
     MEDOIDS,
@@ -20,7 +18,9 @@ from services.standalone.result_files import (
     check_none_foreign,
     foreign_files,
 )
-from services.standalone.result_folder import REPORT
+from services.standalone.result.folder import REPORT
+from services.standalone.result.manifest import Manifest
+from services.standalone.result.person_folders import PersonFolders
 from shared.atomic_output import explained
 from shared.domain.matching import AssignerSettings
 from shared.errors import InvalidInput

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from services.standalone.manifest import Manifest
-from services.standalone.proof import has_bytes_of, proof_of, seems_as, status
+from services.standalone.result.manifest import Manifest
+from services.standalone.result.proof import has_bytes_of, proof_of, seems_as, status
 from shared.errors import InvalidInput
 
 ASSIGNMENTS = "assignments.jsonl"

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.standalone.manifest import Manifest
-from services.standalone.proof import Proof, has_bytes_of, is_plain_folder, is_same, proof_of, seems_as, status
-from services.standalone.result_folder import PEOPLE, UNKNOWN
+from services.standalone.result.folder import PEOPLE, UNKNOWN
+from services.standalone.result.manifest import Manifest
+from services.standalone.result.proof import Proof, has_bytes_of, is_plain_folder, is_same, proof_of, seems_as, status
 
 _ENTRIES_TOLD = 10  # of what is in the way; the rest is counted
 

@@ -14,8 +14,8 @@ from services.assigner.previous_assignments import Before, before
 from services.assigner.step import accepted_faces, assign
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
-from services.standalone.detection import Detection, Screened
-from services.standalone.library import Library
+from services.standalone.detect_and_screen import Detection, Screened
+from services.standalone.library.library import Library
 from services.standalone.settings import RunSettings
 from shared.domain.events import BucketEvent, FacesEmbedded, Outcome
 from shared.domain.person_index import People

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
-from services.standalone.contents import Contents, place
-from services.standalone.manifest import Manifest
-from services.standalone.proof import Proof, is_plain_folder, is_same, proof_of, status
 from services.standalone.report.page import Text
-from services.standalone.result_files import ASSIGNMENTS, EMBEDDINGS, MEDOIDS, ODD_NAMES
-from services.standalone.result_folder import PEOPLE, REPORT
+from services.standalone.result.contents import Contents, place
+from services.standalone.result.drafts import ASSIGNMENTS, EMBEDDINGS, MEDOIDS, ODD_NAMES
+from services.standalone.result.folder import PEOPLE, REPORT
+from services.standalone.result.manifest import Manifest
+from services.standalone.result.proof import Proof, is_plain_folder, is_same, proof_of, status
 from shared.domain.ids import crop_key
 from shared.ports.repository import FaceRepository
 from shared.stream.worker import nothing

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from more_itertools import chunked
 
-from services.standalone.result_folder import UNKNOWN
+from services.standalone.result.folder import UNKNOWN
 from shared.domain.events import FaceAssigned, Verdict
 from shared.domain.records import FaceRecord, ImageRecord, Membership
 from shared.ports.repository import FaceRepository

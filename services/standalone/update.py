@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from more_itertools import ilen
 
 from services.reclusterer.step import Regrouped, recluster
-from services.standalone.absence import Absence, judge
-from services.standalone.arrivals import Added, Arrivals
-from services.standalone.detection import Detection
-from services.standalone.identity import Findings, Reader, identify
-from services.standalone.library import Library
-from services.standalone.passing_over import Opener
-from services.standalone.publishing import publisher
-from services.standalone.scan import Comparison, compare
+from services.standalone.detect_and_screen import Detection
+from services.standalone.intake import Added, Arrivals
+from services.standalone.lease import publisher
+from services.standalone.library.changes import Comparison, compare
+from services.standalone.library.identity import Findings, Reader, identify
+from services.standalone.library.library import Library
+from services.standalone.library.missing import Absence, judge
+from services.standalone.library.passed_over import Opener
 from services.standalone.settings import RunSettings
 from services.standalone.summary import Changes
 from shared.domain.records import Generation

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.standalone.identity import Findings
-from services.standalone.scan import Comparison, folder_of
+from services.standalone.library.changes import Comparison, folder_of
+from services.standalone.library.identity import Findings
 from services.standalone.settings import StandaloneSettings
 from shared.errors import InvalidInput
 from shared.ports.file_index import IndexedFile

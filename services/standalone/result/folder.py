@@ -12,8 +12,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.standalone.manifest import MANIFEST, Manifest, is_manifest
-from services.standalone.proof import application_id, status
+from services.standalone.result.manifest import MANIFEST, Manifest, is_manifest
+from services.standalone.result.proof import application_id, status
 from shared.adapters.sqlite.schema import APPLICATION_ID
 from shared.atomic_output import explained
 from shared.errors import InvalidInput

@@ -11,18 +11,18 @@ from services.embedder.loading import load_embedder, model_id_of
 from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from services.standalone.absence import check_library, check_presence
-from services.standalone.arrivals import Added, Progress
-from services.standalone.decoders import decoders
-from services.standalone.detection import Detection
-from services.standalone.library import Library
-from services.standalone.origin import check_origin, origin_of, record_origin
-from services.standalone.publishing import check_not_pinned
-from services.standalone.result_folder import DATABASE, check_folders, locked
-from services.standalone.results import ResultFiles
-from services.standalone.runner import Run
+from services.standalone.detect_and_screen import Detection
+from services.standalone.intake import Added, Progress
+from services.standalone.lease import check_not_pinned
+from services.standalone.library.decoders import decoders
+from services.standalone.library.library import Library
+from services.standalone.library.missing import check_library, check_presence
+from services.standalone.result.files import ResultFiles
+from services.standalone.result.folder import DATABASE, check_folders, locked
+from services.standalone.result.origin import check_origin, origin_of, record_origin
 from services.standalone.settings import OF_RUN, RunSettings, StandaloneSettings
 from services.standalone.summary import Changes, Summary, summarise
+from services.standalone.update import Run
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import Generation

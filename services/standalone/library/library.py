@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from more_itertools import chunked
 
-from services.standalone.identity import Findings
-from services.standalone.scan import Comparison
+from services.standalone.library.changes import Comparison
+from services.standalone.library.identity import Findings
 from shared.domain.ids import crop_key, object_id
 from shared.erasure.erase import erase_at_once
 from shared.ports.file_index import FileIndex, IndexedFile

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from services.standalone.proof import Proof, application_id, status
+from services.standalone.result.proof import Proof, application_id, status
 from shared.errors import FacestreamError, InvalidInput, Transient
 
 MANIFEST = ".facestream-made.db"

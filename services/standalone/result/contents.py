@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.quality.settings import QualitySettings
-from services.standalone.assignments import assignments
 from services.standalone.report import write_page
 from services.standalone.report.page import Text
-from services.standalone.result_folder import PEOPLE, UNKNOWN
+from services.standalone.result.assignments import assignments
+from services.standalone.result.folder import PEOPLE, UNKNOWN
 from shared.domain.matching import AssignerSettings
 from shared.ports.file_index import FileIndex
 from shared.ports.objects import ObjectStore

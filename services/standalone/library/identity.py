@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from more_itertools import chunked
 
-from services.standalone.scan import Comparison
+from services.standalone.library.changes import Comparison
 from shared.errors import ObjectError, ObjectMissing
 from shared.photos.photo_files import PhotoFolder
 from shared.ports.file_index import FileIndex, IndexedFile
