@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from cli import (
-    cluster_commands,
-    dead_letter_commands,
-    generation_commands,
-    model_commands,
+from cli.commands import (
+    clusters,
+    dead_letters,
+    generations,
+    models,
     people_commands,
     photo_commands,
     run,
     stream_commands,
     table_commands,
-    terminal,
 )
+from cli.output import terminal
 from cli.settings_check import CheckedGroup
 from shared.errors import FacestreamError
 
@@ -46,15 +46,15 @@ app.command("export-embeddings")(table_commands.export_embeddings)
 app.command("get-medoids")(table_commands.get_medoids)
 app.command("validate")(table_commands.validate)
 app.command("tsne")(table_commands.tsne)
-app.add_typer(model_commands.app, name="models")
+app.add_typer(models.app, name="models")
 app.command("init")(stream_commands.init)
 app.command("ingest")(stream_commands.ingest)
 app.command("watch")(stream_commands.watch)
 app.command("reconcile")(stream_commands.reconcile)
 app.command("announce")(stream_commands.announce)
-app.add_typer(dead_letter_commands.app, name="dead-letters")
-app.add_typer(cluster_commands.app, name="clusters")
-app.add_typer(generation_commands.app, name="generations")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(clusters.app, name="clusters")
+app.add_typer(generations.app, name="generations")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  the signature is typer's

@@ -7,8 +7,8 @@ from itertools import pairwise
 from more_itertools import chunked
 from rich.table import Table
 
-from cli.jobs.repositories import active
-from cli.terminal import cell, printable
+from cli.output.terminal import cell, printable
+from cli.repositories import active
 from services.reclusterer.generations.announce import changes
 from services.reclusterer.generations.existence import present
 from shared.domain.event_words import in_words

@@ -7,8 +7,8 @@ from enum import StrEnum
 from more_itertools import chunked
 from rich.table import Table
 
-from cli.jobs.safe_text import beginning, without_vectors
-from cli.terminal import cell, printable
+from cli.output.safe_text import beginning, without_vectors
+from cli.output.terminal import cell, printable
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings

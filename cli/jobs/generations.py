@@ -5,8 +5,8 @@ from datetime import datetime
 
 from rich.table import Table
 
-from cli.jobs.repositories import active, numbered
-from cli.terminal import cell
+from cli.output.terminal import cell
+from cli.repositories import active, numbered
 from services.reclusterer.generations.announce import both, changes
 from shared.domain.event_words import in_words
 from shared.domain.events import Change

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from cli.jobs.csv_formats import (
+from cli.files.csv_formats import (
     Medoids,
     read_embeddings,
     read_medoids,
     write_labels,
     write_medoids,
 )
-from cli.jobs.output import check_not_read, new_text
-from cli.jobs.vectors import unit
+from cli.files.vectors import unit
+from cli.files.whole_output import check_not_read, new_text
 from services.standalone.report import write_map
 from shared.atomic_output import explained
 from shared.domain.person_index import People

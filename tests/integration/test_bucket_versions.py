@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from minio.commonconfig import SnowballObject
 from minio.versioningconfig import VersioningConfig
 
-from cli.jobs.reconciling import reconcile
+from cli.jobs.reconcile import reconcile
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.detector.types import PhotoDetections

@@ -256,7 +256,7 @@ def test_reconcile_holds_back_what_looks_like_a_lost_bucket_until_somebody_allow
     awaiting = facestream_in_process("reconcile")  # the notice of the photograph waits, since no service runs
     assert awaiting.status == 0
     assert any("known photographs are not in the bucket, and the stream" in line for line in awaiting.lines)
-    monkeypatch.setattr("cli.jobs.reconciling.longest_wait", lambda _: None)
+    monkeypatch.setattr("cli.jobs.reconcile.longest_wait", lambda _: None)
     held = facestream_in_process("reconcile")
     assert held.status == 1
     assert "known photographs are not in the bucket; their keys begin with loss/." in held.error
@@ -307,7 +307,7 @@ def test_reconcile_announces_nothing_while_the_stream_is_behind(
     store: MinioStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put("photos", "waiting.jpg", b"12345", "image/jpeg")
-    monkeypatch.setattr("cli.jobs.reconciling._BEHIND", timedelta(0))
+    monkeypatch.setattr("cli.jobs.reconcile._BEHIND", timedelta(0))
     (line,) = facestream_in_process("reconcile", "--grace", "0").lines
     assert line.startswith("the stream is behind: images.uploaded/")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer
 from minio.notificationconfig import NotificationConfig
 
-from cli.jobs.following import follow
+from cli.jobs.watch import follow
 from shared.access.rights import READ_BY, READER_GROUPS, RIGHTS
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.stream import KafkaSettings

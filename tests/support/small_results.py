@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import go_back
 from services.quality.settings import QualitySettings
 from services.standalone.report.page import Text
 from services.standalone.result.files import ResultFiles

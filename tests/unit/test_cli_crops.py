@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from cli.jobs.crops import load_model, read_crop
-from cli.jobs.csv_formats import read_embeddings
-from cli.jobs.exporting import export
-from cli.jobs.grouping import cluster_folder
-from cli.jobs.screening import keep_sharp
-from cli.jobs.whispering import Whispers
+from cli.files.crops import load_model, read_crop
+from cli.files.csv_formats import read_embeddings
+from cli.jobs.chinese_whispers import Whispers
+from cli.jobs.cluster import cluster_folder
+from cli.jobs.export_embeddings import export
+from cli.jobs.preprocess import keep_sharp
 from services.quality.sharpness import variance_of_laplacian
 from shared.errors import Fatal, InvalidInput
 

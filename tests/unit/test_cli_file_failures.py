@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli.jobs import developing, grouping
-from cli.jobs.cropping import crop_folder
-from cli.jobs.pictures import flat_names, stems
-from cli.jobs.screening import keep_sharp
-from cli.jobs.whispering import Whispers
+from cli.files.input_files import flat_names, stems
+from cli.jobs import cluster, cr2_to_jpg
+from cli.jobs.chinese_whispers import Whispers
+from cli.jobs.detect import crop_folder
+from cli.jobs.preprocess import keep_sharp
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
 from tools.samples import sample_photos
@@ -107,9 +107,9 @@ def test_crops_that_vanish_or_cannot_be_written_are_told_and_the_others_are_copi
             yield name, np.array([1, 0], np.float32)
         (crops / "a.png").unlink()
 
-    monkeypatch.setattr(grouping, "embedded", embedded)
-    monkeypatch.setattr(grouping, "load_model", lambda *_: None)
-    line = grouping.cluster_folder(crops, out, tmp_path, 4, Whispers(0.7, 50, 2))
+    monkeypatch.setattr(cluster, "embedded", embedded)
+    monkeypatch.setattr(cluster, "load_model", lambda *_: None)
+    line = cluster.cluster_folder(crops, out, tmp_path, 4, Whispers(0.7, 50, 2))
     assert names_in(out) == ["1/b.png"]
     assert line == f"3 crops (2 more could not be read): 1 clusters of 1 crops in {out}, 0 crops in none"
     told = capsys.readouterr().err.splitlines()
@@ -127,6 +127,6 @@ def test_a_raw_file_that_vanishes_while_it_is_developed_is_told_as_such(
         photo.unlink()
         return SimpleNamespace(image=np.zeros((8, 8, 3), np.uint8))
 
-    monkeypatch.setattr(developing, "develop", develop)
+    monkeypatch.setattr(cr2_to_jpg, "develop", develop)
     with pytest.raises(Unreadable, match="no such file"):
-        developing._jpeg(developing._Task(photo, DetectorSettings()))
+        cr2_to_jpg._jpeg(cr2_to_jpg._Task(photo, DetectorSettings()))

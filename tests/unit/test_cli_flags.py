@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.jobs.whispering import Whispers
+from cli.jobs.chinese_whispers import Whispers
 from cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ IN, OUT, FILE = Path("in"), Path("out"), Path("file")
 
 # Name of the job; what it gets; spellings of the command line that all mean this.
 JOBS: dict[str, tuple[tuple[object, ...], list[str]]] = {
-    "cli.jobs.cropping.crop_folder": (
+    "cli.jobs.detect.crop_folder": (
         (IN, OUT, FILE, 200, 3),
         [
             "detect --shape-predictor file --image-dir in --face-width 200 --output-dir out --processes 3",
@@ -25,11 +25,11 @@ JOBS: dict[str, tuple[tuple[object, ...], list[str]]] = {
             "detect -p file -d in -w 200 -o out --processes 3",
         ],
     ),
-    "cli.jobs.developing.develop_folder": (
+    "cli.jobs.cr2_to_jpg.develop_folder": (
         (IN, OUT, None),
         ["cr2-to-jpg --source in --destination out", "cr2_to_jpg -s in -d out"],
     ),
-    "cli.jobs.screening.keep_sharp": (
+    "cli.jobs.preprocess.keep_sharp": (
         (IN, OUT, 30.5),
         [
             "preprocess --image-dir in --threshold 30.5 --output-dir out",
@@ -37,22 +37,25 @@ JOBS: dict[str, tuple[tuple[object, ...], list[str]]] = {
             "preprocess -i in -t 30.5 -o out",
         ],
     ),
-    "cli.jobs.grouping.cluster_folder": (
+    "cli.jobs.cluster.cluster_folder": (
         (IN, OUT, FILE, 64, Whispers(0.8, 50, 5)),
         [
             "cluster --model-dir file --input in --output out --batch-size 64 --threshold 0.8 --min-cluster-size 5",
             "cluster --model_dir file --input in --output out --batch_size 64 --threshold 0.8 --min_cluster_size 5",
         ],
     ),
-    "cli.jobs.exporting.export": ((FILE, IN, OUT), ["export-embeddings file in out", "export_embeddings file in out"]),
+    "cli.jobs.export_embeddings.export": (
+        (FILE, IN, OUT),
+        ["export-embeddings file in out", "export_embeddings file in out"],
+    ),
     "cli.jobs.tables.medoids": ((FILE, OUT), ["get-medoids file out", "get_medoids file out"]),
     "cli.jobs.tables.validate": ((FILE, IN, OUT, 0.6), ["validate file in out --threshold 0.6"]),
     "cli.jobs.tables.draw": ((FILE, OUT), ["tsne file out"]),
 }
 DEFAULTS: dict[str, tuple[tuple[object, ...], str]] = {
-    "cli.jobs.cropping.crop_folder": ((IN, OUT, None, 160, None), "detect -d in -o out"),
-    "cli.jobs.screening.keep_sharp": ((IN, OUT, 25.0), "preprocess -i in -o out"),
-    "cli.jobs.grouping.cluster_folder": (
+    "cli.jobs.detect.crop_folder": ((IN, OUT, None, 160, None), "detect -d in -o out"),
+    "cli.jobs.preprocess.keep_sharp": ((IN, OUT, 25.0), "preprocess -i in -o out"),
+    "cli.jobs.cluster.cluster_folder": (
         (IN, OUT, FILE, 32, Whispers(0.7, 50, 20)),
         "cluster --model-dir file --input in --output out",
     ),
@@ -86,7 +89,7 @@ def test_chinese_whispers_takes_the_number_of_rows_and_the_settings(line: str, m
         calls.append(arguments)
         return [["b", "ä"], ["c\n"]]
 
-    monkeypatch.setattr("cli.jobs.whispering.whispered", note)
+    monkeypatch.setattr("cli.jobs.chinese_whispers.whispered", note)
     result = CliRunner().invoke(app, ["chinese-whispers", "file", *line.split()])
     assert result.stdout == '["b", "ä"]\n["c\\n"]\n'
     rows = 7 if "--rows" in line else None
@@ -102,7 +105,7 @@ def test_chinese_whispers_takes_the_number_of_rows_and_the_settings(line: str, m
 )
 def test_models_fetch_takes_folders(line: str, expected: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[dict[str, Any]] = []
-    monkeypatch.setattr("cli.model_commands.fetch_models", lambda **options: calls.append(options))
+    monkeypatch.setattr("cli.commands.models.fetch_models", lambda **options: calls.append(options))
     result = CliRunner().invoke(app, line.split())
     assert result.exit_code == 0
     assert [{name: call[name] for name in ("offline", "samples")} for call in calls] == [expected]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs.pictures import content, files_in, flat_names, stems, text_of
-from cli.jobs.watching import Watch
+from cli.files.input_files import content, files_in, flat_names, stems, text_of
+from cli.output.file_progress import Watch
 from shared.errors import InvalidInput, Unreadable
 from shared.photos.photo_names import is_raw_name
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from cli.jobs import csv_formats as formats
+from cli.files import csv_formats as formats
 from shared.errors import InvalidInput
 
 # No surrogates: UTF-8 has none. A mark at the very start of a file is a spreadsheet's, not a label's.

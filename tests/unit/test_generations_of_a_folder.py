@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.generations import remove
-from cli.jobs.repositories import opened_alone
 from cli.main import main
+from cli.repositories import opened_alone
 from services.standalone.result.folder import locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
@@ -328,7 +328,7 @@ def test_a_run_does_not_regroup_where_the_active_generation_is_pinned(
 @pytest.mark.slow  # imports all that a run imports
 def test_folders_need_none_of_the_libraries_of_the_stream() -> None:
     theirs = "confluent_kafka, minio, pymongo"
-    jobs = "cli.jobs.clusters, cli.jobs.generations, cli.jobs.switching, services.standalone.run"
+    jobs = "cli.jobs.clusters, cli.jobs.generations, cli.jobs.activation, services.standalone.run"
     script = f"import sys, {jobs}; print(sorted(set('{theirs}'.split(', ')) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "[]\n"

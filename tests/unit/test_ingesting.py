@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs import ingesting
-from cli.jobs.ingesting import Uploaded, beside, ingest_folder, upload
-from cli.jobs.watching import Watch
+from cli.jobs import ingest
+from cli.jobs.ingest import Uploaded, beside, ingest_folder, upload
+from cli.output.file_progress import Watch
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.memory.repository import MemoryObjectStore
 from shared.errors import InvalidInput, ObjectRefused, Transient
@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingesting, "_RETRIES", (0.0, 0.0))
+    monkeypatch.setattr(ingest, "_RETRIES", (0.0, 0.0))
 
 
 def send(folder: Path, store: Store) -> Uploaded:
@@ -76,7 +76,7 @@ def test_only_photographs_are_uploaded_and_what_is_not_is_told_by_its_reason(
 ) -> None:
     keys = keep_beside_photographs(tmp_path)
     store = Store()
-    monkeypatch.setattr(ingesting, "MinioStore", lambda _: store)
+    monkeypatch.setattr(ingest, "MinioStore", lambda _: store)
     for name, value in (("MINIO_ACCESS_KEY", "a"), ("MINIO_SECRET_KEY", "b"), ("PHOTOS_IGNORE", "Memes")):
         monkeypatch.setenv(f"FACESTREAM_{name}", value)
     uploaded = ingest_folder(tmp_path, 2)

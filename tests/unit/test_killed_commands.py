@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import go_back
 from services.standalone.result.manifest import Manifest
 from tests.support.regrouping import Killed
 from tests.support.small_results import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.jobs.reconciling import Held
+from cli.jobs.reconcile import Held
 from shared.access.rights import RIGHTS
 from shared.adapters.mongo.users import user_in
 from shared.errors import InvalidInput

@@ -202,7 +202,7 @@ def test_a_model_file_that_was_changed_is_not_used(model: ModelFile, tmp_path: P
 def test_changed_landmarks_stop_detection_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cli.jobs.cropping import crop_folder  # noqa: PLC0415  loads dlib
+    from cli.jobs.detect import crop_folder  # noqa: PLC0415  loads dlib
 
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.jpg").write_bytes(b"")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import go_back
 from shared.adapters.sqlite.repository import SqliteRepository
 from tests.support.small_results import (
     all_entries,

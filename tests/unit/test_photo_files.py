@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.pictures import files_in
-from cli.jobs.watching import Watch
+from cli.files.input_files import files_in
+from cli.output.file_progress import Watch
 from shared.adapters.folder.store import FolderStore
 from shared.errors import ObjectMissing, ObjectRefused
 from shared.photos.photo_files import passed_over_by_bytes, sorted_files

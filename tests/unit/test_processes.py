@@ -14,7 +14,7 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from cli.jobs.pictures import content
+from cli.files.input_files import content
 from shared.errors import Fatal, Undecoded, Unreadable
 from shared.process_pool import Processes
 from tests.support.deadly import hold_the_interpreter, killed_the_first_time, without_memory

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs.reconcile_report import Report
-from cli.jobs.reconciling import reconcile
+from cli.jobs.reconcile import reconcile
+from cli.reconciler.summary import Report
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
 from shared.domain.events import BucketEvent, Outcome
 from shared.domain.ids import image_id, object_id

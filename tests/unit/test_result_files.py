@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import go_back
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput, Transient
 from tests.support.small_results import (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import go_back
 from cli.main import main
 from services.standalone.result.folder import check_folders, locked
 from shared.errors import InvalidInput, Transient

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from cli.jobs.dead_letters import open_letters, original, table
-from cli.jobs.following import human_line, json_line
-from cli.jobs.safe_text import beginning
+from cli.jobs.watch import human_line, json_line
+from cli.output.safe_text import beginning
 from shared.domain.topics import MAX_RECORD_BYTES
 from shared.errors import InvalidInput, Poison
 from shared.ports.streams import ConsumedRecord

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs.setting_up import Plan, planned
+from cli.jobs.init import Plan, planned
 from shared.adapters.kafka.admin import TopicState
 from shared.domain.topics import FACES_ASSIGNED, FACES_EMBEDDED, TOPICS, Topic
 

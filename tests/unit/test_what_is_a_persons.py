@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from numpy.typing import NDArray
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import go_back
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput
 from tests.support.regrouping import Killed

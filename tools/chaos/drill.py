@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from cli.jobs.reconciling import reconcile
+from cli.jobs.reconcile import reconcile
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.adapters.minio.store import MinioStore

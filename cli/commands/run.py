@@ -1,0 +1,77 @@
+"""`facestream run`: a folder of photographs in, people out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.output.terminal import say
+
+
+def run(
+    photos: Annotated[Path, typer.Argument(help="Folder of photographs. Its subfolders are searched too.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder of the result. A later run with the same folder continues there."),
+    ],
+    *,
+    recluster: Annotated[
+        bool,
+        typer.Option(
+            "--recluster", help="Regroup all faces. Without it, new faces are assigned to the people of earlier runs."
+        ),
+    ] = False,
+    rescan: Annotated[
+        bool,
+        typer.Option(
+            "--rescan", help="Read every photograph again, to notice changes that kept the size and the times."
+        ),
+    ] = False,
+    forget_missing: Annotated[
+        bool,
+        typer.Option("--forget-missing", help="Forget all photographs that are missing, even a whole folder at once."),
+    ] = False,
+    min_cluster_size: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Smallest number of faces of a person. The default is 20, or FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE.",
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="FaceNet model: a Keras h5 file, a frozen .pb file, or a SavedModel or checkpoint folder."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes that detect faces. The default is one per core.")
+    ] = None,
+) -> None:
+    """Find the people in a folder of photographs.
+
+    The faces on new photographs are detected, judged and embedded. The first run groups all faces into people, and
+    later runs assign new faces to these people. A later run regroups all faces by itself if there are no people yet, or
+    if few of the faces took part in the last regrouping. A photograph is identified by its bytes: after it was renamed
+    or moved, it keeps its faces and people. If the command is killed, run it again, and it continues. All other
+    settings are environment variables (FACESTREAM_DETECTOR_... and more); docs/configuration.md lists them.
+    """
+    # Here, not above: these pull in dlib, TensorFlow and numba, and --help does without.
+    from cli.output.run_progress import RunProgress  # noqa: PLC0415
+    from services.standalone.run import Options, run_folder  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    summary = run_folder(
+        Options(
+            photos=photos,
+            out=out,
+            recluster=recluster,
+            rescan=rescan,
+            forget_missing=forget_missing,
+            min_cluster_size=min_cluster_size,
+            model=model,
+            processes=processes,
+        ),
+        lambda total: RunProgress(console, total),
+    )
+    for line in summary.lines():
+        say(line)

@@ -1,0 +1,263 @@
+"""The CSV files of the classic commands.
+
+    embeddings    header; path, label, values         written by `export-embeddings`
+    path last     header; values, path                read by `chinese-whispers`
+    medoids       no header; label, values            written by `get-medoids`
+    labels        no header; path, label              written by `validate`
+
+UTF-8, commas. A header has a name for each column; which ones, says `csv_header.py`. The number of values is that of
+the first row, whatever the model. Numbers are written with the fewest digits that give the same number back. A file of
+another shape is refused with its name, the row (counted from 1, the header included), what was expected and what came.
+
+A path that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`, a tab or a carriage return,
+is written with `./` before it, which names the same file; read back, it is what it was. Labels are written as they are:
+they are compared with each other, and with names that others know.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cli.files.csv_header import fault_of, is_numbers_of_columns
+from shared.errors import InvalidInput
+
+_OTHER_SEPARATORS = {"semicolons": ";", "tabs": "\t"}
+_FORMULA = re.compile(r"(?:\./)*[=+\-@\t\r]")  # also behind `./`, so that what is added can be taken away again
+_WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """Named vectors: `vectors` has shape (n, d), float64, finite, none of length zero; row i belongs to `paths[i]`.
+
+    `labels` is empty where the file has none.
+    """
+
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+    vectors: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Medoids:
+    """Vectors that stand for labels: shape (n, d), float64, finite, none of length zero. A label may have several."""
+
+    labels: tuple[str, ...]
+    vectors: NDArray[np.float64]
+
+
+def read_embeddings(path: Path) -> Embeddings:
+    """Read a file of embeddings; raises `InvalidInput` where it is not one."""
+    shape = _Shape(path, ("path", "label"), ())
+    rows = list(shape.rows(has_header=True))
+    names = tuple(row.texts[0] for row in rows)
+    shape.check_unique(rows, names)
+    return Embeddings(names, tuple(row.texts[1] for row in rows), _stacked(rows))
+
+
+def read_path_last(path: Path, limit: int | None = None) -> Embeddings:
+    """Read at most `limit` embeddings, the path last; raises `InvalidInput` where the file has another shape."""
+    shape = _Shape(path, (), ("path",))
+    rows = list(islice(shape.rows(has_header=True), limit))
+    names = tuple(row.texts[0] for row in rows)
+    shape.check_unique(rows, names)
+    return Embeddings(names, (), _stacked(rows))
+
+
+def read_medoids(path: Path) -> Medoids:
+    """Read a file of medoids; raises `InvalidInput` where it is not one. A label like `12.0` is read as `12`."""
+    shape = _Shape(path, ("label",), ())
+    rows = list(shape.rows(has_header=False))
+    shape.check_no_index(rows)
+    return Medoids(tuple(_plain_label(row.texts[0]) for row in rows), _stacked(rows))
+
+
+def write_header(file: TextIO, width: int) -> None:
+    """Write the header of a file of embeddings with `width` values: the numbers of its columns."""
+    _write(file, [range(width + 2)])
+
+
+def write_embeddings(file: TextIO, rows: Iterable[tuple[str, str, NDArray[np.floating]]]) -> None:
+    """Write rows of path, label and vector."""
+    _write(file, ([_no_formula(path), label, *_numbers(vector)] for path, label, vector in rows))
+
+
+def write_medoids(file: TextIO, rows: Iterable[tuple[str, NDArray[np.floating]]]) -> None:
+    """Write rows of label and vector."""
+    _write(file, ([label, *_numbers(vector)] for label, vector in rows))
+
+
+def write_labels(file: TextIO, rows: Iterable[tuple[str, str]]) -> None:
+    """Write rows of path and label."""
+    _write(file, ([_no_formula(path), label] for path, label in rows))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    number: int
+    texts: tuple[str, ...]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a file is expected to hold: columns of text, then values, then columns of text."""
+
+    path: Path
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def rows(self, *, has_header: bool) -> Iterator[_Row]:
+        width: int | None = None
+        header: list[str] | None = None
+        for number, cells in self._cells():
+            if has_header and header is None:
+                self._check_header(number, cells)
+                header = cells
+                continue
+            if header is None and width is None and is_numbers_of_columns(cells):
+                raise self._wrong(number, f"{self} and no header", f"the numbers of {len(cells)} columns")
+            if header is not None:
+                self._check_not_again(number, cells, header)
+            row = self._row(number, cells)
+            if header is not None and width is None and len(cells) != len(header):
+                raise self._wrong(number, f"{len(header)} columns, as the header names them", f"{len(cells)}")
+            width = width or len(row.values)
+            if len(row.values) != width:
+                raise self._wrong(number, f"{width} values, as in the first row", f"{len(row.values)}")
+            yield row
+        if width is None:
+            rows = f"a header and rows of {self}" if has_header else f"rows of {self}"
+            raise self._wrong(None, rows, "no such row")
+
+    def check_unique(self, rows: Sequence[_Row], names: Sequence[str]) -> None:
+        first: dict[str, int] = {}
+        for row, name in zip(rows, names, strict=True):
+            if first.setdefault(name, row.number) != row.number:
+                raise self._wrong(row.number, "each path once", f"{name!r} again, from row {first[name]}")
+
+    def check_no_index(self, rows: Sequence[_Row]) -> None:
+        """Refuse rows whose text is only their number, and whose first value, unlike the others, is a whole one."""
+        if len(rows) < 2 or any(row.texts[0] not in _index_texts(at) for at, row in enumerate(rows)):  # noqa: PLR2004
+            return
+        first, others = np.array([row.values[0] for row in rows]), np.concatenate([row.values[1:] for row in rows])
+        if np.array_equal(first, np.rint(first)) and not np.array_equal(others, np.rint(others)):
+            found = "numbers of rows before them; a table is saved without its index (pandas: index=False)"
+            raise self._wrong(rows[0].number, f"{self}", found)
+
+    def __str__(self) -> str:
+        return ", ".join([*self.before, "values", *self.after])
+
+    def _cells(self) -> Iterator[tuple[int, list[str]]]:
+        number = 0
+        try:
+            # utf-8-sig: spreadsheets begin a UTF-8 file with a mark.
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                for cells in csv.reader(file, strict=True):
+                    number += 1
+                    if cells:
+                        yield number, cells
+        except UnicodeDecodeError as error:
+            raise self._wrong(number + 1, "text in UTF-8", f"byte 0x{error.object[error.start]:02x}") from error
+        except csv.Error as error:
+            raise self._wrong(number + 1, f"comma separated {self}", f"something else ({error})") from error
+        except OSError as error:
+            raise self._wrong(None, "a file that can be read", (error.strerror or str(error)).lower()) from error
+
+    def _check_header(self, number: int, cells: list[str]) -> None:
+        self._parts(number, cells)
+        fault = fault_of(cells, self.before, self.after)
+        if fault:
+            raise self._wrong(number, *fault)
+
+    def _check_not_again(self, number: int, cells: list[str], header: list[str]) -> None:
+        if cells == header or (is_numbers_of_columns(cells) and is_numbers_of_columns(header)):
+            raise self._wrong(number, f"{self}", "a header again; was this table read without its header?")
+
+    def _row(self, number: int, cells: list[str]) -> _Row:
+        texts, numbers = self._parts(number, cells)
+        if not all(texts):
+            raise self._wrong(number, " and ".join([*self.before, *self.after]), "an empty one")
+        try:
+            values = np.array([float(cell) for cell in numbers])
+        except ValueError:
+            raise self._wrong_value(number, numbers) from None
+        if not np.isfinite(values).all():
+            raise self._wrong_value(number, numbers)
+        if not values.any():
+            raise self._wrong(number, "a vector with a direction", "zeros only")
+        names = [*self.before, *self.after]
+        plain = (_was(text) if name == "path" else text for name, text in zip(names, texts, strict=True))
+        return _Row(number, tuple(plain), values)
+
+    def _parts(self, number: int, cells: list[str]) -> tuple[list[str], list[str]]:
+        fewest = len(self.before) + 1 + len(self.after)
+        if len(cells) < fewest:
+            others = [name for name, letter in _OTHER_SEPARATORS.items() if letter in "".join(cells)]
+            found = f"{len(cells)}, with {others[0]}; they are separated by commas" if others else f"{len(cells)}"
+            raise self._wrong(number, f"{self}: at least {fewest} columns", found)
+        start, stop = len(self.before), len(cells) - len(self.after)
+        return cells[:start] + cells[stop:], cells[start:stop]
+
+    def _wrong_value(self, number: int, cells: Sequence[str]) -> InvalidInput:
+        column, cell = next((place, cell) for place, cell in enumerate(cells) if not _is_number(cell))
+        return self._wrong(number, f"a number in column {len(self.before) + column + 1}", repr(cell[:40]))
+
+    def _wrong(self, number: int | None, expected: str, found: str) -> InvalidInput:
+        where = f"{self.path}, row {number}" if number else f"{self.path}"
+        return InvalidInput(f"{where}: expected {expected}; found {found}")
+
+
+def _index_texts(row: int) -> tuple[str, str]:
+    return str(row), f"{row}.0"
+
+
+def _no_formula(path: str) -> str:
+    return f"./{path}" if _FORMULA.match(path) else path
+
+
+def _was(path: str) -> str:
+    """Return the path that `_no_formula` was given."""
+    return path.removeprefix("./") if _FORMULA.match(path) else path
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _plain_label(label: str) -> str:
+    whole = _WHOLE_NUMBER.fullmatch(label)
+    return whole[1] if whole else label
+
+
+def _stacked(rows: Sequence[_Row]) -> NDArray[np.float64]:
+    return np.stack([row.values for row in rows])
+
+
+def _numbers(vector: NDArray[np.floating]) -> list[str]:
+    return [str(value) for value in vector]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    r"""Ends rows with `\n`. Told to do that itself, Python's writer would leave a `\r` inside a name unquoted."""
+
+    file: TextIO
+
+    def write(self, row: str) -> object:
+        return self.file.write(row.removesuffix("\r\n") + "\n")
+
+
+def _write(file: TextIO, rows: Iterable[Iterable[object]]) -> None:
+    csv.writer(_Lines(file), lineterminator="\r\n").writerows(rows)

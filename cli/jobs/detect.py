@@ -1,0 +1,69 @@
+"""`facestream detect`: aligned crops of every face on every photograph of a folder."""
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import cv2
+
+from cli.files.input_files import content, files_in, stems, text_of
+from cli.files.whole_output import new_folder, write
+from cli.output.file_progress import Watch
+from services.detector.decoding.decode import decode
+from services.detector.hog_detector import HogDetector
+from services.detector.settings import DetectorSettings
+from services.standalone.settings import OF_COMMAND, StandaloneSettings
+from shared.errors import Unreadable
+from shared.model_files import LANDMARKS, located
+from shared.process_pool import Processes
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    photo: Path
+    landmarks: Path
+    settings: DetectorSettings
+
+
+def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int, processes: int | None) -> str:
+    """Write each face as `<photo>_<n>.png`, n from 1 in the order from the left, subfolders as in `source`.
+
+    Returns what was done, in a line. Raises `InvalidInput` for folders that make no sense, `ModelError`, and `Fatal`
+    where no photograph can be read.
+    """
+    watch = Watch()
+    detector = DetectorSettings(crop_width=face_width)
+    if landmarks is None or landmarks.name == LANDMARKS.name:  # a model of one's own has another name
+        landmarks = located(LANDMARKS, landmarks and landmarks.parent)
+    photos = files_in(source, watch)
+    settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
+    load = partial(_detector, landmarks, detector)
+    bounds = settings.photo_timeout, load, detector.memory
+    with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
+        tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
+        done = watch.over(pool.each(_crops, tasks), len(photos), "photographs")
+        read = faces = 0
+        for stem, (task, crops) in zip(stems(photos), done, strict=True):
+            try:
+                if isinstance(crops, Unreadable):
+                    raise crops
+                for number, crop in enumerate(crops, 1):
+                    write(folder / stem.with_name(f"{stem.name}_{number}.png"), crop)
+            except Unreadable as reason:
+                watch.refused(text_of(task.photo), str(reason))
+                continue
+            read += 1
+            faces += len(crops)
+        watch.check_some(read, source)
+    return f"{watch.count(read, 'photographs')}: {faces} faces in {out}"
+
+
+def _crops(task: _Task) -> list[bytes]:
+    data = content(task.photo, task.settings.max_bytes)
+    faces = _detector(task.landmarks, task.settings).detect(decode(data, task.settings))
+    return [cv2.imencode(".png", face.crop)[1].tobytes() for face in faces]
+
+
+@lru_cache(maxsize=1)
+def _detector(landmarks: Path, settings: DetectorSettings) -> HogDetector:
+    return HogDetector(landmarks, settings)
