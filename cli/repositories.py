@@ -1,4 +1,4 @@
-"""Where generations are read from: the stream's database, or that of a folder's result."""
+"""The database that a command on people or generations works on: that of the stream, or that of a result folder."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,9 +14,9 @@ from shared.ports.repository import FaceRepository
 
 
 def opened(result: Path | None) -> AbstractContextManager[FaceRepository]:
-    """Return the database of the result in a folder, or that of the stream; raises `InvalidInput`."""
+    """Return the database of a result folder, or that of the stream if `result` is None; raises `InvalidInput`."""
     if result is None:
-        # Not at the top: who works on folders alone need not have the libraries of the stream.
+        # Not at the top: commands on folders must work without the libraries of the stream.
         from shared.adapters.mongo.repository import MongoRepository, MongoSettings  # noqa: PLC0415
 
         return MongoRepository(MongoSettings())
@@ -38,44 +38,44 @@ def _database_of(result: Path) -> Path:
 
 @contextmanager
 def opened_result(result: Path) -> Iterator[SqliteRepository]:
-    """Open the database of a result and keep every run out of its folder; raises `InvalidInput`."""
+    """Open the database of a result folder, and lock the folder; raises `InvalidInput` if a run has locked it."""
     with SqliteRepository(_database_of(result)) as repository, locked(result):
         yield repository
 
 
 @contextmanager
 def opened_to_change(result: Path | None) -> Iterator[FaceRepository]:
-    """Do as `opened`, and keep every run out of the folder; raises `InvalidInput` where one is in it."""
+    """Like `opened`, and lock the result folder; raises `InvalidInput` if a run has locked it."""
     with opened(result) as repository, locked(result) if result else nullcontext():
         yield repository
 
 
 @contextmanager
-def opened_alone(result: Path | None) -> Iterator[FaceRepository]:
-    """Do as `opened_to_change`, and keep out whoever publishes generations of the stream; raises `Busy`."""
+def opened_exclusively(result: Path | None) -> Iterator[FaceRepository]:
+    """Like `opened_to_change`, and acquire the lease of the stream; raises `Busy` if another process has it."""
     with opened_to_change(result) as repository:
         if result is not None:
             yield repository
             return
-        # Not at the top: see above.
-        from cli.lease import alone  # noqa: PLC0415
+        # Not at the top: see `opened`.
+        from cli.lease import lease_of  # noqa: PLC0415
         from services.reclusterer.settings import JobSettings  # noqa: PLC0415
 
-        with alone(repository, JobSettings()):
+        with lease_of(repository, JobSettings()):
             yield repository
 
 
 def active(repository: FaceRepository) -> Generation:
-    """Return the active generation; raises `InvalidInput` where there is none."""
+    """Return the active generation; raises `InvalidInput` if there is none."""
     found = repository.active_generation()
     if found is None:
-        msg = "expected a generation, found none yet: faces have not been grouped so far"
+        msg = "expected an active generation, found none: the faces have not been clustered yet"
         raise InvalidInput(msg)
     return found
 
 
 def numbered(repository: FaceRepository, number: int) -> Generation:
-    """Return a generation by its number; raises `InvalidInput` where there is none."""
+    """Return the generation of this number; raises `InvalidInput` if there is none."""
     found = repository.generation(number)
     if found is None:
         numbers = ", ".join(str(generation.number) for generation in repository.generations()) or "none"

@@ -1,4 +1,4 @@
-"""`facestream models`: the model files, which are not part of the software."""
+"""`facestream models`: the model files, which are not part of the software. The work is in `shared/model_files.py`."""
 
 from pathlib import Path
 from typing import Annotated

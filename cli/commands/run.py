@@ -1,10 +1,9 @@
-"""`facestream run`: a folder of photographs in, people out."""
+"""`facestream run`. Its work is in `services/standalone/run.py`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.output.terminal import say
 
@@ -19,13 +18,13 @@ def run(
     recluster: Annotated[
         bool,
         typer.Option(
-            "--recluster", help="Regroup all faces. Without it, new faces are assigned to the people of earlier runs."
+            "--recluster", help="Recluster all faces. Without it, new faces are assigned to the people of earlier runs."
         ),
     ] = False,
     rescan: Annotated[
         bool,
         typer.Option(
-            "--rescan", help="Read every photograph again, to notice changes that kept the size and the times."
+            "--rescan", help="Read every photograph again, to find changes that kept the size and the times."
         ),
     ] = False,
     forget_missing: Annotated[
@@ -49,15 +48,16 @@ def run(
 ) -> None:
     """Find the people in a folder of photographs.
 
-    The faces on new photographs are detected, judged and embedded. The first run groups all faces into people, and
-    later runs assign new faces to these people. A later run regroups all faces by itself if there are no people yet, or
-    if few of the faces took part in the last regrouping. A photograph is identified by its bytes: after it was renamed
-    or moved, it keeps its faces and people. If the command is killed, run it again, and it continues. All other
+    The faces on new photographs are detected, judged and embedded. The first run clusters all faces into people, and
+    later runs assign new faces to these people. A later run reclusters all faces by itself if there are no people yet,
+    or if few of the faces took part in the last reclustering. A photograph is identified by its bytes: after it was
+    renamed or moved, it keeps its faces and people. If the command is killed, run it again, and it continues. All other
     settings are environment variables (FACESTREAM_DETECTOR_... and more); docs/configuration.md lists them.
     """
-    # Here, not above: these pull in dlib, TensorFlow and numba, and --help does without.
-    from cli.output.run_progress import RunProgress  # noqa: PLC0415
-    from services.standalone.run import Options, run_folder  # noqa: PLC0415
+    from rich.console import Console
+
+    from cli.output.run_progress import RunProgress
+    from services.standalone.run import Options, run_folder
 
     console = Console(highlight=False)
     summary = run_folder(

@@ -5,13 +5,13 @@
     medoids       no header; label, values            written by `get-medoids`
     labels        no header; path, label              written by `validate`
 
-UTF-8, commas. A header has a name for each column; which ones, says `csv_header.py`. The number of values is that of
-the first row, whatever the model. Numbers are written with the fewest digits that give the same number back. A file of
-another shape is refused with its name, the row (counted from 1, the header included), what was expected and what came.
+UTF-8, separated by commas. A header has a name for each column (`csv_header.py` checks it). Every row has as many
+values as the first one. Numbers are written with the fewest digits that give the same number when read. A file of
+another shape is refused with its name, the row (counted from 1 with the header), what was expected and what was found.
 
-A path that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`, a tab or a carriage return,
-is written with `./` before it, which names the same file; read back, it is what it was. Labels are written as they are:
-they are compared with each other, and with names that others know.
+A spreadsheet takes a path that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula. Such a path is
+written with `./` before it, which names the same file, and read without it. Labels are written unchanged, because they
+are compared with each other and with the names of other programs.
 """
 
 import csv
@@ -30,7 +30,7 @@ from cli.files.csv_header import fault_of, is_numbers_of_columns
 from shared.errors import InvalidInput
 
 _OTHER_SEPARATORS = {"semicolons": ";", "tabs": "\t"}
-_FORMULA = re.compile(r"(?:\./)*[=+\-@\t\r]")  # also behind `./`, so that what is added can be taken away again
+_FORMULA = re.compile(r"(?:\./)*[=+\-@\t\r]")  # also after `./`, so that the added `./` can be removed again
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*")
 
 
@@ -38,7 +38,7 @@ _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*")
 class Embeddings:
     """Named vectors: `vectors` has shape (n, d), float64, finite, none of length zero; row i belongs to `paths[i]`.
 
-    `labels` is empty where the file has none.
+    `labels` is empty if the file has none.
     """
 
     paths: tuple[str, ...]
@@ -48,14 +48,17 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Medoids:
-    """Vectors that stand for labels: shape (n, d), float64, finite, none of length zero. A label may have several."""
+    """One vector per row, the medoid of a label: shape (n, d), float64, finite, none of length zero.
+
+    A label may have several medoids.
+    """
 
     labels: tuple[str, ...]
     vectors: NDArray[np.float64]
 
 
 def read_embeddings(path: Path) -> Embeddings:
-    """Read a file of embeddings; raises `InvalidInput` where it is not one."""
+    """Read a file of embeddings; raises `InvalidInput` if it has another shape."""
     shape = _Shape(path, ("path", "label"), ())
     rows = list(shape.rows(has_header=True))
     names = tuple(row.texts[0] for row in rows)
@@ -64,7 +67,7 @@ def read_embeddings(path: Path) -> Embeddings:
 
 
 def read_path_last(path: Path, limit: int | None = None) -> Embeddings:
-    """Read at most `limit` embeddings, the path last; raises `InvalidInput` where the file has another shape."""
+    """Read at most `limit` embeddings, the path last; raises `InvalidInput` if the file has another shape."""
     shape = _Shape(path, (), ("path",))
     rows = list(islice(shape.rows(has_header=True), limit))
     names = tuple(row.texts[0] for row in rows)
@@ -73,7 +76,7 @@ def read_path_last(path: Path, limit: int | None = None) -> Embeddings:
 
 
 def read_medoids(path: Path) -> Medoids:
-    """Read a file of medoids; raises `InvalidInput` where it is not one. A label like `12.0` is read as `12`."""
+    """Read a file of medoids; raises `InvalidInput` if it has another shape. A label like `12.0` is read as `12`."""
     shape = _Shape(path, ("label",), ())
     rows = list(shape.rows(has_header=False))
     shape.check_no_index(rows)
@@ -109,7 +112,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What a file is expected to hold: columns of text, then values, then columns of text."""
+    """Expected columns of a file: columns of text, then values, then columns of text."""
 
     path: Path
     before: tuple[str, ...]
@@ -145,7 +148,7 @@ class _Shape:
                 raise self._wrong(row.number, "each path once", f"{name!r} again, from row {first[name]}")
 
     def check_no_index(self, rows: Sequence[_Row]) -> None:
-        """Refuse rows whose text is only their number, and whose first value, unlike the others, is a whole one."""
+        """Refuse a table with an index: the texts are row numbers, and only the first values are whole numbers."""
         if len(rows) < 2 or any(row.texts[0] not in _index_texts(at) for at, row in enumerate(rows)):  # noqa: PLR2004
             return
         first, others = np.array([row.values[0] for row in rows]), np.concatenate([row.values[1:] for row in rows])
@@ -159,7 +162,7 @@ class _Shape:
     def _cells(self) -> Iterator[tuple[int, list[str]]]:
         number = 0
         try:
-            # utf-8-sig: spreadsheets begin a UTF-8 file with a mark.
+            # utf-8-sig: spreadsheets begin a UTF-8 file with a byte order mark.
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 for cells in csv.reader(file, strict=True):
                     number += 1
@@ -195,7 +198,7 @@ class _Shape:
         if not values.any():
             raise self._wrong(number, "a vector with a direction", "zeros only")
         names = [*self.before, *self.after]
-        plain = (_was(text) if name == "path" else text for name, text in zip(names, texts, strict=True))
+        plain = (_original(text) if name == "path" else text for name, text in zip(names, texts, strict=True))
         return _Row(number, tuple(plain), values)
 
     def _parts(self, number: int, cells: list[str]) -> tuple[list[str], list[str]]:
@@ -208,7 +211,7 @@ class _Shape:
         return cells[:start] + cells[stop:], cells[start:stop]
 
     def _wrong_value(self, number: int, cells: Sequence[str]) -> InvalidInput:
-        column, cell = next((place, cell) for place, cell in enumerate(cells) if not _is_number(cell))
+        column, cell = next((index, cell) for index, cell in enumerate(cells) if not _is_number(cell))
         return self._wrong(number, f"a number in column {len(self.before) + column + 1}", repr(cell[:40]))
 
     def _wrong(self, number: int | None, expected: str, found: str) -> InvalidInput:
@@ -224,8 +227,8 @@ def _no_formula(path: str) -> str:
     return f"./{path}" if _FORMULA.match(path) else path
 
 
-def _was(path: str) -> str:
-    """Return the path that `_no_formula` was given."""
+def _original(path: str) -> str:
+    """Undo `_no_formula`."""
     return path.removeprefix("./") if _FORMULA.match(path) else path
 
 
@@ -251,7 +254,7 @@ def _numbers(vector: NDArray[np.floating]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    r"""Ends rows with `\n`. Told to do that itself, Python's writer would leave a `\r` inside a name unquoted."""
+    r"""Ends rows with `\n`. With this as its line terminator, Python's writer would not quote a `\r` inside a name."""
 
     file: TextIO
 

@@ -1,19 +1,19 @@
-"""Names that a file system can hold."""
+"""Names that are short enough for a file system."""
 
 import hashlib
 import os
 
 NAME_BYTES = 255
-"""Bytes that the name of a file or folder may have on all common file systems."""
+"""Largest number of bytes in the name of a file or folder on all common file systems."""
 
-_LONGEST_KEPT = 32  # bytes of an ending that is worth keeping
+_LONGEST_KEPT = 32  # bytes; a longer ending is not kept
 
 
 def shortened(name: str, *, keep: str = "", room: int = 0) -> str:
-    """Return a name as it is where it leaves `room` bytes for an ending, else its beginning and a digest of it.
+    """Return the name unchanged if it leaves `room` bytes for an ending, else its beginning and a digest of it.
 
-    The same name is always shortened in the same way, and two names hardly ever to the same one. `keep` is an ending
-    of the name that stays.
+    The same name is always shortened in the same way; two names practically never become the same. `keep`: the ending
+    of the name that is kept, such as an extension.
     """
     limit = NAME_BYTES - room
     if len(os.fsencode(name)) <= limit:

@@ -1,4 +1,4 @@
-"""Vectors from files, brought to the form that the services compute with."""
+"""Vectors from files, in the form that the services compute with."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,10 +1,10 @@
-"""Output that is whole or not there: written under another name, renamed when it is complete.
+"""Output that is complete or absent: written under another name, and renamed when it is complete.
 
-A file that exists is replaced, since a person has named it, unless the command reads it. A folder must be new or empty,
-or hold exactly what an earlier command wrote there: then it is replaced as a whole. To know that, each command leaves a
-small hidden file beside its folder (`.crops.facestream` beside `crops`); nothing that a person added or changed is ever
-removed, neither in the folder nor beside it. Where a person changes the folder while a command works, that folder
-stays, and the new one gets another name.
+An existing file is replaced, because the user has named it, unless the command reads it. A folder must be new or empty,
+or contain exactly what an earlier command wrote there: then it is replaced as a whole. To recognise this, each command
+leaves a small hidden file beside its folder (`.crops.facestream` beside `crops`). Nothing that the user added or
+changed is ever removed, neither in the folder nor beside it. If the user changes the folder while a command works, that
+folder stays, and the new one gets another name.
 """
 
 import contextlib
@@ -14,24 +14,24 @@ from itertools import count
 from pathlib import Path
 from typing import TextIO
 
-from cli.files.folder_note import Facts, Note, digest_of, facts_of, held_note
+from cli.files.folder_note import Facts, Note, digest_of, facts_of, locked_note
 from cli.files.short_names import shortened
 from shared.atomic_output import FolderChangedError, explained, put_in_place, scratch_folder, tidy, whole_file
 from shared.errors import InvalidInput, Unreadable
 
-# What a file system says of one name that it cannot hold, and not of the place.
+# Errors that mean: the file system cannot store this name. They are not about the folder.
 _NAME_REFUSED = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 
 
 @contextlib.contextmanager
 def new_file(path: Path, sources: Iterable[Path] = ()) -> Iterator[Path]:
-    """Yield the path to write to; at the end of the context it becomes `path`, after an error nothing is left.
+    """Yield the path to write to. At the end of the context it is renamed to `path`; after an error it is removed.
 
-    A new file is readable by its owner only; one that is there gives its mode to the new one. Raises `InvalidInput`
-    where no file can be there, or one of the `sources` is, and `Transient` where the disk is full.
+    A new file is readable by its owner only; the new file takes over the mode of an existing one. Raises `InvalidInput`
+    if no file can be written to `path`, or if it is one of the `sources`, and `Transient` if the disk is full.
     """
     check_not_read(path, sources)
-    path = path.resolve()  # where a link leads is the place that must be there
+    path = path.resolve()  # the folder of a link's target must exist, not that of the link
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as scratch:
@@ -39,7 +39,7 @@ def new_file(path: Path, sources: Iterable[Path] = ()) -> Iterator[Path]:
 
 
 def check_not_read(path: Path, sources: Iterable[Path]) -> None:
-    """Raise `InvalidInput` where the file to write is one of those that are read, under whatever name."""
+    """Raise `InvalidInput` if the file to write is one of those that are read, also under another name."""
     if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
         msg = f"{path}: expected another file than one that is read; choose another one to write to"
         raise InvalidInput(msg)
@@ -47,19 +47,19 @@ def check_not_read(path: Path, sources: Iterable[Path]) -> None:
 
 @contextlib.contextmanager
 def new_text(path: Path, sources: Iterable[Path] = ()) -> Iterator[TextIO]:
-    """Like `new_file`, and yield it open for UTF-8 text, line ends as written."""
+    """Like `new_file`, but yield the file, open for UTF-8 text whose line ends are written unchanged."""
     with new_file(path, sources) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
         yield file
 
 
 @contextlib.contextmanager
 def new_folder(path: Path, source: Path) -> Iterator[Path]:
-    """Yield a folder to fill from `source`; at the end it becomes `path`, after an error nothing is left.
+    """Yield a folder to fill from `source`. At the end it is renamed to `path`; after an error it is removed.
 
-    A new folder is open to its owner only; one that is there gives its mode to the new one. Raises `InvalidInput`
-    before anything is written where `path` is a file, holds what no command wrote, overlaps with `source`, or another
-    command is filling it; at the end where somebody has put something there in the meantime, which stays, and the new
-    folder has another name then. `Transient` where the disk is full.
+    A new folder is open to its owner only; the new folder takes over the mode of an existing one. Raises `InvalidInput`
+    before anything is written if `path` is a file, contains files that no command wrote, overlaps with `source`, or is
+    being written by another command. Raises it at the end if files were put there in the meantime: they stay, and the
+    new folder gets another name. Raises `Transient` if the disk is full.
     """
     path, source = path.resolve(), source.resolve()
     if path.is_relative_to(source) or source.is_relative_to(path):
@@ -68,8 +68,8 @@ def new_folder(path: Path, source: Path) -> Iterator[Path]:
     _check_kind(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with held_note(path) as note:
-            tidy(path)  # before the check: it may put back what was there
+        with locked_note(path) as note:
+            tidy(path)  # before the check: it may restore the former folder
             before = _checked(path, note)
             with scratch_folder(path) as scratch:
                 filled = scratch / "new"
@@ -81,7 +81,7 @@ def new_folder(path: Path, source: Path) -> Iterator[Path]:
 def write(path: Path, data: bytes) -> None:
     """Write a file inside a new folder, with the folders above it.
 
-    Raises `Unreadable` where the file system cannot hold a file of this name.
+    Raises `Unreadable` if the file system cannot store a file of this name.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def write(path: Path, data: bytes) -> None:
 
 def _finish(filled: Path, path: Path, note: Note, before: Facts) -> None:
     digest = digest_of(filled)
-    # Killed between this and the renames, the folder that is then at the place is known, whichever it is.
+    # If the process is killed before or between the renames, the note describes the folder at `path` in each case.
     note.write(*note.digests, digest)
     try:
         put_in_place(filled, path, lambda found: facts_of(found) == before)
@@ -112,10 +112,10 @@ def _under_another_name(filled: Path, path: Path, digest: str) -> Path:
         ending = f"-{number}"
         other = path.with_name(shortened(path.name, room=len(ending)) + ending)
         with contextlib.suppress(FileExistsError):
-            other.mkdir(0o700)  # takes the name; the rename replaces nothing but this
+            other.mkdir(0o700)  # reserves the name; the rename replaces this empty folder only
             filled.rename(other)
             break
-    with contextlib.suppress(InvalidInput), held_note(other) as note:
+    with contextlib.suppress(InvalidInput), locked_note(other) as note:
         note.write(digest)
     return other
 
@@ -130,7 +130,7 @@ def _check_kind(path: Path) -> None:
 
 
 def _checked(path: Path, note: Note) -> Facts:
-    """Return the facts of what is at a place; raises `InvalidInput` where that must not be replaced."""
+    """Return the facts of a folder; raises `InvalidInput` if it must not be replaced."""
     facts = facts_of(path)
     if facts and digest_of(path) not in note.digests:
         msg = (

@@ -1,4 +1,4 @@
-"""`facestream generations rollback` and `publish`: the way to another generation, in the stream and in a folder."""
+"""The work of `facestream generations rollback` and `publish`: make another generation the active one."""
 
 from pathlib import Path
 
@@ -10,33 +10,34 @@ from shared.domain.records import Generation, GenerationState
 from shared.errors import InvalidInput
 
 
-def go_to(number: int, wanted: GenerationState) -> str:
-    """Make a retired or a held generation of the stream the active one and tell the world; return what was done.
+def activate_in_stream(number: int, wanted: GenerationState) -> str:
+    """Activate and announce a generation of the stream, which must have the state `wanted`; return a summary.
 
-    Takes the lease as the job does, and so raises `Busy` while that is at work; `InvalidInput`, `Fatal`, `Transient`.
+    Acquires the lease, so it raises `Busy` while the job is at work; `InvalidInput`, `Fatal`, `Transient`.
     """
-    # Not at the top: who works on folders alone need not have the libraries of the stream.
-    from cli.lease import leading  # noqa: PLC0415
+    # Not at the top: commands on folders must work without the libraries of the stream.
+    from cli.lease import lease_with_writer  # noqa: PLC0415
     from shared.adapters.mongo.repository import MongoRepository, MongoSettings  # noqa: PLC0415
 
     settings, mongo = JobSettings(), MongoSettings()
-    said: list[str] = []
-    with MongoRepository(mongo) as repository, leading(repository, settings) as (hold, writer):
+    messages: list[str] = []
+    with MongoRepository(mongo) as repository, lease_with_writer(repository, settings) as (hold, writer):
         publisher = Publisher(
-            repository, hold, writer, AssignerSettings(), settings, say=lambda event, _: said.append(event)
+            repository, hold, writer, AssignerSettings(), settings, say=lambda event, _: messages.append(event)
         )
         done = _published(publisher, number, wanted)
-    told = f"generation {done.number} is active, in the place of {done.previous}, and announced"
-    return "\n".join([told, *(line for line in said if line == NOT_TOLD)])
+    summary = f"generation {done.number} is active instead of {done.previous}, and announced"
+    return "\n".join([summary, *(line for line in messages if line == NOT_TOLD)])
 
 
-def go_back(result: Path, number: int) -> str:
-    """Make a retired generation of a folder's result the active one, and its files anew; return what was done.
+def activate_in_folder(result: Path, number: int) -> str:
+    """Activate a retired generation of a folder's result, and write its files again; return a summary.
 
-    What a person has put or changed there stays, and is told. Killed in between, the next `facestream run` makes the
-    files. Raises `InvalidInput`, also where a file that would be replaced is a person's, and `Transient`.
+    Files that the user added or changed stay, and are listed in the summary. If the command is killed after the
+    activation, the next `facestream run` writes the files. Raises `InvalidInput`, also if a file to be replaced is the
+    user's, and `Transient`.
     """
-    # Not at the top: the report needs libraries that the stream does without.
+    # Not at the top: commands on the stream must work without the libraries of the report.
     from services.quality.settings import QualitySettings  # noqa: PLC0415
     from services.standalone.lease import publisher  # noqa: PLC0415
     from services.standalone.result.files import ResultFiles  # noqa: PLC0415
@@ -47,12 +48,12 @@ def go_back(result: Path, number: int) -> str:
     crops = FolderStore({buckets.faces: result})
     with opened_result(result) as repository:
         files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
-        aside = files.check()
+        moved_aside = files.check()
         with publisher(repository, assigner) as publishing:
             done = _published(publishing, number, GenerationState.RETIRED)
         left = files.write()
-    told = f"generation {done.number} is active, in the place of {done.previous}; all files in {result} are made anew"
-    return "\n".join([told, *aside, *left])
+    summary = f"generation {done.number} is active instead of {done.previous}; all files in {result} are written again"
+    return "\n".join([summary, *moved_aside, *left])
 
 
 def _published(publisher: Publisher, number: int, wanted: GenerationState) -> Generation:

@@ -1,15 +1,18 @@
-"""`facestream announce`: what was said of faces, people and photographs is said again."""
+"""The work of `facestream announce`: publish everything again that Kafka should contain."""
 
 from datetime import UTC, datetime
 
-from cli.lease import leading
+from cli.lease import lease_with_writer
 from services.reclusterer.generations.reannounce import Repeated, repeat
 from services.reclusterer.settings import JobSettings
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 
 
-def repeat_all() -> Repeated:
-    """Say all of it again; raises `Busy` while the reclusterer is at work, `InvalidInput`, `Fatal`, `Transient`."""
+def announce_all() -> Repeated:
+    """Publish faces, people and photographs again, and return their numbers.
+
+    Raises `Busy` while the reclusterer is at work, `InvalidInput`, `Fatal`, and `Transient`.
+    """
     settings = JobSettings()
-    with MongoRepository(MongoSettings()) as repository, leading(repository, settings) as (_, writer):
+    with MongoRepository(MongoSettings()) as repository, lease_with_writer(repository, settings) as (_, writer):
         return repeat(repository, writer, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""`facestream chinese-whispers`: which of the embeddings in a file are of one person."""
+"""The work of `facestream chinese-whispers`: find the embeddings of a file that belong to one person."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,28 +13,35 @@ from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.settings import ReclustererSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Whispers:
-    """How to group: faces above `threshold` are neighbours, fewer than `min_cluster_size` are no cluster."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusteringOptions:
+    """Options of the clustering.
+
+    `threshold`: inner product above which two faces are neighbours. `iterations`: largest number of rounds of Chinese
+    ClusteringOptions. `min_cluster_size`: smallest number of faces in a cluster.
+    """
 
     threshold: float
     iterations: int
     min_cluster_size: int
 
 
-def whispered(csv: Path, rows: int | None, whispers: Whispers) -> list[list[str]]:
-    """Return the paths of each cluster of the first `rows` embeddings of a file, the largest cluster first."""
+def cluster_file(csv: Path, rows: int | None, options: ClusteringOptions) -> list[list[str]]:
+    """Return the paths of each cluster of the first `rows` embeddings of a file (None: all), the largest cluster first.
+
+    Raises `InvalidInput` if the file cannot be read or has another shape.
+    """
     faces = read_path_last(csv, rows)
-    return [[faces.paths[member] for member in members] for members in grouped(unit(faces.vectors), whispers)]
+    return [[faces.paths[member] for member in members] for members in cluster_vectors(unit(faces.vectors), options)]
 
 
-def grouped(vectors: NDArray[np.float32], whispers: Whispers) -> list[NDArray[np.int64]]:
-    """Return the rows of each cluster, the largest cluster first; of equal ones that of the first row.
+def cluster_vectors(vectors: NDArray[np.float32], options: ClusteringOptions) -> list[NDArray[np.int64]]:
+    """Return the row numbers of each cluster, the largest cluster first; among equals, the one with the first row.
 
-    `vectors`: shape (n, d), unit length. Every vector counts as of a photograph of its own.
+    `vectors`: shape (n, d), unit length. Each vector is treated as the only face of its photograph.
     """
     settings = ReclustererSettings(
-        edge_threshold=whispers.threshold, iterations=whispers.iterations, min_cluster_size=whispers.min_cluster_size
+        edge_threshold=options.threshold, iterations=options.iterations, min_cluster_size=options.min_cluster_size
     )
     labels = cluster_faces(vectors, np.arange(len(vectors), dtype=np.int32), settings).labels
     clusters = [np.flatnonzero(labels == label) for label in np.unique(labels[labels != UNKNOWN])]

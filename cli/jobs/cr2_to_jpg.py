@@ -1,4 +1,4 @@
-"""`facestream cr2-to-jpg`: every camera raw file of a folder becomes an upright JPEG."""
+"""The work of `facestream cr2-to-jpg`: convert the camera raw files of a folder to upright JPEG files."""
 
 import os
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import cv2
 
-from cli.files.input_files import content, files_in, stems, text_of
+from cli.files.input_files import content, files_in, text_of
+from cli.files.output_names import stems
 from cli.files.whole_output import new_folder, write
-from cli.output.file_progress import Watch
+from cli.output.file_progress import FileProgress
 from services.detector.decoding.raw import develop
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
@@ -17,7 +18,7 @@ from shared.photos.photo_names import is_raw_name
 from shared.process_pool import Processes
 
 _QUALITY = 95
-_FULL_SIZE = 8192  # pixels; a picture that is needed at this width is not developed at half its size
+_FULL_SIZE = 8192  # pixels; at this width, a raw file is not decoded at half its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +28,19 @@ class _Task:
 
 
 def develop_folder(source: Path, out: Path, processes: int | None) -> str:
-    """Write each raw file as `<photo>.jpg` with the time of the file, subfolders as in `source`.
+    """Write each raw file as `<photo>.jpg` with the times of the file, in the same subfolders as in `source`.
 
-    Returns what was done, in a line. Raises `InvalidInput` for folders that make no sense, and `Fatal` where no
-    file can be developed.
+    Returns a summary in one line. Raises `InvalidInput` if a folder cannot be read or written, and `Fatal` if no file
+    can be converted.
     """
-    watch = Watch()
+    progress = FileProgress()
     detector = DetectorSettings(photo_width=_FULL_SIZE)
-    photos = files_in(source, watch, is_raw_name)
+    photos = files_in(source, progress, is_raw_name)
     settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
     bounds = settings.photo_timeout, _ready, detector.memory
     with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)
-        done = watch.over(pool.each(_jpeg, tasks), len(photos), "raw files")
+        done = progress.over(pool.each(_jpeg, tasks), len(photos), "raw files")
         read = 0
         for stem, (task, jpeg) in zip(stems(photos), done, strict=True):
             path = folder / stem.with_name(f"{stem.name}.jpg")
@@ -49,25 +50,25 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
                 data, accessed, modified = jpeg
                 write(path, data)
             except Unreadable as reason:
-                watch.refused(text_of(task.photo), str(reason))
+                progress.refused(text_of(task.photo), str(reason))
                 continue
             os.utime(path, ns=(accessed, modified))
             read += 1
-        watch.check_some(read, source)
-    return f"{watch.count(read, 'raw files')}: developed into {out}"
+        progress.check_some(read, source)
+    return f"{progress.count(read, 'raw files')}: developed into {out}"
 
 
 def _ready() -> None:
-    """Do nothing: that a process is asked for it has it import what it needs."""
+    """Do nothing. A worker process that is called once has imported this module, and is ready."""
 
 
 def _jpeg(task: _Task) -> tuple[bytes, int, int]:
-    """Return the JPEG and the times of access and change of the raw file, in nanoseconds."""
+    """Return the JPEG, and the access and modification times of the raw file in nanoseconds."""
     data = content(task.photo, task.settings.max_bytes)
     rgb = develop(data, task.settings).image
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
     try:
         times = task.photo.stat()
-    except OSError as error:  # it went away in the meantime
+    except OSError as error:  # it was removed in the meantime
         raise Unreadable((error.strerror or str(error)).lower()) from error
     return jpeg.tobytes(), times.st_atime_ns, times.st_mtime_ns

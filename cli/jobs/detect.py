@@ -1,4 +1,4 @@
-"""`facestream detect`: aligned crops of every face on every photograph of a folder."""
+"""The work of `facestream detect`: cut aligned crops of all faces out of the photographs of a folder."""
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import cv2
 
-from cli.files.input_files import content, files_in, stems, text_of
+from cli.files.input_files import content, files_in, text_of
+from cli.files.output_names import stems
 from cli.files.whole_output import new_folder, write
-from cli.output.file_progress import Watch
+from cli.output.file_progress import FileProgress
 from services.detector.decoding.decode import decode
 from services.detector.hog_detector import HogDetector
 from services.detector.settings import DetectorSettings
@@ -25,23 +26,23 @@ class _Task:
     settings: DetectorSettings
 
 
-def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int, processes: int | None) -> str:
-    """Write each face as `<photo>_<n>.png`, n from 1 in the order from the left, subfolders as in `source`.
+def crop_folder(source: Path, out: Path, *, landmarks: Path | None, face_width: int, processes: int | None) -> str:
+    """Write each face as `<photo>_<n>.png`, numbered from 1 from left to right, in the same subfolders as in `source`.
 
-    Returns what was done, in a line. Raises `InvalidInput` for folders that make no sense, `ModelError`, and `Fatal`
-    where no photograph can be read.
+    Returns a summary in one line. Raises `InvalidInput` if a folder cannot be read or written, `ModelError`, and
+    `Fatal` if no photograph can be read.
     """
-    watch = Watch()
+    progress = FileProgress()
     detector = DetectorSettings(crop_width=face_width)
-    if landmarks is None or landmarks.name == LANDMARKS.name:  # a model of one's own has another name
+    if landmarks is None or landmarks.name == LANDMARKS.name:  # a model of the user's own has another name
         landmarks = located(LANDMARKS, landmarks and landmarks.parent)
-    photos = files_in(source, watch)
+    photos = files_in(source, progress)
     settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
     load = partial(_detector, landmarks, detector)
     bounds = settings.photo_timeout, load, detector.memory
     with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
-        done = watch.over(pool.each(_crops, tasks), len(photos), "photographs")
+        done = progress.over(pool.each(_crops, tasks), len(photos), "photographs")
         read = faces = 0
         for stem, (task, crops) in zip(stems(photos), done, strict=True):
             try:
@@ -50,12 +51,12 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
                 for number, crop in enumerate(crops, 1):
                     write(folder / stem.with_name(f"{stem.name}_{number}.png"), crop)
             except Unreadable as reason:
-                watch.refused(text_of(task.photo), str(reason))
+                progress.refused(text_of(task.photo), str(reason))
                 continue
             read += 1
             faces += len(crops)
-        watch.check_some(read, source)
-    return f"{watch.count(read, 'photographs')}: {faces} faces in {out}"
+        progress.check_some(read, source)
+    return f"{progress.count(read, 'photographs')}: {faces} faces in {out}"
 
 
 def _crops(task: _Task) -> list[bytes]:

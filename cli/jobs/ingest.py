@@ -1,4 +1,4 @@
-"""`facestream ingest`: a folder of photographs into the bucket."""
+"""The work of `facestream ingest`: upload a folder of photographs to the bucket."""
 
 import mimetypes
 import time
@@ -10,7 +10,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TypeVar
 
-from cli.output.file_progress import Watch
+from cli.output.file_progress import FileProgress
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import InvalidInput, ObjectError, Transient
@@ -20,88 +20,98 @@ from shared.photos.photo_rule import PhotoRule, PhotoSettings
 from shared.ports.objects import ObjectInfo, ObjectStore, StoredObject
 from shared.settings import BucketSettings
 
-_FOLDER = "folder"  # the name of the bucket that the folder is
-_LARGEST = 5 * 2**30  # bytes, of what S3 takes in one request
-_RETRIES = (0.5, 2.0, 8.0)  # seconds before a photograph is tried again
-_TYPES = mimetypes.MimeTypes()  # without the files of this machine: an upload is the same from everywhere
+_FOLDER = "folder"  # name under which the folder store offers the folder
+_LARGEST = 5 * 2**30  # bytes; S3 accepts no larger object in one request
+_RETRIES = (0.5, 2.0, 8.0)  # seconds before an upload is tried again
+_TYPES = mimetypes.MimeTypes()  # without this machine's own list: the type of an upload depends on its name only
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-class Fate(Enum):
-    """What became of one photograph."""
+class UploadOutcome(Enum):
+    """The outcome of the upload of one photograph. `PRESENT`: the bucket had the same content already."""
 
     SENT = auto()
-    THERE = auto()
+    PRESENT = auto()
     FAILED = auto()
 
 
-@dataclass
-class Uploaded:
-    """How many photographs were sent, were there already, or could not be sent, and what was passed over and why."""
+@dataclass(kw_only=True)
+class UploadCounts:
+    """Numbers of photographs by outcome, and of files that are no photographs by reason."""
 
     sent: int = 0
-    there: int = 0
+    present: int = 0
     failed: int = 0
     passed_over: Counter[Reason] = field(default_factory=Counter)
 
     def lines(self) -> Iterator[str]:
-        """Yield the counts for a person."""
+        """Yield the numbers as lines of text."""
         failed = f", {self.failed} failed (see above)" if self.failed else ""
-        yield f"photographs: {self.sent} uploaded, {self.there} there already{failed}"
+        yield f"photographs: {self.sent} uploaded, {self.present} already in the bucket{failed}"
         if self.passed_over:
             yield told(self.passed_over)
 
 
-def ingest_folder(folder: Path, threads: int) -> Uploaded:
-    """Upload a folder into the bucket of the settings; raises `InvalidInput` where it is none, `Transient`, `Fatal`."""
+def ingest_folder(folder: Path, threads: int) -> UploadCounts:
+    """Upload a folder to the bucket of the settings; `threads`: number of photographs that are uploaded at once.
+
+    Raises `InvalidInput` if the path is not a folder, `Transient`, and `Fatal`.
+    """
     if not folder.is_dir():
         msg = f"{folder}: expected a folder of photographs, found {'a file' if folder.exists() else 'nothing'}"
         raise InvalidInput(msg)
     settings = MinioSettings()
     settings = settings.model_copy(update={"connections": max(threads + 1, settings.connections)})
-    rule = PhotoRule.of(PhotoSettings(), above=str(folder.resolve()))
-    store = FolderStore({_FOLDER: folder})
-    return upload(store, MinioStore(settings), BucketSettings().photos, threads, Watch(), rule=rule)
+    return upload(
+        FolderStore({_FOLDER: folder}),
+        MinioStore(settings),
+        BucketSettings().photos,
+        threads=threads,
+        rule=PhotoRule.of(PhotoSettings(), above=str(folder.resolve())),
+        progress=FileProgress(),
+    )
 
 
 def upload(
-    folder: PhotoFolder, objects: ObjectStore, bucket: str, threads: int, watch: Watch, *, rule: PhotoRule
-) -> Uploaded:
-    """Put every photograph of a folder store into a bucket, except those that are there; holds `threads` at once."""
-    uploaded, total = Uploaded(), 0
+    folder: PhotoFolder, objects: ObjectStore, bucket: str, *, threads: int, rule: PhotoRule, progress: FileProgress
+) -> UploadCounts:
+    """Put every photograph of a folder store into a bucket, except those whose content is there already.
+
+    At most `threads` photographs are in memory at once. A photograph that cannot be uploaded is reported.
+    """
+    counts, total = UploadCounts(), 0
     for file in sorted_files(folder, _FOLDER, rule):
         if file.passed_over:
-            uploaded.passed_over[file.passed_over.reason] += 1
+            counts.passed_over[file.passed_over.reason] += 1
         else:
             total += 1
     photos = (file.info for file in sorted_files(folder, _FOLDER, rule) if file.passed_over is None)
 
-    def send(pair: tuple[ObjectInfo, ObjectInfo | None]) -> tuple[str, Fate, str]:
-        info, there = pair
+    def send(pair: tuple[ObjectInfo, ObjectInfo | None]) -> tuple[str, UploadOutcome, str]:
+        info, stored = pair
         try:
-            return info.key, _sent(folder, objects, bucket, info, there), ""
+            return info.key, _sent(folder, objects, bucket, info, stored), ""
         except ObjectError as error:
-            return info.key, Fate.FAILED, str(error).removeprefix(f"{_FOLDER}/{info.key}: ")
+            return info.key, UploadOutcome.FAILED, str(error).removeprefix(f"{_FOLDER}/{info.key}: ")
 
-    for key, fate, reason in watch.over(
-        _parallel(send, beside(photos, objects.list(bucket)), threads), total, "uploading"
-    ):
-        match fate:
-            case Fate.SENT:
-                uploaded.sent += 1
-            case Fate.THERE:
-                uploaded.there += 1
-            case Fate.FAILED:
-                uploaded.failed += 1
-                watch.refused(key, reason)
-    return uploaded
+    results = _parallel(send, paired(photos, objects.list(bucket)), threads)
+    for key, outcome, reason in progress.over(results, total, "uploading"):
+        match outcome:
+            case UploadOutcome.SENT:
+                counts.sent += 1
+            case UploadOutcome.PRESENT:
+                counts.present += 1
+            case UploadOutcome.FAILED:
+                counts.failed += 1
+                progress.refused(key, reason)
+    return counts
 
 
-def beside(
+def paired(
     wanted: Iterable[ObjectInfo], others: Iterable[ObjectInfo]
 ) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
-    """Yield each object with that of the same key among `others`, or None; both come in the order of their keys."""
+    """Yield each wanted object with the one of the same key among `others`, or None; both are sorted by key."""
     rest = iter(others)
     other = next(rest, None)
     for info in wanted:
@@ -111,40 +121,40 @@ def beside(
         yield info, other if other is not None and other.key == info.key else None
 
 
-def _sent(folder: ObjectStore, objects: ObjectStore, bucket: str, info: ObjectInfo, there: ObjectInfo | None) -> Fate:
+def _sent(
+    folder: ObjectStore, objects: ObjectStore, bucket: str, info: ObjectInfo, stored: ObjectInfo | None
+) -> UploadOutcome:
     found = folder.get(_FOLDER, info.key, _LARGEST)
     for pause in _RETRIES:
         try:
-            return _placed(objects, bucket, info.key, found, there)
+            return _put(objects, bucket, info.key, found, stored)
         except Transient:
             time.sleep(pause)
-    return _placed(objects, bucket, info.key, found, there)
+    return _put(objects, bucket, info.key, found, stored)
 
 
-def _placed(objects: ObjectStore, bucket: str, key: str, found: StoredObject, there: ObjectInfo | None) -> Fate:
-    if ((there.size, there.etag) if there else _unlisted(objects, bucket, key, len(found.data))) == (
-        len(found.data),
-        found.etag,
-    ):
-        return Fate.THERE
+def _put(objects: ObjectStore, bucket: str, key: str, found: StoredObject, stored: ObjectInfo | None) -> UploadOutcome:
+    size_and_md5 = (stored.size, stored.etag) if stored else _unlisted(objects, bucket, key, len(found.data))
+    if size_and_md5 == (len(found.data), found.etag):
+        return UploadOutcome.PRESENT
     objects.put(bucket, key, found.data, _TYPES.guess_type(key)[0] or "application/octet-stream")
-    return Fate.SENT
+    return UploadOutcome.SENT
 
 
 def _unlisted(objects: ObjectStore, bucket: str, key: str, size: int) -> tuple[int, str] | None:
-    """Return size and MD5 of an object that is there though no listing shows it, as MinIO does with whole folders.
+    """Return size and MD5 of an object that exists although no listing shows it: MinIO omits whole folders.
 
-    None where there is none of up to `size` bytes.
+    None if there is no such object of up to `size` bytes.
     """
     try:
         stored = objects.get(bucket, key, size) if objects.exists(bucket, key) else None
-    except ObjectError:  # larger; and whoever may only write uploads it once more
+    except ObjectError:  # it is larger, or this user may only write: then the photograph is uploaded once more
         return None
     return (len(stored.data), stored.etag) if stored else None
 
 
 def _parallel(call: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:
-    """Yield the results in the order of the items; no more than twice `threads` items are taken ahead."""
+    """Yield the results in the order of the items; at most twice `threads` items are consumed before their results."""
     with ThreadPoolExecutor(threads, "upload") as pool:
         waiting: deque[Future[_Result]] = deque()
         try:

@@ -1,4 +1,4 @@
-"""`facestream watch`: what `faces.assigned` and `generations.published` say, for people and for programs."""
+"""The work of `facestream watch`: show the records of `faces.assigned` and `generations.published`."""
 
 import json
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ from pydantic import ValidationError
 
 from cli.output.terminal import printable
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.domain.event_words import in_words
 from shared.domain.events import FaceAssigned, GenerationPublished
 from shared.domain.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED
 from shared.errors import Fatal
 from shared.ports.streams import ConsumedRecord
 
-_ERASED = "erased"  # what a tombstone means
-_SHORT = 12  # digits of an identifier that a person needs to tell it from others
+_ERASED = "erased"  # the meaning of a tombstone
+_SHORT = 12  # digits of an identifier that are enough to recognise it
 
 
 def follow(*, from_beginning: bool) -> Iterator[ConsumedRecord]:
-    """Yield the committed records of both topics as they come; raises `Fatal`, `Transient`."""
+    """Yield the committed records of both topics as they arrive; raises `Fatal`, `Transient`."""
     settings = KafkaSettings()
     with (
         KafkaReader(settings, FACES_ASSIGNED.name) as faces,
@@ -28,21 +28,21 @@ def follow(*, from_beginning: bool) -> Iterator[ConsumedRecord]:
     ):
         of_faces = faces.follow_in_turns(from_beginning=from_beginning)
         of_publications = publications.follow_in_turns(from_beginning=from_beginning)
-        is_there = True
+        can_read_publications = True
         while True:
             yield from (record for record in takewhile(bool, of_faces) if record)
-            if is_there:
+            if can_read_publications:
                 try:
                     yield from (record for record in takewhile(bool, of_publications) if record)
-                except Fatal:  # an installation of an earlier version has no such topic, or no right to it
-                    is_there = False
+                except Fatal:  # an installation of an earlier version has no such topic, or no right to read it
+                    can_read_publications = False
 
 
 def human_line(record: ConsumedRecord) -> str:
-    """Return a record for a person: time, photograph, face, person, similarity."""
+    """Return a record as a line of text: time, face, person, similarity, generation, cause, photograph."""
     time = record.timestamp.astimezone().strftime("%H:%M:%S")
     if record.topic == GENERATIONS_PUBLISHED.name:
-        return f"{time}  {_of_publication(record)}"
+        return f"{time}  {_publication_line(record)}"
     if record.value is None:
         return f"{time}  face {_face_id(record)[:_SHORT]}  {_ERASED}"
     try:
@@ -59,10 +59,10 @@ def human_line(record: ConsumedRecord) -> str:
 
 
 def json_line(record: ConsumedRecord) -> str:
-    """Return a record for a program, as JSON in ASCII: the event, or `face_id` and `cause` where it is a tombstone.
+    """Return a record as one line of ASCII JSON: the event, or `face_id` and `cause` if it is a tombstone.
 
-    That `cause` is `erased`, a word of this command: no event has it. What somebody else has written there, and is no
-    JSON, is told as `place` and `error`.
+    The cause of a tombstone is `erased`, a word of this command that no event has. A record that is not JSON, which
+    another program wrote, becomes its record id under `place`, and `error`.
     """
     if record.value is None:
         return json.dumps({"face_id": _face_id(record), "cause": _ERASED})
@@ -72,15 +72,14 @@ def json_line(record: ConsumedRecord) -> str:
         return json.dumps({"place": record.record_id, "error": "no JSON"})
 
 
-def _of_publication(record: ConsumedRecord) -> str:
-    """Return what the record of a publication says."""
+def _publication_line(record: ConsumedRecord) -> str:
     try:
         event = GenerationPublished.model_validate_json(record.value or b"")
     except ValidationError as error:
         return f"{record.record_id}: no publication: {error.error_count()} fields are missing or wrong"
-    told = f"{event.faces} faces and {event.clusters} people told of"
+    counts = f"{event.faces} faces and {event.clusters} people announced"
     cause = printable(in_words(event.cause))
-    return f"generation {event.generation} is in force, before {event.previous or 'none'}  {cause}  {told}"
+    return f"generation {event.generation} is active, before it {event.previous or 'none'}  {cause}  {counts}"
 
 
 def _face_id(record: ConsumedRecord) -> str:

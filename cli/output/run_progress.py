@@ -1,4 +1,4 @@
-"""What a person sees while a run works."""
+"""Progress of `facestream run` in the terminal."""
 
 from types import TracebackType
 from typing import Self
@@ -20,14 +20,14 @@ from rich.text import Text
 
 
 class _Rate(ProgressColumn):
-    """How many a second, over the last half minute."""
+    """Items per second, averaged over the last half minute."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.1f}/s" if task.speed else "", style="cyan")
 
 
 class RunProgress:
-    """A bar of photographs with rate and time left, then a line for each stage; a context manager."""
+    """A context manager that shows a bar of photographs with rate and time left, then a line for each stage."""
 
     def __init__(self, console: Console, photos: int) -> None:
         self._faces = 0
@@ -56,12 +56,12 @@ class RunProgress:
         self._bars.stop()
 
     def advance(self, photos: int, faces: int) -> None:
-        """So many more photographs are done and stored, with so many accepted faces."""
+        """Add photographs that were processed and stored, and the number of their accepted faces."""
         self._faces += faces
         self._bars.update(self._photos, advance=photos, description=f"photographs ({self._faces} faces)")
 
     def stage(self, name: str) -> None:
-        """A stage that has no countable parts begins; the one before is over."""
+        """Begin a stage that has no countable parts; the stage before it is complete."""
         self._end_stage()
         self._stage = self._bars.add_task(name, total=None)
 

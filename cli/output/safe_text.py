@@ -1,7 +1,7 @@
-"""Bytes that came from anywhere, shown to a person: no vectors, nothing that a terminal would obey.
+"""Text made of untrusted bytes that is safe to show: without vectors, unprintable characters escaped.
 
-A vector is recognised by its form, whoever wrote it and under whatever name: more than 32 numbers in a row, base64 of
-more than 96 bytes, bytes that are no text; and, however short, what is called `vector`.
+A vector is recognised by its form, under any name: more than 32 numbers in a row, base64 of more than 96 bytes, bytes
+that are not UTF-8. A value with the name `vector` is always left out, however short it is.
 """
 
 import json
@@ -14,18 +14,18 @@ _ELIDED = "<left out>"
 _MOST_NUMBERS = 32
 _NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?"
 _IS_NUMBER = re.compile(_NUMBER)
-# Between two numbers of a row: white space, also as JSON writes it within strings, and what lists are written with.
+# Between two numbers of a row: white space, also escaped as in a JSON string, and the punctuation of lists.
 _NUMBERS = re.compile(rf"(?<![\w.]){_NUMBER}(?:(?:[\s,;:|/\[\](){{}}'\"]|\\[nrt\"])++{_NUMBER})++")
-# What is no JSON any more, cut off for one, may still hold a vector.
+# Text that is not valid JSON, for example because it was cut off, may still hold a vector.
 _VECTOR = re.compile(r'(\\{0,9}"vector\\{0,9}"\s*:\s*)(?!null)("[^"]*"?|\[[^\]]*\]?|[^,}\s]+)')
-_LONG = re.compile(r"[A-Za-z0-9+/=_-]{129,}")  # base64 of more than 96 bytes: the least vector has 512
+_LONG = re.compile(r"[A-Za-z0-9+/=_-]{129,}")  # base64 of more than 96 bytes; the smallest vector has 512
 _WRAPPED = re.compile(r"(?:[A-Za-z0-9+/=_-]{40,}+(?:\s|\\[nr])++){2,}[A-Za-z0-9+/=_-]*")  # base64 in lines
 
 
 def beginning(data: bytes, limit: int) -> str:
-    """Return the first `limit` characters of bytes as text; JSON is laid out in lines.
+    """Return the first `limit` characters of bytes as text; JSON is indented.
 
-    Of bytes that are not UTF-8 only their number is told.
+    Bytes that are not UTF-8 are replaced by their number.
     """
     try:
         text = data.decode()
@@ -40,14 +40,14 @@ def beginning(data: bytes, limit: int) -> str:
 
 
 def without_vectors(text: str) -> str:
-    """Return a text that need be of no form, without what may be a vector."""
+    """Return a text of any form without the parts that may be a vector."""
     text = _VECTOR.sub(rf"\1{_ELIDED}", text)
     text = _NUMBERS.sub(lambda row: row[0] if len(_IS_NUMBER.findall(row[0])) <= _MOST_NUMBERS else _ELIDED, text)
     return _WRAPPED.sub(_ELIDED, _LONG.sub(_ELIDED, text))
 
 
 def _safe(value: Any) -> Any:
-    """Return a value of JSON without vectors, also those in strings that are JSON themselves."""
+    """Return a JSON value without vectors. Strings that are JSON themselves are searched too."""
     if isinstance(value, str):
         return _safe_string(value)
     if not isinstance(value, dict | list):
@@ -75,7 +75,7 @@ def _safe_string(value: str) -> str:
 
 
 def _numbers(value: Any) -> int:
-    """Count the numbers of a list, of the lists in it, and those that an object has as values; text counts as well."""
+    """Count the numbers in a list and its inner lists, or among the values of an object; numbers as text count too."""
     if isinstance(value, dict):
         return sum(_is_number(inner) for inner in value.values())
     return sum(_numbers(inner) if isinstance(inner, list) else _is_number(inner) for inner in value)

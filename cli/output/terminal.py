@@ -1,7 +1,7 @@
-"""What is printed: text that comes from names, records and files cannot steer the terminal that shows it.
+"""Lines and log messages that are safe to show in a terminal.
 
-All commands print with `say`, `error` or, in tables, `cell`, and what is logged with `LogLine`. What programs read is
-JSON by `json_text`.
+Names, records and files may hold control sequences that would steer the terminal. So all commands print with `say`,
+`error` or, in tables, `cell`; log messages are formatted by `LogLine`; and programs read JSON made by `json_text`.
 """
 
 import json
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """Return a text without line ends and without what a terminal would obey."""
+    """Return the text with line ends and all other unprintable characters escaped."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
@@ -25,7 +25,7 @@ def say(line: str, *, on_error_stream: bool = False) -> None:
 
 
 def error(message: str) -> None:
-    """Print a line on the error stream that begins with `error:`."""
+    """Print a line that begins with `error:` on the error stream."""
     from rich.console import Console  # noqa: PLC0415  only where it is needed
     from rich.markup import escape  # noqa: PLC0415  as above
 
@@ -34,28 +34,28 @@ def error(message: str) -> None:
 
 
 class LogLine(logging.Formatter):
-    """What libraries and the settings of connections warn of, as one line such as `warning: ...`."""
+    """Formats a log message of a library or of the connection settings as one line such as `warning: ...`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
+        """Return the line for a log record."""
         return printable(f"{record.levelname.lower()}: {super().format(record)}")
 
 
 def log_to_error_stream() -> None:
-    """Print on the error stream what is logged from warnings on."""
+    """Print log messages of level WARNING and above on the error stream."""
     handler = logging.StreamHandler()
     handler.setFormatter(LogLine())
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 def cell(text: str) -> "Text":
-    """Return a text for a table: no markup, nothing that a terminal would obey."""
+    """Return the text as a table cell: without markup, unprintable characters escaped."""
     from rich.text import Text  # noqa: PLC0415  only where it is needed
 
     return Text(printable(text))
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON in one line, with escapes for all that cannot be printed; letters stay as they are."""
+    """Return a value as one line of JSON. Printable characters stay as they are; all others are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)

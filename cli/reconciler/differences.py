@@ -1,10 +1,10 @@
-"""One walk over what the bucket lists and what the database knows, and what it says of each key that differs."""
+"""One walk over the listing of the bucket and the images of the database, which yields the keys that differ."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from cli.reconciler.summary import Report
+from cli.reconciler.summary import Summary
 from shared.domain.events import Outcome
 from shared.domain.ids import object_id
 from shared.domain.records import ImageRecord
@@ -14,8 +14,8 @@ from shared.ports.repository import FaceRepository
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """One key: the object if there is one, the images that the database has of it."""
+class ComparedKey:
+    """One key: its object in the bucket, None if there is none, and its images in the database."""
 
     info: ObjectInfo | None
     images: Sequence[ImageRecord]
@@ -25,78 +25,82 @@ def differences(
     infos: Iterator[ObjectInfo],
     repository: FaceRepository,
     bucket: str,
-    report: Report,
+    summary: Summary,
     *,
     rule: PhotoRule,
     unreadable: bool,
-) -> Iterator[Pair]:
-    """Yield the keys of which bucket and database do not say the same, and count what both of them hold.
+) -> Iterator[ComparedKey]:
+    """Yield the keys for which bucket and database differ, and count objects and known photographs in `summary`.
 
-    An object that the `rule` passes over has no outcome and misses none, unless one of it stands from another rule.
+    Objects whose keys the `rule` passes over are ignored, unless the database has an outcome of one, which was made
+    under another rule. With `unreadable`, photographs that could not be read count as different.
     """
-    for pair in _side_by_side(infos, repository.images(), bucket):
-        is_removed = all(map(is_removal, pair.images))
-        report.listed += pair.info is not None
-        if pair.info and is_removed and rule.passes_over(pair.info.key):
+    for compared in _side_by_side(infos, repository.images(), bucket):
+        is_removed = all(map(is_removal, compared.images))
+        summary.listed += compared.info is not None
+        if compared.info and is_removed and rule.passes_over(compared.info.key):
             continue
-        report.objects += pair.info is not None
-        report.known += not is_removed
-        decided = _is_decided(pair.info, pair.images, unreadable=unreadable) if pair.info else is_removed
-        if not decided:
-            yield pair
+        summary.objects += compared.info is not None
+        summary.known += not is_removed
+        if compared.info:
+            is_same = _has_final_outcome(compared.info, compared.images, unreadable=unreadable)
+        else:
+            is_same = is_removed
+        if not is_same:
+            yield compared
 
 
-def still_undecided(
+def still_without_outcome(
     repository: FaceRepository, bucket: str, infos: Iterable[ObjectInfo], *, unreadable: bool
 ) -> Iterator[tuple[ObjectInfo, Sequence[ImageRecord]]]:
-    """Yield the objects whose content has no outcome that stands, each with what is known of it."""
+    """Yield the objects whose content has no final outcome now, each with its images in the database."""
     by_id = {object_id(bucket, info.key): info for info in infos}
     known = repository.images_of(list(by_id))
     for its_id, info in by_id.items():
         images = known.get(its_id, ())
-        if not _is_decided(info, images, unreadable=unreadable):
+        if not _has_final_outcome(info, images, unreadable=unreadable):
             yield info, images
 
 
 def last_images(repository: FaceRepository, bucket: str, keys: Sequence[str]) -> Iterator[ImageRecord]:
-    """Yield one image of each of these objects whose removal is not known yet."""
+    """Yield the last image of each of these keys whose removal is not recorded yet."""
     known = repository.images_of([object_id(bucket, key) for key in keys])
     living = [[image for image in images if not is_removal(image)] for images in known.values()]
     yield from (images[-1] for images in living if images)
 
 
 def is_removal(image: ImageRecord) -> bool:
-    """Say whether an image is the mark of a removal."""
+    """Return whether an image records that the object was removed."""
     return image.outcome is Outcome.REMOVED
 
 
 def is_known(info: ObjectInfo, images: Iterable[ImageRecord]) -> bool:
-    """Say whether what an object holds has an outcome, whether that stands or not."""
+    """Return whether the content of an object has an outcome, also one that is not final."""
     return any(image.etag == info.etag and image.size == info.size and not is_removal(image) for image in images)
 
 
-def _side_by_side(infos: Iterator[ObjectInfo], images: Iterable[ImageRecord], bucket: str) -> Iterator[Pair]:
-    """Yield every key that one of the two has, in the order of UTF-8 bytes, which both come in."""
+def _side_by_side(infos: Iterator[ObjectInfo], images: Iterable[ImageRecord], bucket: str) -> Iterator[ComparedKey]:
+    """Yield every key of the bucket and of the database; both are sorted by the key's UTF-8 bytes, as is the result."""
     info = next(infos, None)
     for key, group in groupby((image for image in images if image.bucket == bucket), lambda image: image.key):
         while info is not None and info.key.encode() < key.encode():
-            yield Pair(info, ())
+            yield ComparedKey(info, ())
             info = next(infos, None)
         same = info if info is not None and info.key == key else None
-        yield Pair(same, list(group))
+        yield ComparedKey(same, list(group))
         info = next(infos, None) if same else info
     while info is not None:
-        yield Pair(info, ())
+        yield ComparedKey(info, ())
         info = next(infos, None)
 
 
-def _is_decided(info: ObjectInfo, images: Iterable[ImageRecord], *, unreadable: bool) -> bool:
-    """Say whether what an object holds has an outcome that stands.
+def _has_final_outcome(info: ObjectInfo, images: Iterable[ImageRecord], *, unreadable: bool) -> bool:
+    """Return whether the content of an object has a final outcome.
 
-    One for a reason that may pass does not; with `unreadable`, none of a photograph that could not be read does.
+    A failure that may pass is not final; with `unreadable`, no outcome of an unreadable photograph is.
     """
-    standing = [image for image in images if not (image.passing or (unreadable and _is_unreadable(image)))]
-    return is_known(info, standing)
+    final = [image for image in images if not (image.passing or (unreadable and _is_unreadable(image)))]
+    return is_known(info, final)
 
 
 def _is_unreadable(image: ImageRecord) -> bool:

@@ -1,19 +1,27 @@
-"""What a comparison of bucket and database has found, for a person."""
+"""The numbers of one comparison of bucket and database, as lines of text."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from cli.output.file_progress import printable
+from cli.output.terminal import printable
 
 
-@dataclass
-class Report:
+@dataclass(kw_only=True)
+class Summary:
     """The numbers of one comparison.
 
-    `listed`: all that the bucket shows; `objects`: those that may be photographs. `again`: announced once more;
-    `left`: to be announced once more by later runs. `gone` are announced as removed, unless they are `held` back, or
-    are `awaited`: too many, while records wait in the stream that may say of them that they were removed.
+    listed: All objects that the listing of the bucket shows.
+    objects: Those of them that may be photographs.
+    known: Photographs of the database that are not recorded as removed.
+    without_outcome: Objects that are announced as uploaded.
+    again: Unreadable photographs that are announced once more.
+    left: Unreadable photographs that later runs announce once more.
+    young: Objects without an outcome that are younger than the grace period.
+    hidden: Objects that exist although the listing does not show them.
+    inaccessible: Known objects that are not listed, and to which access is denied.
+    gone: Known photographs whose objects are gone. They are announced as removed, unless there are too many; then
+        either `withheld` is set, or `stream_behind`, if records in the stream may still report the removals.
     """
 
     listed: int = 0
@@ -25,48 +33,51 @@ class Report:
     young: int = 0
     hidden: int = 0
     first_hidden: str = ""
-    closed: int = 0
-    first_closed: str = ""
+    inaccessible: int = 0
+    first_inaccessible: str = ""
     gone: int = 0
     prefix_of_gone: str = ""
-    held: bool = False
-    awaited: bool = False
+    withheld: bool = False
+    stream_behind: bool = False
 
     def lines(self, *, dry_run: bool) -> Iterator[str]:
-        """Yield the numbers for a person."""
+        """Yield the numbers as lines of text."""
         announced = "would be announced" if dry_run else "announced"
         yield f"{self.objects} objects in the bucket"
         yield f"{self.without_outcome} without an outcome: {announced} as uploaded"
         if self.again or self.left:
             rest = f"; {self.left} more are left to later runs" if self.left else ""
             yield f"{self.again} that could not be read: {announced} again{rest}"
-        yield f"{self.young} without an outcome, and too young to be missed"
+        yield f"{self.young} without an outcome, and younger than the grace period"
         if self.hidden:
             first = printable(self.first_hidden)
-            yield f"{self.hidden} objects are there though the listing does not show them ({first} is the first)"
-        if self.closed:
-            first = printable(self.first_closed)
-            yield f"{self.closed} known objects are not listed and may not be looked at: kept ({first} is the first)"
-        if self.awaited:
+            yield f"{self.hidden} objects exist although the listing does not show them (the first is {first})"
+        if self.inaccessible:
+            first = printable(self.first_inaccessible)
             yield (
-                f"{self.gone} of {self.known} known photographs are not in the bucket, and the stream has not read all"
-                " that was said of it: none is announced as removed, run this again when it has"
+                f"{self.inaccessible} known objects are not listed, and access to them is denied: kept (the first is"
+                f" {first})"
             )
-        elif not self.held:
+        if self.stream_behind:
+            yield (
+                f"{self.gone} of {self.known} known photographs are not in the bucket, and the stream has not yet read"
+                " all notifications: none is announced as removed; run this again when it has"
+            )
+        elif not self.withheld:
             yield f"{self.gone} known and gone from the bucket: {announced} as removed"
 
     def objection(self) -> str:
-        """Return why nothing was announced as removed, and what to do."""
+        """Return why no photograph was announced as removed, and what the operator can do."""
         keys = f"; their keys begin with {printable(self.prefix_of_gone)}" if self.prefix_of_gone else ""
         return (
-            f"{self.gone} of {self.known} known photographs are not in the bucket{keys}. Of so many at once nothing is"
-            " announced as removed. Look whether the bucket is the right one and whole; if they were removed on"
-            " purpose, run `facestream reconcile --largest-loss 1`"
+            f"{self.gone} of {self.known} known photographs are not in the bucket{keys}. These are too many: none is"
+            " announced as removed. Check that the bucket is the right one and complete; if the photographs were"
+            " removed on purpose, run `facestream reconcile --largest-loss 1`"
         )
 
 
 def common_prefix(ordered: Sequence[str]) -> str:
-    """Return the folder that all of these keys have in common, else the letters that they begin with."""
+    """Return the folder that all of these sorted keys have in common, else the letters that all begin with."""
     if not ordered:
         return ""
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(ordered[0], ordered[-1], strict=False))

@@ -1,4 +1,4 @@
-"""Users of Kafka, MinIO and MongoDB for the services: each with its own password, and with its rights alone."""
+"""Users of Kafka, MinIO and MongoDB: one for each service, with its own password and only the rights it needs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ Lines = Iterator[tuple[str, bool]]
 
 _MONITORING = "prometheus"
 _METRICS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["admin:Prometheus"]}]}
-"""Who reads MinIO's metrics, by a token that is signed with its password, and what it may do: nothing else."""
+"""The only right of the user that reads MinIO's metrics, with a token that is signed with its password."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """How `init` reaches the servers: by the administrators' logins where there are some, else by its own.
+    """Connection settings of `init`: with the login of an administrator if there is one, else with its own.
 
-    `users_of_kafka` is how users reach Kafka, who log in.
+    `users_of_kafka`: the settings with which the users themselves connect to Kafka; they log in.
     """
 
     kafka: KafkaSettings
@@ -38,9 +38,9 @@ class Servers:
     mongo: MongoSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Users:
-    """The users to be made in each server, by their names without prefix; of MongoDB with the database of the login."""
+    """The logins to create on each server, by user name without prefix; for MongoDB with the database of the login."""
 
     kafka: Mapping[str, Login]
     minio: Mapping[str, Login]
@@ -60,13 +60,18 @@ def servers(admin: AdminSettings) -> Servers:
         {"access_key": SecretStr(minio.user), "secret_key": SecretStr(minio.password)} if minio else {}
     )
     of_mongo: dict[str, Any] = {"uri": SecretStr(mongo)} if mongo else {}
-    return Servers(_administered(kafka, admin), kafka, MinioSettings(**of_minio), MongoSettings(**of_mongo))
+    return Servers(
+        kafka=_administered(kafka, admin),
+        users_of_kafka=kafka,
+        minio=MinioSettings(**of_minio),
+        mongo=MongoSettings(**of_mongo),
+    )
 
 
 def _administered(kafka: KafkaSettings, admin: AdminSettings) -> KafkaSettings:
-    """Return how Kafka's administrator reaches it; as it is where there is none."""
+    """Return the connection settings of Kafka's administrator, or `kafka` itself if there is none."""
     if admin.kafka_bootstrap_servers:
-        # Not of the environment, which says how to log in.
+        # Without the environment, which configures a login.
         return KafkaSettings.model_construct(
             bootstrap_servers=admin.kafka_bootstrap_servers, replication_factor=kafka.replication_factor
         )
@@ -76,22 +81,22 @@ def _administered(kafka: KafkaSettings, admin: AdminSettings) -> KafkaSettings:
 
 
 def make_users(admin: AdminSettings, reached: Servers, buckets: BucketSettings) -> Lines:
-    """Bring the users of each server with an administrator up to date; yield lines as `set_up` does.
+    """Create or update the users on each server with an administrator; yield lines, each with whether it is a change.
 
-    A user whose secrets are not in the folder is not made. All files are read before the first change.
+    A user without secrets in the folder is not created. All files are read before the first change.
     """
     folder = admin.folder()
     if folder is None:
         return
     names = list(names_in(folder))
     users = Users(
-        _of_kafka(folder, names) if admin.makes_kafka_users else {},
-        _of_minio(folder, names) if admin.minio else {},
-        _of_mongo(folder, names) if admin.mongo else {},
+        kafka=_of_kafka(folder, names) if admin.makes_kafka_users else {},
+        minio=_of_minio(folder, names) if admin.minio else {},
+        mongo=_of_mongo(folder, names) if admin.mongo else {},
     )
     for name in names:
         if name not in {*RIGHTS, _MONITORING}:
-            yield f"user {name}: left out: there is no right that it could have", False
+            yield f"user {name}: left out: no service has this name, so it has no rights", False
     if users.kafka:
         yield from _bring_kafka(users.kafka, KafkaUsers(reached.kafka, reached.users_of_kafka))
     if users.minio:
@@ -114,7 +119,7 @@ def _of_minio(folder: Path, names: list[str]) -> dict[str, Login]:
 
 
 def _of_mongo(folder: Path, names: list[str]) -> dict[str, tuple[Login, str]]:
-    """Return the login of each user, and the database that it logs in to."""
+    """Return the login of each user, and the database to which it logs in."""
     found = {}
     for name in names:
         file = folder / name / "FACESTREAM_MONGO_URI"

@@ -199,14 +199,17 @@ def test_ingest_uploads_photographs_goes_on_where_it_was_and_tells_what_it_could
     (tmp_path / "two.CR2").write_bytes(b"two")
     (tmp_path / "film.mp4").write_bytes(b"no photograph")
     assert facestream_in_process("ingest", tmp_path) == Command(
-        0, ["photographs: 2 uploaded, 0 there already", "1 file was passed over: 1 video"], ""
+        0, ["photographs: 2 uploaded, 0 already in the bucket", "1 file was passed over: 1 video"], ""
     )
     assert store.get("photos", "trip/größe 1.jpg", LIMIT).etag == hashlib.md5(b"one").hexdigest()  # noqa: S324
     assert [len(announced(key)) for key in ("trip/größe 1.jpg", "two.CR2", "film.mp4")] == [1, 1, 0]
     (tmp_path / "two.CR2").write_bytes(b"2nd")
     (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere")
     again = facestream_in_process("ingest", tmp_path)
-    assert (again.status, again.lines[0]) == (1, "photographs: 1 uploaded, 1 there already, 1 failed (see above)")
+    assert (again.status, again.lines[0]) == (
+        1,
+        "photographs: 1 uploaded, 1 already in the bucket, 1 failed (see above)",
+    )
     assert again.error.startswith("lost.jpg: ")
 
 

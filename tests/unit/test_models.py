@@ -210,7 +210,7 @@ def test_changed_landmarks_stop_detection_before_anything_is_written(
     monkeypatch.setenv("FACESTREAM_MODELS_DIR", str(tmp_path))
     for given in (None, tmp_path / LANDMARKS.name):
         with pytest.raises(ModelError, match=f"{LANDMARKS.name}: expected SHA-256 {LANDMARKS.sha256}, found"):
-            crop_folder(tmp_path / "photos", tmp_path / "crops", given, 160, 1)
+            crop_folder(tmp_path / "photos", tmp_path / "crops", landmarks=given, face_width=160, processes=1)
     assert not (tmp_path / "crops").exists()
 
 

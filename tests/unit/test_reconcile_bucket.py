@@ -21,7 +21,7 @@ from shared.errors import InvalidInput, Transient
 from shared.ports.streams import ProducedRecord
 
 _NOW = datetime.now(UTC)
-_ROLLED = "1 idle partitions: written to, since Kafka forgets what was erased when more is written"
+_ROLLED = "1 idle partitions: a record was written to each, so that Kafka removes erased data"
 
 
 class World:
@@ -64,7 +64,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def run(lines: list[str], **options: Any) -> None:
-    for line in reconcile.reconcile_bucket(**({"dry_run": False, "grace": 0.0} | options)):
+    for line in reconcile.reconcile_bucket(reconcile.ReconcileOptions(grace=timedelta(0), **options)):
         lines.append(line)  # noqa: PERF402  what was said before an error counts
 
 
@@ -99,7 +99,7 @@ def test_a_wrong_setting_is_told_before_any_server_is_asked(world: World, monkey
 def test_removals_that_are_held_back_end_a_run_when_all_else_is_done(world: World) -> None:
     world.lose(30)
     lines: list[str] = []
-    with pytest.raises(reconcile.Held, match="30 of 30 known photographs"):
+    with pytest.raises(reconcile.RemovalsWithheld, match="30 of 30 known photographs"):
         run(lines)
     assert (world.rolled, lines[-1]) == (1, _ROLLED)
 

@@ -18,7 +18,7 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Give the pauses; the second comparison meets a store that is away, and there is no pause after the third."""
     slept: list[float] = []
 
-    def compared(**_: object) -> Iterator[str]:
+    def compared(_: object) -> Iterator[str]:
         if len(slept) == 1:
             msg = "no answer"
             raise Transient(msg)
@@ -46,10 +46,10 @@ def test_a_comparison_on_a_schedule_goes_on_where_a_server_is_away(rounds: list[
 def test_removals_that_are_held_back_are_told_in_a_line_and_a_schedule_goes_on(
     rounds: list[float], monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], status: int, rounds_made: int
 ) -> None:
-    def compared(**_: object) -> Iterator[str]:
+    def compared(_: object) -> Iterator[str]:
         yield "7 objects in the bucket"
         msg = "30 of 60 known photographs are not in the bucket"
-        raise reconcile.Held(msg)
+        raise reconcile.RemovalsWithheld(msg)
 
     monkeypatch.setattr(reconcile, "reconcile_bucket", compared)
     result = CliRunner().invoke(app, ["reconcile", *options])

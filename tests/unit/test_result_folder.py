@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.activation import go_back
+from cli.jobs.activation import activate_in_folder
 from cli.main import main
 from services.standalone.result.folder import check_folders, locked
 from shared.errors import InvalidInput, Transient
@@ -120,7 +120,7 @@ def test_a_file_where_the_notes_are_to_be_stays(photos: Path, tmp_path: Path) ->
     (result / ".facestream-made.db").write_text("mine")
     check_folders(photos, result)
     with pytest.raises(InvalidInput, match=r"facestream-made\.db: expected what facestream notes .* move it away"):
-        go_back(result, 1)
+        activate_in_folder(result, 1)
     assert (result / ".facestream-made.db").read_text() == "mine"
 
 
