@@ -12,23 +12,23 @@ from typing import Any, NamedTuple
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from bench.cluster_quality import Labels, b_cubed, pairwise
 from bench.synthetic import long_tail
 from bench.tables import Table
 from services.reclusterer.clustering import reference
-from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces, memory_bound
-from services.reclusterer.clustering.dask_search import spread_over
-from services.reclusterer.clustering.neighbour_graph import EXACT_LIMIT
+from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces
+from services.reclusterer.clustering.dask_search import parallel_map_on
+from services.reclusterer.clustering.neighbour_graph import EXACT_LIMIT, NeighbourSearch
+from services.reclusterer.clustering.random_orders import visiting_orders
 from services.reclusterer.settings import ReclustererSettings
 
 _SIZES = (10_000, 100_000, 1_000_000)
-_BASELINE_SIZES = (1_000, 2_000)  # it takes the square of the number: 4,000 faces would be a minute
+_BASELINE_SIZES = (1_000, 2_000)  # the time grows with the square of the number: 4,000 faces would take a minute
 _COMPARED = 100_000
 _SEEDS = 3
 _WARM_UP = 2_000
-# For the quality of the clusters themselves, none is dropped for being small.
+# To measure the quality of the clusters, small ones are kept.
 _ALL = ReclustererSettings(min_cluster_size=2)
 _PHASES = ("graph", "whispers", "refine", "medoids")
 
@@ -40,7 +40,7 @@ class _Run(NamedTuple):
 
 
 def speed() -> Table:
-    """Cluster growing numbers of faces, beside the plain networkx script that everybody begins with."""
+    """Cluster growing numbers of faces, and compare with a plain script on networkx."""
     rows: list[Sequence[str | float]] = []
     for n in _BASELINE_SIZES:
         vectors, people = long_tail(n)
@@ -52,7 +52,7 @@ def speed() -> Table:
         run = _apart(n, 0)
         people = long_tail(n)[1]
         phases = [f"{run.found.timings[phase]:.2f}" for phase in _PHASES]
-        bound = memory_bound(n, run.found.edges) / 2**20
+        bound = _memory_bound(n, run.found.edges) / 2**20
         shown = (
             f"{run.seconds:.2f}",
             *phases,
@@ -67,14 +67,14 @@ def speed() -> Table:
         ("what", "faces", "seconds", *_PHASES, "peak MiB", "bound MiB", "edge recall", "pairwise F", "BCubed F"),
         rows,
         [
-            "people with a long tail of photographs, spread as those of Labeled Faces in the Wild; made before",
-            "from vectors to people with medoids, pairs count; the peak is that of the process, vectors included",
+            "people with a long tail of photographs, distributed as those of Labeled Faces in the Wild; made before",
+            "time from vectors to clusters with medoids; peak memory of the process, including the vectors",
         ],
     )
 
 
 def beside_exact() -> Table:
-    """Compare inverted lists, in threads and on Dask, with the exact graph."""
+    """Compare inverted lists, in threads and on Dask, with the exact neighbour graph."""
     rows: list[Sequence[str | float]] = []
     for seed in range(_SEEDS):
         _, people = long_tail(_COMPARED, seed)
@@ -90,14 +90,14 @@ def beside_exact() -> Table:
             f = (pairwise(run.found.labels, people).f, b_cubed(run.found.labels, people).f)
             equal = "yes" if run.found.labels.tobytes() == same else "no"
             rows.append((what, seed, f"{run.seconds:.2f}", f"{run.found.edge_recall:.4f}", *f, equal))
-    columns = ("what", "seed", "seconds", "edge recall", "pairwise F", "BCubed F", "clusters as of the lists")
+    columns = ("what", "seed", "seconds", "edge recall", "pairwise F", "BCubed F", "same as the lists")
     return Table(
         f"clustering: {_COMPARED:,} faces beside the exact graph", columns, rows, ["on Dask: two workers, one machine"]
     )
 
 
 def _networkx_script(vectors: NDArray[np.float32], settings: ReclustererSettings) -> Labels:
-    """Compare every face with every other in a loop, and whisper over a networkx graph."""
+    """Compare every face with every other one in a loop, and run Chinese Whispers on a networkx graph."""
     n = len(vectors)
     graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(range(n))
@@ -107,14 +107,22 @@ def _networkx_script(vectors: NDArray[np.float32], settings: ReclustererSettings
             if similarity > settings.edge_threshold:
                 graph.add_edge(a, b, weight=similarity)
     alone = np.arange(n, dtype=np.int32)
-    edges = csr_array(nx.to_scipy_sparse_array(graph))
-    return reference.chinese_whispers(
-        edges, settings.iterations, settings.seed, keys=alone.astype(np.uint64), photos=alone, first=alone
-    )
+    orders = visiting_orders(alone.astype(np.uint64), settings.iterations, settings.seed)
+    return reference.whisper(graph, orders, photos=alone, first=alone)
+
+
+def _memory_bound(faces: int, edges: int, *, dimensions: int = 128, cores: int = 2) -> int:
+    """Return the bytes of memory that a process that clusters needs at most, including the vectors.
+
+    350 MiB for the program and 32 MiB for each core; the vectors, and 250 bytes for each face; 13 bytes for each edge,
+    of which 10 are the graph and the rest what waits to be put into it. The photographs of one person make edges: a
+    face has as many as its person has other photographs, and each edge is one of two faces.
+    """
+    return (350 + 32 * cores) * 2**20 + faces * (4 * dimensions + 250) + 13 * edges
 
 
 def _apart(n: int, seed: int, *, exact_limit: int = EXACT_LIMIT, scheduler: str | None = None) -> _Run:
-    """Cluster in a process of its own, since the peak of a process never goes down."""
+    """Cluster in a new process, since the peak memory of a process never decreases."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(_timed, n, seed, exact_limit, scheduler).result()
 
@@ -122,18 +130,19 @@ def _apart(n: int, seed: int, *, exact_limit: int = EXACT_LIMIT, scheduler: str 
 def _timed(n: int, seed: int, exact_limit: int, scheduler: str | None) -> _Run:
     vectors, _ = long_tail(n, seed)
     alone = np.arange(n, dtype=np.int32)
-    with spread_over(scheduler) as spread:
-        for limit in (0, _WARM_UP):  # compile, and start what is to be started
-            cluster_faces(vectors[:_WARM_UP], alone[:_WARM_UP], _ALL, exact_limit=limit, spread=spread)
+    with parallel_map_on(scheduler) as parallel_map:
+        for limit in (0, _WARM_UP):  # compile, and start threads or workers
+            search = NeighbourSearch(limit, parallel_map)
+            cluster_faces(vectors[:_WARM_UP], alone[:_WARM_UP], _ALL, search=search)
         started = time.perf_counter()
-        found = cluster_faces(vectors, alone, _ALL, exact_limit=exact_limit, spread=spread)
+        found = cluster_faces(vectors, alone, _ALL, search=NeighbourSearch(exact_limit, parallel_map))
         seconds = time.perf_counter() - started
     return _Run(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, found)
 
 
 @contextmanager
 def _local_dask() -> Iterator[str]:
-    distributed: Any = import_module("distributed")  # heavy, and only here
+    distributed: Any = import_module("distributed")  # heavy to import
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as cluster:

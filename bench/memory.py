@@ -10,8 +10,8 @@ from bench.tables import Table
 from services.detector.decoding import needs
 from services.detector.decoding.decode import decode
 from services.detector.decoding.needs import Need
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
-from shared.process_pool import Processes
 from tools.large_pictures import KINDS, size_of
 
 _MEGAPIXELS = "BENCH_MEGAPIXELS"  # the variable that says how large the pictures are
@@ -44,13 +44,13 @@ def peak_of(small: bytes, data: bytes, memory: int | None = None) -> tuple[int, 
 
     A small file of the kind is decoded first. `memory`: bytes that it is limited to; raises `Unreadable` as `decode`.
     """
-    with Processes(1, _TIMEOUT, _ready, memory) as pool:
+    with PhotoPool(1, _TIMEOUT, _ready, memory) as pool:
         pool.call(_peak, (small, memory))
         return pool.call(_peak, (data, memory))
 
 
 def _ready() -> None:
-    """Do nothing: that a process is asked for it has it import what it needs."""
+    """Do nothing. To call it, a process imports this module and the decoders before memory is measured."""
 
 
 def _peak(task: tuple[bytes, int | None]) -> tuple[int, int]:

@@ -18,13 +18,13 @@ from bench.tables import Table
 from services.detector.decoding.decode import decode
 from services.detector.hog_detector import HogDetector
 from services.detector.photo_detector import PhotoDetector
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from services.embedder.loading import load_embedder
 from services.embedder.settings import EmbedderSettings
 from services.standalone.settings import StandaloneSettings
 from shared.errors import Unreadable
 from shared.model_files import FACENET, LANDMARKS, located
-from shared.process_pool import Processes
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / ".cache" / "samples"
@@ -105,10 +105,10 @@ def _models_alone(photos: Path) -> tuple[float, dict[str, float]]:
     spent = dict.fromkeys(("decoding", "detection", "embedding"), 0.0)
     settings = StandaloneSettings()
     detector = PhotoDetector(located(LANDMARKS), DetectorSettings())
-    with Processes(settings.processes, settings.photo_timeout, detector.load) as processes:
+    with PhotoPool(settings.processes, settings.photo_timeout, detector.load) as processes:
         embedder = load_embedder(located(FACENET), EmbedderSettings())
         started = time.perf_counter()
-        found = processes.each(_found, sorted(photos.rglob("*.jpg")), 2 * settings.photos_per_batch)
+        found = processes.each(_found, sorted(photos.rglob("*.jpg")), Unreadable, 2 * settings.photos_per_batch)
         for batch in chunked(found, settings.photos_per_batch):
             crops: list[NDArray[np.uint8]] = []
             for photo, outcome in batch:

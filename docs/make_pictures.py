@@ -26,7 +26,7 @@ def main() -> None:
     if program is None:
         sys.exit("expected a Chromium browser on the path, found none: `make browser` installs it")
     drawn = album([48, 37, 33, 29, 26, 24, 23, 22, 21, 20], unknown=46, blurry=21, unreadable=3, empty=9, seed=11)
-    with tempfile.TemporaryDirectory() as folder, browser.browser(program) as page:
+    with tempfile.TemporaryDirectory() as folder, browser.browser(program) as chromium:
         report = Path(folder) / "report.html"
         write_report(
             drawn.repository,
@@ -36,12 +36,12 @@ def main() -> None:
             similarity_threshold=0.75,
             sharpness_threshold=25,
         )
-        page.open(report, *_SIZE)
-        page.wait_for("document.getElementById('map-canvas').dataset.drawn")
-        page.wait_for("[...document.querySelectorAll('img[src]')].every((image) => image.complete)")
-        page.wait_for("document.querySelectorAll('.face img[src]').length > 24")
+        chromium.open(report, *_SIZE)
+        chromium.wait_for("document.getElementById('map-canvas').dataset.drawn")
+        chromium.wait_for("[...document.querySelectorAll('img[src]')].every((image) => image.complete)")
+        chromium.wait_for("document.querySelectorAll('.face img[src]').length > 24")
         shot = Path(folder) / "report.png"
-        page.screenshot(shot)
+        chromium.page.screenshot(path=shot)
         with Image.open(shot) as picture:
             # A palette: a third of the bytes; without k-means small coloured rings turn grey.
             small = picture.convert("RGB").quantize(256, kmeans=3, dither=Image.Dither.NONE)

@@ -95,3 +95,8 @@ class Unreadable(FacestreamError):
 
 class Undecoded(Unreadable):
     """A photograph could not be decoded this time: no memory, time or process was left. Its bytes may be sound."""
+
+
+def first_line(error: Exception | str, longest: int = 500) -> str:
+    """Return the first line of an error's text, cut to so many characters: for logs, spans and dead letters."""
+    return (str(error).splitlines() or [""])[0][:longest]

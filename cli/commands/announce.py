@@ -9,9 +9,9 @@ def announce() -> None:
     Nothing is computed, and the database is not changed. Programs that have read the records before read them again.
     """
     from cli.jobs.announce import announce_all
-    from services.reclusterer.generations.publish import NOT_TOLD
+    from services.reclusterer.generations.publish import NOT_ANNOUNCED
 
     announced = announce_all()
     say(f"announced: {announced.faces} faces, {announced.clusters} people, {announced.photos} photographs")
-    if not announced.ended:
-        say(NOT_TOLD, on_error_stream=True)
+    if not announced.is_complete:
+        say(NOT_ANNOUNCED, on_error_stream=True)

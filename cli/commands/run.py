@@ -23,9 +23,7 @@ def run(
     ] = False,
     rescan: Annotated[
         bool,
-        typer.Option(
-            "--rescan", help="Read every photograph again, to find changes that kept the size and the times."
-        ),
+        typer.Option("--rescan", help="Read every photograph again, to find changes that kept the size and the times."),
     ] = False,
     forget_missing: Annotated[
         bool,

@@ -1,36 +1,31 @@
-"""The CSV files of the classic commands.
+"""Readers of the CSV files of the classic commands; `shared/embedding_tables.py` writes them.
 
-    embeddings    header; path, label, values         written by `export-embeddings`
+    embeddings    header; path, label, values         read by `get-medoids`, `validate` and `tsne`
     path last     header; values, path                read by `chinese-whispers`
-    medoids       no header; label, values            written by `get-medoids`
-    labels        no header; path, label              written by `validate`
+    medoids       no header; label, values            read by `validate`
 
 UTF-8, separated by commas. A header has a name for each column (`csv_header.py` checks it). Every row has as many
-values as the first one. Numbers are written with the fewest digits that give the same number when read. A file of
-another shape is refused with its name, the row (counted from 1 with the header), what was expected and what was found.
-
-A spreadsheet takes a path that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula. Such a path is
-written with `./` before it, which names the same file, and read without it. Labels are written unchanged, because they
-are compared with each other and with the names of other programs.
+values as the first one. A file of another shape is refused with its name, the row (counted from 1 with the header),
+what was expected and what was found. A path that was written with `./` before it, so that no spreadsheet takes it for a
+formula, is read without it.
 """
 
 import csv
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cli.files.csv_header import fault_of, is_numbers_of_columns
+from shared.embedding_tables import unescaped_path
 from shared.errors import InvalidInput
 
 _OTHER_SEPARATORS = {"semicolons": ";", "tabs": "\t"}
-_FORMULA = re.compile(r"(?:\./)*[=+\-@\t\r]")  # also after `./`, so that the added `./` can be removed again
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*")
 
 
@@ -81,26 +76,6 @@ def read_medoids(path: Path) -> Medoids:
     rows = list(shape.rows(has_header=False))
     shape.check_no_index(rows)
     return Medoids(tuple(_plain_label(row.texts[0]) for row in rows), _stacked(rows))
-
-
-def write_header(file: TextIO, width: int) -> None:
-    """Write the header of a file of embeddings with `width` values: the numbers of its columns."""
-    _write(file, [range(width + 2)])
-
-
-def write_embeddings(file: TextIO, rows: Iterable[tuple[str, str, NDArray[np.floating]]]) -> None:
-    """Write rows of path, label and vector."""
-    _write(file, ([_no_formula(path), label, *_numbers(vector)] for path, label, vector in rows))
-
-
-def write_medoids(file: TextIO, rows: Iterable[tuple[str, NDArray[np.floating]]]) -> None:
-    """Write rows of label and vector."""
-    _write(file, ([label, *_numbers(vector)] for label, vector in rows))
-
-
-def write_labels(file: TextIO, rows: Iterable[tuple[str, str]]) -> None:
-    """Write rows of path and label."""
-    _write(file, ([_no_formula(path), label] for path, label in rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +173,7 @@ class _Shape:
         if not values.any():
             raise self._wrong(number, "a vector with a direction", "zeros only")
         names = [*self.before, *self.after]
-        plain = (_original(text) if name == "path" else text for name, text in zip(names, texts, strict=True))
+        plain = (unescaped_path(text) if name == "path" else text for name, text in zip(names, texts, strict=True))
         return _Row(number, tuple(plain), values)
 
     def _parts(self, number: int, cells: list[str]) -> tuple[list[str], list[str]]:
@@ -223,15 +198,6 @@ def _index_texts(row: int) -> tuple[str, str]:
     return str(row), f"{row}.0"
 
 
-def _no_formula(path: str) -> str:
-    return f"./{path}" if _FORMULA.match(path) else path
-
-
-def _original(path: str) -> str:
-    """Undo `_no_formula`."""
-    return path.removeprefix("./") if _FORMULA.match(path) else path
-
-
 def _is_number(cell: str) -> bool:
     try:
         return math.isfinite(float(cell))
@@ -246,21 +212,3 @@ def _plain_label(label: str) -> str:
 
 def _stacked(rows: Sequence[_Row]) -> NDArray[np.float64]:
     return np.stack([row.values for row in rows])
-
-
-def _numbers(vector: NDArray[np.floating]) -> list[str]:
-    return [str(value) for value in vector]
-
-
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    r"""Ends rows with `\n`. With this as its line terminator, Python's writer would not quote a `\r` inside a name."""
-
-    file: TextIO
-
-    def write(self, row: str) -> object:
-        return self.file.write(row.removesuffix("\r\n") + "\n")
-
-
-def _write(file: TextIO, rows: Iterable[Iterable[object]]) -> None:
-    csv.writer(_Lines(file), lineterminator="\r\n").writerows(rows)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cli.repositories import numbered, opened_result
-from services.reclusterer.generations.publish import NOT_TOLD, Publisher
+from services.reclusterer.generations.publish import NOT_ANNOUNCED, Publisher
 from services.reclusterer.settings import JobSettings
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import Generation, GenerationState
@@ -21,13 +21,18 @@ def activate_in_stream(number: int, wanted: GenerationState) -> str:
 
     settings, mongo = JobSettings(), MongoSettings()
     messages: list[str] = []
-    with MongoRepository(mongo) as repository, lease_with_writer(repository, settings) as (hold, writer):
+    with MongoRepository(mongo) as repository, lease_with_writer(repository, settings) as (lease, writer):
         publisher = Publisher(
-            repository, hold, writer, AssignerSettings(), settings, say=lambda event, _: messages.append(event)
+            repository=repository,
+            lease=lease,
+            writer=writer,
+            assigner=AssignerSettings(),
+            settings=settings,
+            log=lambda event, _: messages.append(event),
         )
         done = _published(publisher, number, wanted)
     summary = f"generation {done.number} is active instead of {done.previous}, and announced"
-    return "\n".join([summary, *(line for line in messages if line == NOT_TOLD)])
+    return "\n".join([summary, *(line for line in messages if line == NOT_ANNOUNCED)])
 
 
 def activate_in_folder(result: Path, number: int) -> str:
@@ -39,7 +44,7 @@ def activate_in_folder(result: Path, number: int) -> str:
     """
     # Not at the top: commands on the stream must work without the libraries of the report.
     from services.quality.settings import QualitySettings  # noqa: PLC0415
-    from services.standalone.lease import publisher  # noqa: PLC0415
+    from services.standalone.recluster import publisher  # noqa: PLC0415
     from services.standalone.result.files import ResultFiles  # noqa: PLC0415
     from shared.adapters.folder.store import FolderStore  # noqa: PLC0415
     from shared.settings import BucketSettings  # noqa: PLC0415

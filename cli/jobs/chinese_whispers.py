@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cli.files.csv_formats import read_path_last
-from cli.files.vectors import unit
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN
+from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import cluster_faces
 from services.reclusterer.settings import ReclustererSettings
+from shared.vectors import unit_length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,8 @@ def cluster_file(csv: Path, rows: int | None, options: ClusteringOptions) -> lis
     Raises `InvalidInput` if the file cannot be read or has another shape.
     """
     faces = read_path_last(csv, rows)
-    return [[faces.paths[member] for member in members] for members in cluster_vectors(unit(faces.vectors), options)]
+    vectors = unit_length(faces.vectors).astype(np.float32)
+    return [[faces.paths[member] for member in members] for members in cluster_vectors(vectors, options)]
 
 
 def cluster_vectors(vectors: NDArray[np.float32], options: ClusteringOptions) -> list[NDArray[np.int64]]:

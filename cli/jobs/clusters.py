@@ -10,8 +10,8 @@ from rich.table import Column, Table
 from cli.output.tables import table_of
 from cli.output.terminal import printable
 from cli.repositories import active
-from services.reclusterer.generations.announce import changes
-from services.reclusterer.generations.existence import present
+from services.reclusterer.generations.diff import diff_generations
+from services.reclusterer.generations.existence import existing_faces
 from shared.domain.event_words import in_words
 from shared.domain.records import GenerationState
 from shared.errors import InvalidInput
@@ -50,7 +50,7 @@ def described(repository: FaceRepository, beginning: str) -> Iterator[str]:
     yield f"medoid: {cluster.medoid_face_id}"
     yield f"parents: {', '.join(cluster.parents) or 'none'}"
     for face_ids in chunked(members, _BLOCK):
-        for face_id, (_, image) in sorted(present(repository, face_ids).items()):
+        for face_id, (_, image) in sorted(existing_faces(repository, face_ids).items()):
             similarity = members[face_id].similarity
             text = "     -" if similarity is None else f"{similarity:6.3f}"
             yield f"{face_id}  {text}  {printable(f'{image.bucket}/{image.key}')}"
@@ -70,7 +70,7 @@ def history(repository: FaceRepository, beginning: str) -> Iterator[str]:
         if cluster.cluster_id.startswith(beginning)
     ]
     for before, after in pairwise(numbers):
-        for change in changes(repository, before, after):
+        for change in diff_generations(repository, before, after):
             if change.cluster_id.startswith(beginning) or (change.other and change.other.startswith(beginning)):
                 words = f"{in_words(change.change)} {change.other or ''}".rstrip()
                 lines.append(f"generation {after}: {change.cluster_id}  {words}  {change.size} faces")

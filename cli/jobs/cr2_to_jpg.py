@@ -11,11 +11,11 @@ from cli.files.output_names import stems
 from cli.files.whole_output import new_folder, write
 from cli.output.file_progress import FileProgress
 from services.detector.decoding.raw import develop
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
 from shared.photos.photo_names import is_raw_name
-from shared.process_pool import Processes
 
 _QUALITY = 95
 _FULL_SIZE = 8192  # pixels; at this width, a raw file is not decoded at half its size
@@ -38,9 +38,9 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
     photos = files_in(source, progress, is_raw_name)
     settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
     bounds = settings.photo_timeout, _ready, detector.memory
-    with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
+    with new_folder(out, source) as folder, PhotoPool(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)
-        done = progress.over(pool.each(_jpeg, tasks), len(photos), "raw files")
+        done = progress.over(pool.each(_jpeg, tasks, Unreadable), len(photos), "raw files")
         read = 0
         for stem, (task, jpeg) in zip(stems(photos), done, strict=True):
             path = folder / stem.with_name(f"{stem.name}.jpg")
@@ -59,7 +59,7 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
 
 
 def _ready() -> None:
-    """Do nothing. A worker process that is called once has imported this module, and is ready."""
+    """Do nothing. To call it, a process imports this module and the decoders before memory is measured."""
 
 
 def _jpeg(task: _Task) -> tuple[bytes, int, int]:

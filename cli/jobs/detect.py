@@ -12,11 +12,11 @@ from cli.files.whole_output import new_folder, write
 from cli.output.file_progress import FileProgress
 from services.detector.decoding.decode import decode
 from services.detector.hog_detector import HogDetector
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from services.standalone.settings import OF_COMMAND, StandaloneSettings
 from shared.errors import Unreadable
 from shared.model_files import LANDMARKS, located
-from shared.process_pool import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ def crop_folder(source: Path, out: Path, *, landmarks: Path | None, face_width: 
     settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
     load = partial(_detector, landmarks, detector)
     bounds = settings.photo_timeout, load, detector.memory
-    with new_folder(out, source) as folder, Processes(settings.processes, *bounds) as pool:
+    with new_folder(out, source) as folder, PhotoPool(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, landmarks, detector) for photo in photos)
-        done = progress.over(pool.each(_crops, tasks), len(photos), "photographs")
+        done = progress.over(pool.each(_crops, tasks, Unreadable), len(photos), "photographs")
         read = faces = 0
         for stem, (task, crops) in zip(stems(photos), done, strict=True):
             try:

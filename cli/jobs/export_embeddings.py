@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from cli.files.crops import embedded, load_model
-from cli.files.csv_formats import write_embeddings, write_header
 from cli.files.input_files import files_in, text_of
 from cli.files.whole_output import new_text
 from cli.output.file_progress import FileProgress
+from shared.embedding_tables import write_embeddings, write_header
 
 
 def export_folder(model: Path, source: Path, out: Path) -> str:

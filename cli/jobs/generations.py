@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 from cli.output.tables import table_of
 from cli.repositories import active, numbered
-from services.reclusterer.generations.announce import both, changes
+from services.reclusterer.generations.diff import diff_generations, paired_memberships
 from shared.domain.event_words import in_words
 from shared.domain.events import Change
 from shared.domain.records import Generation, GenerationState
@@ -60,13 +60,13 @@ def difference(repository: FaceRepository, before: int, after: int) -> Iterator[
     for number in (before, after):
         numbered(repository, number)
     moved = lost = newly_known = 0
-    for old, new in both(repository, before, after):
+    for old, new in paired_memberships(repository, before, after):
         was, now = old and old.cluster_id, new and new.cluster_id
         moved += bool(was and now and was != now)
         lost += bool(was and not now)
         newly_known += bool(now and not was)
     yield f"faces: {moved} have another person, {lost} are unknown now, {newly_known} were unknown before"
-    for change in changes(repository, before, after):
+    for change in diff_generations(repository, before, after):
         if change.change is not Change.KEPT:
             words = f"{in_words(change.change)} {change.other or ''}".rstrip()
             yield f"{change.cluster_id}  {words}  {change.size} faces"

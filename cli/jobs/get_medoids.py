@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from cli.files.csv_formats import read_embeddings, write_medoids
+from cli.files.csv_formats import read_embeddings
 from cli.files.whole_output import new_text
+from shared.embedding_tables import write_medoids
 
 _BLOCK = 1024  # members whose distances are computed at once: 8 MiB for each 1,000 members of the cluster
 

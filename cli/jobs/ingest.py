@@ -1,8 +1,7 @@
 """The work of `facestream ingest`: upload a folder of photographs to the bucket."""
 
 import mimetypes
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,10 +9,14 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TypeVar
 
+from more_itertools import peekable
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
 from cli.output.file_progress import FileProgress
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import InvalidInput, ObjectError, Transient
+from shared.ordered import ordered_map
 from shared.photos.photo_files import PhotoFolder, sorted_files
 from shared.photos.photo_names import Reason, told
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
@@ -22,7 +25,14 @@ from shared.settings import BucketSettings
 
 _FOLDER = "folder"  # name under which the folder store offers the folder
 _LARGEST = 5 * 2**30  # bytes; S3 accepts no larger object in one request
-_RETRIES = (0.5, 2.0, 8.0)  # seconds before an upload is tried again
+# An upload is tried four times, with pauses of 0.5, 2 and 8 s. Each is lengthened by up to 0.5 s, so that the threads
+# do not all try again at once.
+_RETRYING = Retrying(
+    retry=retry_if_exception_type(Transient),
+    wait=wait_exponential_jitter(multiplier=0.5, exp_base=4, jitter=0.5),
+    stop=stop_after_attempt(4),
+    reraise=True,
+)
 _TYPES = mimetypes.MimeTypes()  # without this machine's own list: the type of an upload depends on its name only
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -111,26 +121,22 @@ def upload(
 def paired(
     wanted: Iterable[ObjectInfo], others: Iterable[ObjectInfo]
 ) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
-    """Yield each wanted object with the one of the same key among `others`, or None; both are sorted by key."""
-    rest = iter(others)
-    other = next(rest, None)
+    """Yield each wanted object with the one of the same key among `others`, or None; both are sorted by key.
+
+    Unlike `outer_join`, it ends with the last wanted object: the rest of the bucket is not listed.
+    """
+    rest = peekable(others)
     for info in wanted:
-        key = info.key.encode()
-        while other is not None and other.key.encode() < key:
-            other = next(rest, None)
-        yield info, other if other is not None and other.key == info.key else None
+        while rest and rest.peek().key < info.key:
+            next(rest)
+        yield info, rest.peek() if rest and rest.peek().key == info.key else None
 
 
 def _sent(
     folder: ObjectStore, objects: ObjectStore, bucket: str, info: ObjectInfo, stored: ObjectInfo | None
 ) -> UploadOutcome:
     found = folder.get(_FOLDER, info.key, _LARGEST)
-    for pause in _RETRIES:
-        try:
-            return _put(objects, bucket, info.key, found, stored)
-        except Transient:
-            time.sleep(pause)
-    return _put(objects, bucket, info.key, found, stored)
+    return _RETRYING(_put, objects, bucket, info.key, found, stored)
 
 
 def _put(objects: ObjectStore, bucket: str, key: str, found: StoredObject, stored: ObjectInfo | None) -> UploadOutcome:
@@ -156,13 +162,11 @@ def _unlisted(objects: ObjectStore, bucket: str, key: str, size: int) -> tuple[i
 def _parallel(call: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:
     """Yield the results in the order of the items; at most twice `threads` items are consumed before their results."""
     with ThreadPoolExecutor(threads, "upload") as pool:
-        waiting: deque[Future[_Result]] = deque()
+
+        def submit(item: _Item) -> Future[_Result]:
+            return pool.submit(call, item)
+
         try:
-            for item in items:
-                waiting.append(pool.submit(call, item))
-                if len(waiting) >= 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from ordered_map(submit, items, most_pending=2 * threads - 1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

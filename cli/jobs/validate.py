@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cli.files.csv_formats import Medoids, read_embeddings, read_medoids, write_labels
-from cli.files.vectors import unit
+from cli.files.csv_formats import Medoids, read_embeddings, read_medoids
 from cli.files.whole_output import new_text
 from shared.domain.person_index import People
 from shared.domain.records import Cluster
+from shared.embedding_tables import write_labels
 from shared.errors import InvalidInput
+from shared.vectors import unit_length
 
 _UNKNOWN = "unknown"
 
@@ -25,7 +26,7 @@ def label_embeddings(medoid_file: Path, embeddings: Path, out: Path, threshold: 
         msg = f"{medoid_file}, {embeddings}: expected vectors of one width, found {widths[0]} and {widths[1]} values;"
         msg += " the medoids come first, and both are of one model"
         raise InvalidInput(msg)
-    nearest, similarities = _people(medoids).nearest(unit(faces.vectors))
+    nearest, similarities = _people(medoids).nearest(unit_length(faces.vectors).astype(np.float32))
     labels = [
         medoids.labels[medoid] if similarity >= threshold else _UNKNOWN
         for medoid, similarity in zip(nearest, similarities, strict=True)
@@ -39,7 +40,7 @@ def label_embeddings(medoid_file: Path, embeddings: Path, out: Path, threshold: 
 
 def _people(medoids: Medoids) -> People:
     """Return an index in which person i is the medoid of row i."""
-    vectors = unit(medoids.vectors)
+    vectors = unit_length(medoids.vectors).astype(np.float32)
     no_exemplars = np.empty((0, vectors.shape[1]), np.float32)
     names = (f"{row:012d}" for row in range(len(vectors)))  # `People` sorts by name
     return People(

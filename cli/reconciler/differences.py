@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter, itemgetter
 
 from cli.reconciler.summary import Summary
 from shared.domain.events import Outcome
 from shared.domain.ids import object_id
 from shared.domain.records import ImageRecord
+from shared.ordered import outer_join
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.objects import ObjectInfo
 from shared.ports.repository import FaceRepository
@@ -81,17 +83,10 @@ def is_known(info: ObjectInfo, images: Iterable[ImageRecord]) -> bool:
 
 def _side_by_side(infos: Iterator[ObjectInfo], images: Iterable[ImageRecord], bucket: str) -> Iterator[ComparedKey]:
     """Yield every key of the bucket and of the database; both are sorted by the key's UTF-8 bytes, as is the result."""
-    info = next(infos, None)
-    for key, group in groupby((image for image in images if image.bucket == bucket), lambda image: image.key):
-        while info is not None and info.key.encode() < key.encode():
-            yield ComparedKey(info, ())
-            info = next(infos, None)
-        same = info if info is not None and info.key == key else None
-        yield ComparedKey(same, list(group))
-        info = next(infos, None) if same else info
-    while info is not None:
-        yield ComparedKey(info, ())
-        info = next(infos, None)
+    of_bucket = (image for image in images if image.bucket == bucket)
+    known = ((key, list(group)) for key, group in groupby(of_bucket, attrgetter("key")))
+    for info, of_key in outer_join(infos, known, attrgetter("key"), itemgetter(0)):
+        yield ComparedKey(info, of_key[1] if of_key else ())
 
 
 def _has_final_outcome(info: ObjectInfo, images: Iterable[ImageRecord], *, unreadable: bool) -> bool:

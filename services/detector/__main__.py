@@ -6,6 +6,7 @@ from functools import partial
 from services.detector import decoder_memory as memory
 from services.detector.given_up import given_up
 from services.detector.photo_detector import PhotoDetector
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorProcesses, DetectorSettings
 from services.detector.step import detect
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
@@ -14,7 +15,6 @@ from shared.domain.events import FacesDetected
 from shared.domain.topics import FACES_DETECTED, IMAGES_UPLOADED
 from shared.model_files import LANDMARKS, located
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
-from shared.process_pool import Processes
 from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice, bucket_events
 from shared.stream.photo_processor import PhotoStep
@@ -37,7 +37,7 @@ def main() -> None:
         detector = PhotoDetector(located(LANDMARKS), settings)
         with (
             ThreadPoolExecutor(pool.processes + _IN_HAND) as threads,
-            Processes(pool.processes, pool.photo_timeout, detector.load, settings.memory) as processes,
+            PhotoPool(pool.processes, pool.photo_timeout, detector.load, settings.memory) as processes,
         ):
             find = partial(processes.call, detector.detect)
 

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.vectors import unit_length
+
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A network: float32 RGB pictures of shape (n, s, s, 3), prewhitened, to raw vectors (n, d)."""
 
@@ -71,11 +73,4 @@ class Embedder:
             for target, crop in zip(batch, part, strict=False):
                 target[:] = resized(crop, self.input_size)[..., ::-1]
             vectors[start : start + len(part)] = self.network(prewhitened(batch))[: len(part)]
-        return _unit(vectors)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    exact = vectors.astype(np.float64)
-    length = np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
-    unit: NDArray[np.float32] = (exact / np.maximum(length, np.finfo(np.float32).tiny)).astype(np.float32)
-    return unit
+        return unit_length(vectors).astype(np.float32)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from services.detector.photo_detector import PhotoDetector
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from services.detector.step import detected, unreadable
 from services.quality.settings import QualitySettings
@@ -14,7 +15,6 @@ from services.quality.step import screen
 from shared.adapters.folder.store import FolderStore
 from shared.domain.events import BucketEvent, FacesScreened, Verdict
 from shared.errors import ObjectError, ObjectMissing, Unreadable
-from shared.process_pool import Processes
 from shared.settings import BucketSettings
 
 
@@ -50,13 +50,13 @@ class Detection:
         """Return what finds the faces."""
         return PhotoDetector(self.landmarks, self.detector)
 
-    def screened(self, events: Iterable[BucketEvent], processes: Processes, waiting: int) -> Iterator[Screened]:
+    def screened(self, events: Iterable[BucketEvent], processes: PhotoPool, waiting: int) -> Iterator[Screened]:
         """Yield the photograph of every event, detected and judged, in the order of the events.
 
         `waiting`: how many may be finished before the caller takes them.
         """
         objects = self.objects()
-        for event, outcome in processes.each(partial(_screened, self), events, waiting):
+        for event, outcome in processes.each(partial(_screened, self), events, Unreadable, waiting):
             if isinstance(outcome, Unreadable):
                 etag = ""
                 with contextlib.suppress(ObjectError):

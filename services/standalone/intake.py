@@ -12,6 +12,7 @@ from more_itertools import chunked
 
 from services.assigner.previous_assignments import Before, before
 from services.assigner.step import accepted_faces, assign
+from services.detector.photo_pool import PhotoPool
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
 from services.standalone.detect_and_screen import Detection, Screened
@@ -24,7 +25,6 @@ from shared.erasure.former_memberships import restored_memberships
 from shared.erasure.refit import refit_returned
 from shared.ports.file_index import IndexedFile
 from shared.ports.objects import ObjectInfo
-from shared.process_pool import Processes
 
 
 class Progress(Protocol):
@@ -60,7 +60,7 @@ class Arrivals:
     settings: RunSettings
     decoders: str
 
-    def add(self, pending: Sequence[ObjectInfo], embedder: Embedder, processes: Processes, progress: Progress) -> Added:
+    def add(self, pending: Sequence[ObjectInfo], embedder: Embedder, processes: PhotoPool, progress: Progress) -> Added:
         """Process photographs that are new or other ones than before, and store them."""
         generation = self.library.repository.active_generation()
         people = self._people(generation)

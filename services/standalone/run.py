@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from services.embedder.loading import load_embedder, model_id_of
 from services.embedder.settings import EmbedderSettings
@@ -13,10 +14,10 @@ from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.standalone.detect_and_screen import Detection
 from services.standalone.intake import Added, Progress
-from services.standalone.lease import check_not_pinned
 from services.standalone.library.decoders import decoders
 from services.standalone.library.library import Library
 from services.standalone.library.missing import check_library, check_presence
+from services.standalone.recluster import check_not_pinned
 from services.standalone.result.files import ResultFiles
 from services.standalone.result.folder import DATABASE, check_folders, locked
 from services.standalone.result.origin import check_origin, origin_of, record_origin
@@ -30,7 +31,6 @@ from shared.errors import Fatal
 from shared.model_files import FACENET, LANDMARKS, located
 from shared.photos.photo_rule import PhotoSettings
 from shared.ports.objects import ObjectInfo
-from shared.process_pool import Processes
 from shared.settings import BucketSettings
 
 
@@ -104,7 +104,7 @@ def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) ->
                 pool = settings.standalone
                 # They load their models in the time that loading the network takes.
                 bounds = pool.photo_timeout, detection.finder().load, settings.detector.memory
-                with Processes(pool.processes, *bounds) as processes:
+                with PhotoPool(pool.processes, *bounds) as processes:
                     return run.arrivals.add(pending, load_embedder(model, embedding), processes, progress)
 
             changes = run.take_in(comparison, found, add)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shared.domain.records import Cluster
 from shared.domain.vector_search import NearestRows
+from shared.vectors import unit_length
 
 Vectors = NDArray[np.float32]
 Rule = Literal["medoid", "mean"]
@@ -46,7 +47,7 @@ class People:
         rows = [
             cluster.exemplars[0] if rule == "mean" and len(cluster.exemplars) else cluster.medoid for cluster in ordered
         ]
-        self._rows = _unit(np.stack(rows)) if rows else np.empty((0, 0))
+        self._rows = unit_length(np.stack(rows)) if rows else np.empty((0, 0))
         self._index = NearestRows(self._rows.astype(np.float32)) if rows else None
 
     def __len__(self) -> int:
@@ -99,12 +100,6 @@ class People:
         if len(self) and vectors.shape[1] != self._rows.shape[1]:
             msg = f"expected vectors of {self._rows.shape[1]} dimensions, as the people have; found {vectors.shape[1]}"
             raise ValueError(msg)
-
-
-def _unit(rows: Vectors) -> NDArray[np.float64]:
-    exact = rows.astype(np.float64)
-    unit: NDArray[np.float64] = exact / np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
-    return unit
 
 
 def _inner_products(rows: NDArray[np.float64], vectors: Vectors) -> NDArray[np.float64]:

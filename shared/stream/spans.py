@@ -22,13 +22,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.errors import Fatal, Transient
+from shared.errors import Fatal, Transient, first_line
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 from shared.stream.worker import Step
 
 _W3C = TraceContextTextMapPropagator()
 _LAST = 5.0  # seconds that the last spans have
-_REASON = 500  # characters of an error's first line, as in the log
 
 
 @contextmanager
@@ -91,7 +90,7 @@ class _Spans:
 
     def fail(self, records: Sequence[ConsumedRecord], error: Exception) -> None:
         """Note why records are not done."""
-        kind, reason = type(error).__name__, (str(error).splitlines() or [""])[0][:_REASON]
+        kind, reason = type(error).__name__, first_line(error)
         for span in filter(None, (self._open.get(record.record_id) for record in records)):
             # Without the frames: the log has them.
             span.add_event("exception", {"exception.type": kind, "exception.message": reason})

@@ -15,7 +15,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
 
 from shared import metrics
-from shared.errors import Deadly, Poison, Transient
+from shared.errors import Deadly, Poison, Transient, first_line
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 from shared.stream.crash_tries import Tries
 from shared.stream.health import Health
@@ -89,14 +89,14 @@ class Telemetry:
     def retrying(self, error: Transient, attempt: int, pause: float) -> None:
         """A batch failed for a reason that may pass."""
         metrics.RETRIES.inc()
-        self._log.warning("trying again", reason=_line(error), attempt=attempt, pause=round(pause, 2))
+        self._log.warning("trying again", reason=first_line(error), attempt=attempt, pause=round(pause, 2))
 
     def dead_lettered(self, record: ConsumedRecord, error: Exception) -> None:
         """A record cannot be processed."""
         metrics.DEAD_LETTERS.labels(type(error).__name__).inc()
         defect = None if isinstance(error, Poison) else error
         self._log.error(
-            "dead letter", error=type(error).__name__, reason=_line(error), exc_info=defect, **_about(record)
+            "dead letter", error=type(error).__name__, reason=first_line(error), exc_info=defect, **_about(record)
         )
 
     def unfinished(self, record: ConsumedRecord, tries: Tries) -> None:
@@ -112,7 +112,7 @@ class Telemetry:
         """A record is begun no more."""
         metrics.GIVEN_UP.inc()
         metrics.GIVEN_UP_AT.set_to_current_time()
-        self._log.error("given up", reason=_line(reason), **_about(record))
+        self._log.error("given up", reason=first_line(reason), **_about(record))
 
     def looped(self) -> None:
         """The loop is alive."""
@@ -130,7 +130,3 @@ class Telemetry:
 def _about(record: ConsumedRecord) -> dict[str, object]:
     key = (record.key or b"")[:_LONGEST_KEY].decode(errors="replace")  # anybody's bytes, of up to 8 MiB
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset, "photo": key}
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:500]

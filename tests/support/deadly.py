@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from shared.errors import Undecoded
-from shared.process_pool import Processes
+from services.detector.photo_pool import PhotoPool
+from shared.errors import Undecoded, Unreadable
 
 
 def killed_the_first_time(mark: Path) -> str:
@@ -45,8 +45,8 @@ def hold_the_interpreter(_: object) -> None:
 
 def main() -> None:
     """Hang in two processes, in one with the lock held and in one without; ends only by force."""
-    with Processes(2, timeout=float(sys.argv[1])) as pool:
-        for _ in pool.each(_hang, [True, False]):
+    with PhotoPool(2, timeout=float(sys.argv[1])) as pool:
+        for _ in pool.each(_hang, [True, False], Unreadable):
             pass
 
 

@@ -147,7 +147,10 @@ class _Patterns:
 class _Inline:
     """Stands for the processes."""
 
-    def each(self, work: Callable[[Any], Any], tasks: Iterable[Any], waiting: int) -> Iterator[tuple[Any, Any]]:
+    def each(
+        self, work: Callable[[Any], Any], tasks: Iterable[Any], caught: type[Exception], waiting: int
+    ) -> Iterator[tuple[Any, Any]]:
+        assert caught is Unreadable
         assert waiting
         return ((task, work(task)) for task in tasks)
 

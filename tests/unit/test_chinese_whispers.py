@@ -7,13 +7,13 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from services.reclusterer.clustering import reference
-from services.reclusterer.clustering.adjacency import Edges
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN, Labels, chinese_whispers, first_labels
-from services.reclusterer.clustering.pairs import Rows
+from services.reclusterer.clustering.adjacency import Adjacency
+from services.reclusterer.clustering.arrays import UNKNOWN, Int32Array, Labels
+from services.reclusterer.clustering.chinese_whispers import chinese_whispers, first_labels
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> Edges:
+def graphs(draw: st.DrawFn) -> Adjacency:
     """Sparse graphs; few distinct weights, so that ties are common."""
     n = draw(st.integers(1, 25))
     seed = draw(st.integers(0, 2**32 - 1))
@@ -21,11 +21,11 @@ def graphs(draw: st.DrawFn) -> Edges:
     weights = draw(st.sampled_from([(5,), (191, 223, 255), tuple(range(179, 256))]))
     random = np.random.default_rng(seed)
     upper = np.triu(random.choice(weights, (n, n)) * (random.random((n, n)) < density), 1)
-    return _edges(upper + upper.T)
+    return _adjacency(upper + upper.T)
 
 
 @st.composite
-def photographed(draw: st.DrawFn) -> tuple[Edges, Rows, Rows]:
+def photographed(draw: st.DrawFn) -> tuple[Adjacency, Int32Array, Int32Array]:
     """Graphs, of some nodes on one photo and with clusters of an earlier time."""
     edges = draw(graphs())
     n = len(edges.starts) - 1
@@ -34,18 +34,18 @@ def photographed(draw: st.DrawFn) -> tuple[Edges, Rows, Rows]:
     return edges, np.array(photos, np.int32), np.array(previous, np.int32)
 
 
-def _edges(dense: NDArray[np.integer]) -> Edges:
+def _adjacency(dense: NDArray[np.integer]) -> Adjacency:
     rows = csr_array(dense)
-    return Edges(rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data.astype(np.uint8))
+    return Adjacency(rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data.astype(np.uint8))
 
 
-def _whispered(edges: Edges, rounds: int, seed: int) -> Labels:
+def _whispered(edges: Adjacency, rounds: int, seed: int) -> Labels:
     alone = np.arange(len(edges.starts) - 1, dtype=np.int32)
     return chinese_whispers(edges, rounds, seed, keys=alone.astype(np.uint64), photos=alone)
 
 
-def _clique(n: int) -> Edges:
-    return _edges(255 * (np.ones((n, n), np.int64) - np.eye(n, dtype=np.int64)))
+def _clique(n: int) -> Adjacency:
+    return _adjacency(255 * (np.ones((n, n), np.int64) - np.eye(n, dtype=np.int64)))
 
 
 SEEDS = st.integers(0, 1000)
@@ -53,19 +53,18 @@ SEEDS = st.integers(0, 1000)
 
 @given(photographed(), st.integers(1, 12), SEEDS)
 def test_the_compiled_form_agrees_with_the_plain_one_visit_for_visit(
-    faces: tuple[Edges, Rows, Rows], rounds: int, seed: int
+    faces: tuple[Adjacency, Int32Array, Int32Array], rounds: int, seed: int
 ) -> None:
     edges, photos, previous = faces
     keys = np.random.default_rng(seed).permutation(len(photos)).astype(np.uint64)
     compiled = chinese_whispers(edges, rounds, seed, keys=keys, photos=photos, previous=previous)
-    first = first_labels(edges, photos, previous)
-    plain = reference.chinese_whispers(edges.as_csr(), rounds, seed, keys=keys, photos=photos, first=first)
+    plain = reference.chinese_whispers(edges, rounds, seed, keys=keys, photos=photos, previous=previous)
     assert compiled.dtype == np.int32
     assert compiled.tolist() == plain.tolist()
 
 
 @given(photographed(), SEEDS)
-def test_two_faces_of_one_photo_never_share_a_label(faces: tuple[Edges, Rows, Rows], seed: int) -> None:
+def test_two_faces_of_one_photo_never_share_a_label(faces: tuple[Adjacency, Int32Array, Int32Array], seed: int) -> None:
     edges, photos, previous = faces
     labels = chinese_whispers(
         edges, 50, seed, keys=np.arange(len(photos), dtype=np.uint64), photos=photos, previous=previous
@@ -76,7 +75,9 @@ def test_two_faces_of_one_photo_never_share_a_label(faces: tuple[Edges, Rows, Ro
 
 
 @given(photographed())
-def test_faces_begin_with_the_company_of_before_but_for_those_of_one_photo(faces: tuple[Edges, Rows, Rows]) -> None:
+def test_faces_begin_with_the_company_of_before_but_for_those_of_one_photo(
+    faces: tuple[Adjacency, Int32Array, Int32Array],
+) -> None:
     edges, photos, previous = faces
     labels = first_labels(edges, photos, previous)
     for node, label in enumerate(labels.tolist()):
@@ -90,13 +91,15 @@ def test_faces_begin_with_the_company_of_before_but_for_those_of_one_photo(faces
 
 
 @given(graphs(), SEEDS)
-def test_a_face_is_unknown_exactly_if_it_has_no_neighbour(edges: Edges, seed: int) -> None:
+def test_a_face_is_unknown_exactly_if_it_has_no_neighbour(edges: Adjacency, seed: int) -> None:
     labels = _whispered(edges, 50, seed)
     assert ((labels == UNKNOWN) == (np.diff(edges.starts) == 0)).all()
 
 
 @given(photographed(), SEEDS)
-def test_faces_that_no_path_connects_never_share_a_label(faces: tuple[Edges, Rows, Rows], seed: int) -> None:
+def test_faces_that_no_path_connects_never_share_a_label(
+    faces: tuple[Adjacency, Int32Array, Int32Array], seed: int
+) -> None:
     edges, photos, previous = faces
     keys = np.arange(len(photos), dtype=np.uint64)
     labels = chinese_whispers(edges, 50, seed, keys=keys, photos=photos, previous=previous)
@@ -106,7 +109,7 @@ def test_faces_that_no_path_connects_never_share_a_label(faces: tuple[Edges, Row
 
 
 @given(graphs(), SEEDS)
-def test_in_the_end_every_face_speaks_a_loudest_label_of_its_neighbours(edges: Edges, seed: int) -> None:
+def test_in_the_end_every_face_speaks_a_loudest_label_of_its_neighbours(edges: Adjacency, seed: int) -> None:
     labels = _whispered(edges, 1000, seed)
     dense = edges.as_csr().toarray()
     for node, label in enumerate(labels.tolist()):
@@ -116,7 +119,7 @@ def test_in_the_end_every_face_speaks_a_loudest_label_of_its_neighbours(edges: E
 
 
 @given(graphs(), SEEDS)
-def test_more_rounds_than_needed_change_nothing(edges: Edges, seed: int) -> None:
+def test_more_rounds_than_needed_change_nothing(edges: Adjacency, seed: int) -> None:
     assert _whispered(edges, 1000, seed).tolist() == _whispered(edges, 2000, seed).tolist()
 
 
@@ -132,7 +135,7 @@ def test_the_heavier_of_two_neighbourhoods_wins_whatever_their_numbers_of_neighb
         edges[np.ix_(triangle, triangle)] = 255
     np.fill_diagonal(edges, 0)
     edges[6, [0, 1, 3]] = edges[[0, 1, 3], 6] = (60, 60, 190)
-    labels = _whispered(_edges(edges), 50, 3)
+    labels = _whispered(_adjacency(edges), 50, 3)
     assert len(set(labels[:3].tolist())) == len(set(labels[3:].tolist())) == 1
     assert labels[0] != labels[3]
 
@@ -146,11 +149,11 @@ def test_an_old_company_that_nothing_speaks_against_stays_where_a_fresh_start_wo
     edges[2, 3] = edges[3, 2] = 200
     alone = np.arange(6, dtype=np.int32)
     keys = alone.astype(np.uint64)
-    fresh = [set(_whispered(_edges(edges), 50, seed).tolist()) for seed in range(20)]
+    fresh = [set(_whispered(_adjacency(edges), 50, seed).tolist()) for seed in range(20)]
     assert {len(labels) for labels in fresh} >= {2}
-    together = chinese_whispers(_edges(edges), 50, 0, keys=keys, photos=alone, previous=np.zeros(6, np.int32))
+    together = chinese_whispers(_adjacency(edges), 50, 0, keys=keys, photos=alone, previous=np.zeros(6, np.int32))
     assert set(together.tolist()) == {0}
 
 
 def test_no_faces_give_no_labels() -> None:
-    assert _whispered(_edges(np.empty((0, 0), np.int64)), 50, 0).tolist() == []
+    assert _whispered(_adjacency(np.empty((0, 0), np.int64)), 50, 0).tolist() == []

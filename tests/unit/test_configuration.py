@@ -12,7 +12,7 @@ from docs.settings_readers import readers
 from services.detector.settings import DetectorSettings
 from shared.settings import PLAIN_VARIABLES, SECTIONS
 from shared.stream.worker import WorkerSettings
-from tests.unit.test_operations_guide import anchors
+from tests.support.documents import Page
 from tools.samples import ROOT
 
 _SOURCES = [path for package in ("cli", "services", "shared") for path in sorted((ROOT / package).rglob("*.py"))]
@@ -48,7 +48,7 @@ def test_every_section_has_settings() -> None:
 def test_every_link_leads_to_a_group() -> None:
     links = set(re.findall(r"\]\(#([^)]+)\)", text()))
     assert len(links) == len(groups())
-    assert links <= anchors(TARGET)
+    assert links <= Page.read(TARGET).anchors()
 
 
 def test_every_setting_is_in_the_page_with_its_description() -> None:

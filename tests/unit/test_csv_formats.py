@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from cli.files import csv_formats as formats
+from shared import embedding_tables
 from shared.errors import InvalidInput
 
 # No surrogates: UTF-8 has none. A mark at the very start of a file is a spreadsheet's, not a label's.
@@ -37,8 +38,8 @@ def test_embeddings_that_were_written_are_read_back_bit_by_bit(
     labels = data.draw(st.lists(texts, min_size=len(paths), max_size=len(paths)))
     file = tmp_path_factory.getbasetemp() / "embeddings.csv"
     with file.open("w", encoding="utf-8", newline="") as out:
-        formats.write_header(out, vectors.shape[1])
-        formats.write_embeddings(out, zip(paths, labels, vectors, strict=True))
+        embedding_tables.write_header(out, vectors.shape[1])
+        embedding_tables.write_embeddings(out, zip(paths, labels, vectors, strict=True))
     found = formats.read_embeddings(file)
     assert found.paths == tuple(paths)
     assert found.labels == tuple(labels)
@@ -52,7 +53,9 @@ def test_medoids_that_were_written_are_read_back(
     labels, vectors = named
     file = tmp_path_factory.getbasetemp() / "medoids.csv"
     with file.open("w", encoding="utf-8", newline="") as out:
-        formats.write_medoids(out, ((f"of {label}", vector) for label, vector in zip(labels, vectors, strict=True)))
+        embedding_tables.write_medoids(
+            out, ((f"of {label}", vector) for label, vector in zip(labels, vectors, strict=True))
+        )
     found = formats.read_medoids(file)
     assert found.labels == tuple(f"of {label}" for label in labels)
     assert found.vectors.astype(np.float32).tobytes() == vectors.tobytes()
@@ -62,7 +65,7 @@ def test_medoids_that_were_written_are_read_back(
 def test_the_header_numbers_the_columns_of_path_label_and_values(tmp_path: Path, width: int, last: str) -> None:
     file = tmp_path / "header.csv"
     with file.open("w") as out:
-        formats.write_header(out, width)
+        embedding_tables.write_header(out, width)
     header = file.read_text().strip().split(",")
     assert (header[0], header[-1], len(header)) == ("0", last, width + 2)
 
@@ -293,14 +296,14 @@ def test_a_path_that_looks_like_a_formula_is_written_as_one_of_a_file_and_read_b
 ) -> None:
     file = tmp_path / "table.csv"
     with file.open("w", encoding="utf-8", newline="") as out:
-        formats.write_header(out, 1)
-        formats.write_embeddings(out, [(path, "x", np.ones(1)), (f"./{path}", "x", np.ones(1))])
+        embedding_tables.write_header(out, 1)
+        embedding_tables.write_embeddings(out, [(path, "x", np.ones(1)), (f"./{path}", "x", np.ones(1))])
     with file.open(encoding="utf-8", newline="") as rows:
         cells = [row[0] for row in csv.reader(rows)]
     assert cells[1:] == [f"./{path}", f"././{path}"]
     assert formats.read_embeddings(file).paths == (path, f"./{path}")
     with file.open("w", encoding="utf-8", newline="") as out:
-        formats.write_labels(out, [(path, "-1")])
+        embedding_tables.write_labels(out, [(path, "-1")])
     assert file.read_text().startswith(("./", '"./'))
 
 
@@ -308,5 +311,5 @@ def test_a_path_that_looks_like_a_formula_is_written_as_one_of_a_file_and_read_b
 def test_any_other_path_is_written_as_it_is(tmp_path: Path, path: str) -> None:
     file = tmp_path / "table.csv"
     with file.open("w", encoding="utf-8", newline="") as out:
-        formats.write_labels(out, [(path, "=label")])
+        embedding_tables.write_labels(out, [(path, "=label")])
     assert file.read_text() == f"{path},=label\n"

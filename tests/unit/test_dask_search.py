@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from services.reclusterer.clustering.dask_search import dask_cluster, spread_over
-from services.reclusterer.clustering.neighbour_graph import NeighbourGraph, neighbour_graph
+from services.reclusterer.clustering.dask_search import dask_map, parallel_map_on
+from services.reclusterer.clustering.neighbour_graph import NeighbourGraph, NeighbourSearch, neighbour_graph
 from shared.errors import Fatal, Transient
 from tests.support.synthetic_faces import embeddings
 
@@ -21,8 +21,7 @@ def scheduler() -> Iterator[str]:
 
 
 def _bytes(found: NeighbourGraph) -> list[bytes]:
-    edges = found.edges
-    return [array.tobytes() for array in (edges.starts, edges.neighbours, edges.weights, found.faces)]
+    return [array.tobytes() for array in (*found.adjacency, found.faces)]
 
 
 @pytest.mark.slow
@@ -31,27 +30,27 @@ def test_a_dask_cluster_finds_the_same_graph_as_one_process_to_the_last_byte(sch
     vectors = embeddings([40, 3, 90, 1, 7, 300, 2, 60] * 2, seed=3, spread=0.7)
     photos = np.arange(len(vectors), dtype=np.int32) // 2
     keys = np.arange(len(vectors), dtype=np.uint64)
-    alone = neighbour_graph(vectors, 0.7, photos, keys=keys, exact_limit=exact_limit)
-    with dask_cluster(scheduler) as spread:
-        shared = neighbour_graph(vectors, 0.7, photos, keys=keys, exact_limit=exact_limit, spread=spread)
-    assert alone.edges.edge_count > 0
+    alone = neighbour_graph(vectors, photos, 0.7, keys=keys, search=NeighbourSearch(exact_limit))
+    with dask_map(scheduler) as parallel_map:
+        shared = neighbour_graph(vectors, photos, 0.7, keys=keys, search=NeighbourSearch(exact_limit, parallel_map))
+    assert alone.adjacency.edge_count > 0
     assert _bytes(alone) == _bytes(shared)
     assert alone.edge_recall == shared.edge_recall
 
 
 def test_without_a_scheduler_the_threads_of_this_process_do_the_work() -> None:
-    with spread_over(None) as spread:
-        assert list(spread(lambda number: number * number, range(100))) == [number**2 for number in range(100)]
+    with parallel_map_on(None) as parallel_map:
+        assert list(parallel_map(lambda number: number * number, range(100))) == [number**2 for number in range(100)]
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(Fatal, match=r"install facestream\[dask\]"), dask_cluster("tcp://127.0.0.1:1"):
+    with pytest.raises(Fatal, match=r"install facestream\[dask\]"), dask_map("tcp://127.0.0.1:1"):
         pass
 
 
 def test_a_scheduler_that_is_away_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.reclusterer.clustering.dask_search._PATIENCE", 0.5)
+    monkeypatch.setattr("services.reclusterer.clustering.dask_search._CONNECT_TIMEOUT", 0.5)
     expected = pytest.raises(Transient, match=r"expected a Dask scheduler at tcp://127\.0\.0\.1:1")
-    with expected, dask_cluster("tcp://127.0.0.1:1"):
+    with expected, dask_map("tcp://127.0.0.1:1"):
         pass

@@ -12,9 +12,9 @@ from services.detector.decoder_memory import of_service
 from services.detector.decoding import jpeg, needs, webp
 from services.detector.decoding.decode import decode
 from services.detector.decoding.limits import OverLimit
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
-from shared.errors import Undecoded
-from shared.process_pool import Processes
+from shared.errors import Undecoded, Unreadable
 from tests.support.deadly import fill_memory, fill_memory_with_a_picture
 from tools.large_pictures import KINDS, size_of
 
@@ -75,7 +75,7 @@ def test_a_jpeg_of_256_megapixels_is_read_in_the_container_of_the_detector() -> 
     data = bytearray(KINDS["JPEG"](640, 480))
     struct.pack_into(">HH", data, data.index(b"\xff\xc0") + 5, 13_856, 18_475)  # height and width
     settings = of_service(DetectorSettings(), 1, in_hand=3, there=2 << 30)
-    with Processes(1, 300, _ready, settings.memory) as pool:
+    with PhotoPool(1, 300, _ready, settings.memory) as pool:
         assert pool.call(_decoded, (bytes(data), settings)) == (18_475, 13_856)
 
 
@@ -98,9 +98,9 @@ def test_a_jpeg_of_components_in_scans_of_their_own_keeps_its_coefficients() -> 
 def test_a_photograph_beyond_the_allowance_is_an_outcome_and_the_next_one_is_read_by_the_same_process() -> None:
     settings = DetectorSettings(memory=100 * MB)
     large, small = KINDS["JPEG 2000"](*size_of(12)), KINDS["JPEG 2000"](*SMALL)
-    with Processes(1, 300, _ready, settings.memory) as pool:
+    with PhotoPool(1, 300, _ready, settings.memory) as pool:
         number = pool.call(_pid, None)
-        outcomes = [outcome for _, outcome in pool.each(_decoded, [(large, settings), (small, settings)])]
+        outcomes = [outcome for _, outcome in pool.each(_decoded, [(large, settings), (small, settings)], Unreadable)]
         assert pool.call(_pid, None) == number
     assert isinstance(outcomes[0], OverLimit)
     assert outcomes[1] == SMALL
@@ -119,7 +119,7 @@ def test_a_decoder_that_has_no_memory_does_not_pass_for_a_damaged_file(kind: str
     """The bound is taken for nothing, so that the decoder meets the limit itself."""
     data, small = made(kind, MEGAPIXELS), made(kind, 0.5)
     settings = allowed(len(data) // MB + megabytes)
-    with Processes(1, 300, _ready, settings.memory) as pool:
+    with PhotoPool(1, 300, _ready, settings.memory) as pool:
         number = pool.call(_pid, None)
         with pytest.raises(Undecoded) as refusal:
             pool.call(_decoded_unbounded, (data, settings))
@@ -131,7 +131,7 @@ def test_a_decoder_that_has_no_memory_does_not_pass_for_a_damaged_file(kind: str
 
 @pytest.mark.slow
 def test_work_that_takes_more_than_its_process_may_is_undecoded_and_the_process_lives() -> None:
-    with Processes(1, 300, memory=100 * MB) as pool:
+    with PhotoPool(1, 300, memory=100 * MB) as pool:
         number = pool.call(_pid, None)
         for work in (fill_memory, fill_memory_with_a_picture):
             with pytest.raises(Undecoded, match="not enough memory to decode it: 100 MB allowed"):

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from services.reclusterer.clustering import neighbour_graph as graph
 from services.reclusterer.clustering import pairs
-from services.reclusterer.clustering.neighbour_graph import NeighbourGraph, neighbour_graph
-from services.reclusterer.clustering.pairs import UNIT
+from services.reclusterer.clustering.neighbour_graph import NeighbourGraph, NeighbourSearch, neighbour_graph
+from services.reclusterer.clustering.pairs import FULL_WEIGHT
 from tests.support.synthetic_faces import embeddings, unit
 
 THRESHOLD = 0.7
@@ -26,18 +26,17 @@ def _graph(
     alone = np.arange(len(vectors), dtype=np.int32)
     photos = alone if photos is None else photos
     keys = alone.astype(np.uint64)
-    return neighbour_graph(vectors, THRESHOLD, photos, keys=keys, seed=seed, exact_limit=exact_limit)
+    return neighbour_graph(vectors, photos, THRESHOLD, keys=keys, seed=seed, search=NeighbourSearch(exact_limit))
 
 
 def _bytes(found: NeighbourGraph) -> list[bytes]:
-    edges = found.edges
-    return [array.tobytes() for array in (edges.starts, edges.neighbours, edges.weights, found.faces)]
+    return [array.tobytes() for array in (*found.adjacency, found.faces)]
 
 
 def _matrix(found: NeighbourGraph) -> NDArray[np.float32]:
     """The weights between faces."""
     node_of = np.argsort(found.faces)
-    matrix: NDArray[np.float32] = found.edges.as_csr().toarray()[node_of][:, node_of]
+    matrix: NDArray[np.float32] = found.adjacency.as_csr().toarray()[node_of][:, node_of]
     return matrix
 
 
@@ -49,7 +48,7 @@ def test_faces_are_connected_exactly_where_their_inner_product_is_above_the_thre
     photos = (np.arange(len(vectors)) // faces_per_photo).astype(np.int32)
     found = _graph(vectors, photos)
     assert ((_matrix(found) > 0) == _brute_force(vectors, photos)).all()
-    assert (found.method, found.edge_recall) == ("exact", 1.0)
+    assert (found.lists, found.edge_recall) == (None, 1.0)
 
 
 @given(SEEDS)
@@ -59,7 +58,7 @@ def test_an_edge_weighs_the_inner_product_in_255ths_in_both_directions(seed: int
     assert np.array_equal(weights, weights.T)
     assert weights.diagonal().tolist() == [0] * len(vectors)
     products = vectors @ vectors.T
-    assert np.abs(weights - products * UNIT)[weights > 0].max() < 0.5001
+    assert np.abs(weights - products * FULL_WEIGHT)[weights > 0].max() < 0.5001
 
 
 @given(SEEDS)
@@ -100,11 +99,11 @@ def test_inverted_lists_find_a_part_of_the_edges_that_the_sample_estimates(seed:
     photos = (np.arange(len(vectors)) // 2).astype(np.int32)
     exact = _graph(vectors, photos)
     found = _graph(vectors, photos, seed=seed, exact_limit=0)
-    assert (exact.method, found.method) == ("exact", "inverted_lists")
+    assert (exact.lists is None, found.lists is None) == (True, False)
     weights = _matrix(found)
     assert np.array_equal(weights, weights.T)
     assert np.array_equal(weights, np.where(weights > 0, _matrix(exact), 0))
-    recall = found.edges.edge_count / exact.edges.edge_count
+    recall = found.adjacency.edge_count / exact.adjacency.edge_count
     assert recall > 0.97
     assert found.edge_recall == pytest.approx(recall, abs=0.02)
 
@@ -132,6 +131,6 @@ def test_more_edges_than_the_sample_made_room_for_are_kept_all_the_same(monkeypa
 def test_hardly_any_faces_give_a_small_graph(n: int, exact_limit: int) -> None:
     vectors = np.repeat(unit(np.ones((1, 8))), n, axis=0)
     found = _graph(vectors, exact_limit=exact_limit)
-    assert found.edges.as_csr().shape == (n, n)
-    assert found.edges.edge_count == n * (n - 1) // 2
+    assert found.adjacency.as_csr().shape == (n, n)
+    assert found.adjacency.edge_count == n * (n - 1) // 2
     assert found.edge_recall == 1.0

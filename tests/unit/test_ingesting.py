@@ -56,8 +56,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "_RETRIES", (0.0, 0.0))
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the pauses, in seconds, that would have been made."""
+    made: list[float] = []
+    monkeypatch.setattr(ingest, "_RETRYING", ingest._RETRYING.copy(sleep=made.append))
+    return made
 
 
 def send(folder: Path, store: Store) -> UploadCounts:
@@ -125,13 +128,23 @@ def test_one_that_is_refused_is_told_in_a_line_and_the_others_are_sent(
     assert capsys.readouterr().err == "a/1.jpg: photos/a/1.jpg: no\nlost.jpg: a link that leads nowhere\n"
 
 
-def test_a_store_that_is_away_for_a_moment_is_asked_again(folder: Path) -> None:
+def test_a_store_that_is_away_for_a_moment_is_asked_again(folder: Path, pauses: list[float]) -> None:
     assert send(folder, Store(failures=2)) == UploadCounts(sent=3, passed_over=_NOTES)
+    assert len(pauses) == 2
 
 
 def test_a_store_that_stays_away_ends_the_command(folder: Path) -> None:
     with pytest.raises(Transient, match="away"):
         send(folder, Store(failures=1000))
+
+
+def test_each_photograph_is_tried_four_times_with_growing_pauses(tmp_path: Path, pauses: list[float]) -> None:
+    (tmp_path / "1.jpg").write_bytes(b"1")
+    assert send(tmp_path, Store(failures=3)) == UploadCounts(sent=1)
+    assert [least <= pause <= least + 0.5 for least, pause in zip((0.5, 2, 8), pauses, strict=True)] == [True] * 3
+    with pytest.raises(Transient, match="away"):
+        send(tmp_path, Store(failures=4))
+    assert len(pauses) == 3 + 3
 
 
 @pytest.mark.parametrize("name", ["nothing", "file.jpg"])

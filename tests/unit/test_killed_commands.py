@@ -42,7 +42,7 @@ class Notes:
     """Kills the process before or after any note is taken, as `killed_at` does for all else."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, made: list[str], step: int) -> None:
-        for name in ("begin", "note", "settle", "forget_folders", "scratch"):
+        for name in ("begin", "note", "replace", "forget_folders", "scratch"):
             monkeypatch.setattr(Manifest, name, self._dying(name, getattr(Manifest, name), made, step))
 
     @staticmethod

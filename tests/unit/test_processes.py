@@ -15,9 +15,10 @@ import psutil
 import pytest
 
 from cli.files.input_files import content
+from services.detector.photo_pool import PhotoPool
 from shared.errors import Fatal, Undecoded, Unreadable
-from shared.process_pool import Processes
-from tests.support.deadly import hold_the_interpreter, killed_the_first_time, without_memory
+from shared.process_pool import ProcessPool, TaskFailed, TaskKilledProcess, TaskOutOfMemory, TaskTimedOut
+from tests.support.deadly import fill_memory, hold_the_interpreter, killed_the_first_time, without_memory
 from tools.samples import ROOT
 
 T = TypeVar("T")
@@ -27,11 +28,28 @@ R = TypeVar("R")
 def in_processes(
     work: Callable[[T], R], tasks: Sequence[T], processes: int, timeout: float = 300
 ) -> list[tuple[T, R | Unreadable]]:
-    with Processes(processes, timeout) as pool:
-        return list(pool.each(work, tasks))
+    with PhotoPool(processes, timeout) as pool:
+        return list(pool.each(work, tasks, Unreadable))
 
 
 pytestmark = pytest.mark.slow  # each starts processes
+
+
+def test_the_pool_itself_tells_apart_what_a_task_failed_for(tmp_path: Path) -> None:
+    with ProcessPool(1, 2, memory=100_000_000) as pool:
+        outcomes = [
+            *(outcome for _, outcome in pool.each(os._exit, [3], TaskFailed)),
+            *(outcome for _, outcome in pool.each(time.sleep, [600, 0], TaskFailed)),
+            *(outcome for _, outcome in pool.each(fill_memory, [200_000_000, 5], TaskFailed)),
+        ]
+        with pytest.raises(Unreadable, match="no such file"):
+            pool.call(partial(content, max_bytes=9), tmp_path / "missing")
+    killed, endless, short, large, small = outcomes
+    assert isinstance(killed, TaskKilledProcess)
+    assert killed.status == 3
+    assert isinstance(endless, TaskTimedOut)
+    assert isinstance(large, TaskOutOfMemory)
+    assert (short, small) == (None, 5)
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
@@ -84,27 +102,27 @@ def test_any_other_error_ends_it() -> None:
 
 
 def test_what_goes_wrong_while_a_process_prepares_is_told_to_every_caller(tmp_path: Path) -> None:
-    with Processes(1, 300, partial(content, tmp_path / "missing", 9)) as pool:
+    with PhotoPool(1, 300, partial(content, tmp_path / "missing", 9)) as pool:
         for call in (pool.ready, partial(pool.call, operator.neg, 1)):
             with pytest.raises(Unreadable, match="no such file"):
                 call()
 
 
 def test_time_to_prepare_is_not_the_time_of_a_photograph() -> None:
-    with Processes(1, 0.5, partial(time.sleep, 1)) as pool:
+    with PhotoPool(1, 0.5, partial(time.sleep, 1)) as pool:
         assert pool.call(operator.neg, 1) == -1
 
 
 def test_processes_that_are_killed_while_they_idle_cost_nothing() -> None:
-    with Processes(2, 300) as pool:
+    with PhotoPool(2, 300) as pool:
         assert pool.call(operator.neg, 1) == -1
         for process in _children():
             process.kill()
-        assert [result for _, result in pool.each(operator.neg, range(20))] == [-task for task in range(20)]
+        assert [result for _, result in pool.each(operator.neg, range(20), Unreadable)] == [-task for task in range(20)]
 
 
 def test_a_signal_to_the_whole_group_leaves_the_end_to_the_parent() -> None:
-    with Processes(1, 300) as pool:
+    with PhotoPool(1, 300) as pool:
         number = pool.call(operator.methodcaller("pid"), _Pid())
         for told in (signal.SIGTERM, signal.SIGINT):
             os.kill(number, told)
@@ -114,12 +132,12 @@ def test_a_signal_to_the_whole_group_leaves_the_end_to_the_parent() -> None:
 
 def test_a_call_that_is_at_work_when_the_processes_are_ended_is_told_so() -> None:
     with ThreadPoolExecutor(1) as threads:
-        with Processes(1, 300) as pool:
+        with PhotoPool(1, 300) as pool:
             number = pool.call(operator.methodcaller("pid"), _Pid())
             future = threads.submit(pool.call, time.sleep, 600)
             while not future.running() or pool._idle.qsize():
                 time.sleep(0.01)
-        with pytest.raises(Fatal, match="ended while a photograph was decoded"):
+        with pytest.raises(Fatal, match="closed while a task was at work"):
             future.result()
     assert not psutil.pid_exists(number)
 

@@ -8,8 +8,8 @@ from typer.main import get_command
 from cli.main import app
 from docs.make_events import TARGET, made
 from shared.domain.topics import TOPICS
+from tests.support.documents import Page
 from tests.support.queries import ROOT, known
-from tests.unit.test_operations_guide import anchors
 
 _PAGE = TARGET.read_text(encoding="utf-8")
 
@@ -42,5 +42,5 @@ def test_every_link_and_file_leads_somewhere() -> None:
     for file, anchor in links:
         target = TARGET.parent / file if file else TARGET
         assert target.exists(), file
-        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+        assert not anchor or anchor in Page.read(target).anchors(), f"{file}#{anchor}"
     assert [name for name in re.findall(r"`((?:docs|tests)/[\w./-]+)`", _PAGE) if not (ROOT / name).exists()] == []

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Event, Timer
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import REGISTRY
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 
 from services.reclusterer.job import Job, Stopped
 from services.reclusterer.settings import JobSettings
-from services.reclusterer.step import Outcome
+from services.reclusterer.step import ReclusterOutcome
 from shared.adapters.memory.stream import MemoryWriter
 from shared.durations import period_of
 from shared.errors import Fatal, Transient
@@ -36,7 +37,16 @@ def job(
     stop: Event | None = None,
 ) -> Job:
     opened = writer or (lambda: MemoryWriter(made.broker, "reclusterer"))
-    return Job(made.repository, opened, "test", CLUSTERING, ASSIGNER, settings, Health(60), stop or Event())
+    return Job(
+        repository=made.repository,
+        open_writer=opened,
+        holder="test",
+        clustering=CLUSTERING,
+        assigner=ASSIGNER,
+        settings=settings,
+        health=Health(60),
+        stop=stop or Event(),
+    )
 
 
 def metric(name: str, **labels: str) -> float:
@@ -47,14 +57,14 @@ def test_a_regrouping_is_told_in_metrics_and_log() -> None:
     made = world()
     before = metric("reclusterings_total", outcome="published")
     with capture_logs() as lines:
-        assert job(made).once().outcome is Outcome.PUBLISHED
+        assert job(made).once().outcome is ReclusterOutcome.PUBLISHED
     assert metric("reclusterings_total", outcome="published") == before + 1
     assert (metric("recluster_faces"), metric("people"), metric("recluster_held")) == (10, 2, 0)
     phases = [line["phase"] for line in lines if line["event"] == "phase"]
     assert phases == [
-        *("lease", "snapshot", "cluster", "match", "write", "swap", "settle", "catch up", "announce", "retire")
+        *("lease", "snapshot", "cluster", "match", "write", "activate", "drain", "backfill", "announce", "retire")
     ]
-    assert all(metric("recluster_phase_seconds", phase=phase) > 0 for phase in phases if phase != "settle")
+    assert all(metric("recluster_phase_seconds", phase=phase) > 0 for phase in phases if phase != "drain")
     active = made.repository.active_generation()
     assert metric("active_generation_created_timestamp_seconds") == active.created_at.timestamp()
     assert (lines[-1]["event"], lines[-1]["generation"], lines[-1]["faces"]) == ("published", 1, 10)
@@ -64,41 +74,90 @@ def test_a_skipped_and_a_held_regrouping_are_told_with_their_reasons() -> None:
     made = world()
     job(made).once()
     with capture_logs() as lines:
-        assert job(made).once().outcome is Outcome.SKIPPED
+        assert job(made).once().outcome is ReclusterOutcome.SKIPPED
     assert (lines[-1]["event"], lines[-1]["reason"]) == ("skipped", "no face came or went")
     stricter = CLUSTERING.model_copy(update={"min_cluster_size": 6})
     with capture_logs() as lines:
         replace(job(made), clustering=stricter).once()
     assert (lines[-1]["event"], lines[-1]["log_level"]) == ("held", "error")
     assert metric("recluster_held") == 1
-    assert replace(job(made), clustering=stricter).once().outcome is Outcome.SKIPPED
+    assert replace(job(made), clustering=stricter).once().outcome is ReclusterOutcome.SKIPPED
     assert metric("recluster_held") == 1, "it is still held back"
 
 
-def test_a_server_that_is_away_is_waited_for() -> None:
-    made, calls = world(), 0
+class Clock:
+    """The clock of the retries. The pauses pass at once; `stop_after` of them the job is told to end."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, stop_after: int | None = None) -> None:
+        self.pauses: list[float] = []
+        self._stop_after = stop_after
+        monkeypatch.setattr("tenacity.time", SimpleNamespace(monotonic=lambda: sum(self.pauses)))
+        monkeypatch.setattr(Job, "_wait", lambda _, seconds: self.wait(seconds))
+
+    def wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self.pauses.append(seconds)
+        if len(self.pauses) == self._stop_after:
+            raise Stopped
+
+
+def away() -> RecordWriter:
+    msg = "Kafka is away"
+    raise Transient(msg)
+
+
+def test_a_server_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, calls, clock = world(), 0, Clock(monkeypatch)
 
     def writer() -> RecordWriter:
         nonlocal calls
         calls += 1
         if calls == 1:
-            msg = "Kafka is away"
-            raise Transient(msg)
+            return away()
         return MemoryWriter(made.broker, "reclusterer")
 
     retries = metric("retries_total")
-    assert job(made, writer=writer).once().outcome is Outcome.PUBLISHED
+    with capture_logs() as lines:
+        assert job(made, writer=writer).once().outcome is ReclusterOutcome.PUBLISHED
     assert metric("retries_total") == retries + 1
+    (retry,) = [line for line in lines if line["event"] == "trying again"]
+    assert (retry["reason"], retry["attempt"]) == ("Kafka is away", 1)
+    assert retry["pause"] == pytest.approx(clock.pauses[0], abs=0.1)
     assert made.heard() == made.members()
 
 
 def test_a_server_that_stays_away_ends_the_attempt() -> None:
-    def away() -> RecordWriter:
-        msg = "Kafka is away"
-        raise Transient(msg)
-
     with pytest.raises(Transient, match="Kafka is away"):
         job(world(), JOB.model_copy(update={"retry_timeout": 0}), away).once()
+
+
+def test_the_pauses_double_up_to_a_minute_and_differ_between_two_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, other = Clock(monkeypatch, stop_after=8), Clock(monkeypatch, stop_after=8)
+    for one in (clock, other):
+        monkeypatch.setattr(Job, "_wait", lambda _, seconds, one=one: one.wait(seconds))
+        with pytest.raises(Stopped):
+            job(world(), JOB.model_copy(update={"retry_timeout": 3600}), away).once()
+        for attempt, pause in enumerate(one.pauses, 1):
+            assert min(60, 2**attempt) <= pause <= min(60, 2**attempt + 2)
+    assert clock.pauses != other.pauses
+
+
+def test_the_attempts_end_with_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    with pytest.raises(Transient, match="Kafka is away"):
+        job(world(), JOB.model_copy(update={"retry_timeout": 100}), away).once()
+    assert 100 - 60 < sum(clock.pauses) < 100
+
+
+def test_told_to_end_it_ends_while_it_waits_for_a_server() -> None:
+    stop = Event()
+
+    def writer() -> RecordWriter:
+        Timer(0.05, stop.set).start()
+        return away()
+
+    with pytest.raises(Stopped):
+        job(world(), JOB.model_copy(update={"retry_timeout": 3600}), writer, stop).once()
 
 
 def test_a_job_that_lost_its_lease_before_it_opened_its_writer_tells_nobody_anything() -> None:
@@ -125,7 +184,7 @@ def test_told_to_end_it_ends_between_two_phases_and_lets_the_lease_go() -> None:
     with pytest.raises(Stopped):
         job(made, writer=writer, stop=stop).once()
     assert made.repository.lease().holder is None
-    assert job(made).once().outcome is Outcome.PUBLISHED
+    assert job(made).once().outcome is ReclusterOutcome.PUBLISHED
 
 
 def test_a_job_on_a_schedule_does_nothing_while_the_generation_is_young() -> None:

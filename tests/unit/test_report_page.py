@@ -1,13 +1,9 @@
 """The report as a file."""
 
 import base64
-import hashlib
 import io
-import json
-import re
 from dataclasses import replace
 from functools import partial
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -23,42 +19,8 @@ from shared.domain.events import Outcome
 from shared.domain.records import ImageRecord
 from shared.errors import Transient
 from shared.ports.objects import ObjectStore, StoredObject
+from tests.page_reader import Reader, check_private
 from tools.drawn_people import WHEN, Album, album
-
-
-class Reader(HTMLParser):
-    """Collects the scripts, styles and cells of a page, its addresses and its visible text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.inside: dict[str, list[str]] = {"script": [], "style": [], "td": [], "li": [], "p": []}
-        self._open: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag in self.inside:
-            self._open.append(tag)
-            self.inside[tag].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self.inside and tag in self._open:
-            self._open.remove(tag)
-
-    def handle_data(self, data: str) -> None:
-        for tag in self._open:
-            self.inside[tag][-1] += data
-
-    def data(self, element: str) -> list[object]:
-        """Parse the JSON blocks whose id begins with `element`."""
-        kinds = [attributes.get("id") or "" for tag, attributes in self.tags if tag == "script"]
-        return [
-            json.loads(text)
-            for name, text in zip(kinds, self.inside["script"], strict=True)
-            if name.startswith(element)
-        ]
 
 
 def write(of: Album, path: Path, objects: ObjectStore | None = None) -> str:
@@ -148,17 +110,7 @@ def test_a_name_that_is_not_unicode_is_written(tmp_path: Path) -> None:
 
 def test_nothing_but_the_page_itself_may_run_or_be_loaded(small: Album, tmp_path: Path) -> None:
     page = Reader(write(small, tmp_path / "report.html"))
-    (policy,) = [a["content"] or "" for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
-    kinds = [attributes.get("type") for tag, attributes in page.tags if tag == "script"]
-    scripts = [text for kind, text in zip(kinds, page.inside["script"], strict=True) if kind is None]
-    for allowed in [*scripts, *page.inside["style"]]:
-        assert base64.b64encode(hashlib.sha256(allowed.encode()).digest()).decode() in policy
-    for _, attributes in page.tags:
-        assert not {"style", "src", "onclick", "onload"} & attributes.keys()
-        assert (attributes.get("href") or "#").startswith("#")
-    assert not re.search(r"https?://", "".join(scripts + page.inside["style"]))
+    check_private(page)
 
 
 @pytest.mark.parametrize(

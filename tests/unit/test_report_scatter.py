@@ -8,6 +8,7 @@ from PIL import Image
 
 from services.standalone.report import write_map
 from shared.errors import InvalidInput
+from tests.page_reader import Reader, check_private
 
 VECTORS = np.eye(6, 16, dtype=np.float32)
 LABELS = ["anna", "anna", "_bob", "$x^{", "", "<b>\u4eba"]
@@ -22,12 +23,50 @@ def test_the_same_input_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "one").iterdir()] == [name]
 
 
-def test_the_page_needs_no_network_and_names_are_text(tmp_path: Path) -> None:
-    write_map(LABELS, VECTORS, tmp_path / "map.html", NAMES)
-    page = (tmp_path / "map.html").read_text(encoding="utf-8")
-    assert "<script>alert(1)" not in page
-    assert 'src="http' not in page
-    assert "anna" in page
+def page_of(path: Path, labels: list[str] = LABELS, names: list[str] = NAMES) -> Reader:
+    write_map(labels, VECTORS[: len(labels)], path, names)
+    return Reader(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_may_load_nothing_and_run_nothing_but_its_own_scripts(tmp_path: Path) -> None:
+    check_private(page_of(tmp_path / "map.html"))
+
+
+def test_labels_and_names_are_text(tmp_path: Path) -> None:
+    harmless = page_of(tmp_path / "harmless.html", ["a", "a", "b", "c", "d", "e"], list("abcdef"))
+    page = page_of(tmp_path / "map.html")
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in harmless.tags]
+    assert [text.strip() for text in page.inside["li"]] == [
+        "(no label) 1 face",
+        "$x^{ 1 face",
+        "<b>\u4eba 1 face",
+        "_bob 1 face",
+        "anna 2 faces",
+    ]
+
+
+def test_the_page_places_each_name_with_its_label(tmp_path: Path) -> None:
+    (data,) = page_of(tmp_path / "map.html").data("data")
+    assert isinstance(data, dict)
+    of_label = {
+        section["title"]: data["photos"][section["first"] : section["first"] + section["count"]]
+        for section in data["sections"]
+    }
+    assert of_label == {"(no label)": ["e"], "$x^{": ["d"], "<b>\u4eba": ["f"], "_bob": ["c"], "anna": NAMES[:2]}
+    places = list(zip(data["x"], data["y"], strict=True))
+    assert len(set(places)) == len(NAMES)
+    assert {min(data["x"]), max(data["x"])} == {0, data["side"]} or {min(data["y"]), max(data["y"])} == {
+        0,
+        data["side"],
+    }
+
+
+def test_a_label_and_a_name_that_are_not_unicode_are_written(tmp_path: Path) -> None:
+    page = page_of(tmp_path / "map.html", ["\udcff"], ["\udcfe.png"])
+    assert page.inside["li"] == ["\\udcff 1 face"]
+    (data,) = page.data("data")
+    assert isinstance(data, dict)
+    assert data["photos"] == ["\udcfe.png"]
 
 
 def test_the_picture_shows_a_colour_for_every_label_and_names_no_software(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def test_a_file_where_the_notes_are_to_be_stays(photos: Path, tmp_path: Path) ->
     result = make_result(tmp_path / "result")
     (result / ".facestream-made.db").write_text("mine")
     check_folders(photos, result)
-    with pytest.raises(InvalidInput, match=r"facestream-made\.db: expected what facestream notes .* move it away"):
+    expected = r"facestream-made\.db: expected the list of files that facestream has made, .* move it away"
+    with pytest.raises(InvalidInput, match=expected):
         activate_in_folder(result, 1)
     assert (result / ".facestream-made.db").read_text() == "mine"
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.reclusterer.generations.announce import changes
-from shared.adapters.sqlite import database as sqlite_file
+from services.reclusterer.generations.diff import diff_generations
+from shared import sqlite_file
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
 from shared.domain.events import Cause, Change, Outcome, Verdict
@@ -164,7 +164,7 @@ def test_a_file_of_the_third_version_is_brought_up_to_date_with_a_record_in_each
             ]
             assert [image.outcome for image in repository.images()] == list(Outcome)
             assert list(repository.memberships(2)) == [membership(2, "a"), membership(2, "d"), membership(2, "e", "e")]
-            assert {fate.cluster_id: fate.change for fate in changes(repository, 1, 2)} == {
+            assert {change.cluster_id: change.change for change in diff_generations(repository, 1, 2)} == {
                 "c": Change.KEPT,
                 "d": Change.MERGED,
                 "e": Change.SPLIT,
@@ -199,7 +199,7 @@ def test_a_full_disk_is_told_and_what_was_saved_before_is_kept(tmp_path: Path) -
 
 
 def test_a_file_that_another_process_holds_is_transient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_file, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite_file, "_TIMEOUT", 0.05)
     with SqliteRepository(tmp_path / "x.db") as repository, closing(sqlite3.connect(tmp_path / "x.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Transient, match="another process"):

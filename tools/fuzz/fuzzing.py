@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from services.detector.photo_detector import PhotoDetector
+from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from services.detector.types import PhotoDetections
 from shared.errors import Undecoded, Unreadable
 from shared.model_files import LANDMARKS, located
-from shared.process_pool import Processes
 from tools.fuzz.mutations import mutated
 from tools.fuzz.seeds import seeds
 
@@ -68,9 +68,9 @@ def fuzz(count: int, seed: int, processes: int) -> Report:
     """Give so many mutated photographs to the detector; raises whatever ends it."""
     detector = PhotoDetector(located(LANDMARKS), DetectorSettings(max_megapixels=_MEGAPIXELS, memory=_MEMORY))
     report = Report()
-    with Processes(processes, _TIMEOUT, detector.load, _MEMORY) as pool:
+    with PhotoPool(processes, _TIMEOUT, detector.load, _MEMORY) as pool:
         work = _Work(detector)
-        for case, outcome in pool.each(work, cases(count, seed)):
+        for case, outcome in pool.each(work, cases(count, seed), Unreadable):
             report.add(case, outcome)
     return report
 

@@ -1,1 +1,1 @@
-"""From faces to clusters: neighbour graph, Chinese Whispers, refinement, medoids. Knows no generation."""
+"""From faces to clusters: neighbour graph, Chinese Whispers, refinement, medoids. Imports nothing of `generations`."""

@@ -1,11 +1,11 @@
-"""The neighbour search on the machines of a Dask cluster: the one module that knows `distributed`.
+"""A parallel map on the machines of a Dask cluster. No other module imports `distributed`.
 
-Each shard is some inverted lists. Workers run the same code as the threads of one process do, every product on one
-thread, and what they find is put together in the order of the lists: so the graph is the same, to the last byte, on
-processors of one kind. Others may add in another order, and an inner product may differ by 1e-7.
+A shard is a number of items, in the neighbour search inverted lists. The workers run the same code as the threads of
+one process, each matrix product on one thread, and the results are put together in the order of the items. So the
+graph is the same to the last byte on processors of one kind. Processors of another kind may add in another order, and
+an inner product may differ by 1e-7.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -15,71 +15,75 @@ from typing import Any, TypeVar
 from more_itertools import chunked
 from threadpoolctl import threadpool_limits
 
-from services.reclusterer.clustering.parallel import Spread, in_threads
+from services.reclusterer.clustering.parallel import ParallelMap, map_in_threads
 from shared.errors import Fatal, Transient
+from shared.ordered import Pending, ordered_map
 
-_SHARD = 16  # lists: a second of work in a million faces, so that a task's own cost of a millisecond is nothing
-_AHEAD = 4  # shards for each thread of the cluster: results wait here, 10 MiB each in a million faces
-_PATIENCE = 30  # seconds to reach the scheduler
+_SHARD = 16  # lists: about a second of work for a million faces, so that a task's own cost of a millisecond is nothing
+_PENDING = 4  # shards for each thread of the cluster: results wait here, 10 MiB each for a million faces
+_CONNECT_TIMEOUT = 30  # seconds to reach the scheduler
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def spread_over(scheduler: str | None) -> AbstractContextManager[Spread]:
-    """Give a way to spread work over the Dask cluster of a scheduler, or over the threads of this process for None."""
-    return nullcontext[Spread](in_threads) if scheduler is None else dask_cluster(scheduler)
+def parallel_map_on(scheduler: str | None) -> AbstractContextManager[ParallelMap]:
+    """Open the parallel map of a Dask scheduler, or that of the threads of this process where there is none."""
+    return nullcontext[ParallelMap](map_in_threads) if scheduler is None else dask_map(scheduler)
 
 
 @contextmanager
-def dask_cluster(scheduler: str) -> Iterator[Spread]:
-    """Give a way to spread work over the cluster of a scheduler, such as `tcp://scheduler:8786`.
+def dask_map(scheduler: str) -> Iterator[ParallelMap]:
+    """Open a parallel map on the workers of a Dask scheduler, such as `tcp://scheduler:8786`.
 
     Every worker needs this package, 1.1 KiB of memory for each face, and 64 MiB. Raises `Fatal` where `distributed`
-    is not installed, `Transient` where the scheduler, or on the way every worker that can do a shard, is away.
+    is not installed, and `Transient` where the scheduler cannot be reached. The map raises `Transient` where the
+    connection or the last worker that could do a shard is lost.
     """
     try:
         distributed: Any = import_module("distributed")  # optional, and heavy to import
     except ModuleNotFoundError as error:
-        msg = "expected the package distributed to search on Dask, found none: install facestream[dask], or unset it"
+        msg = "expected the package distributed to search on Dask, found none: install facestream[dask], or unset"
+        msg += " FACESTREAM_RECLUSTERER_DASK_SCHEDULER"
         raise Fatal(msg) from error
     try:
-        client = distributed.Client(scheduler, timeout=_PATIENCE)
+        client = distributed.Client(scheduler, timeout=_CONNECT_TIMEOUT)
     except OSError as error:
-        msg = f"expected a Dask scheduler at {scheduler} within {_PATIENCE} s, reached none: {error}"
+        msg = f"expected a Dask scheduler at {scheduler} within {_CONNECT_TIMEOUT} s, reached none: {error}"
         raise Transient(msg) from error
     lost = (distributed.CancelledError, distributed.KilledWorker, OSError)
 
-    def spread(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    def parallel_map(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
         try:
             yield from _in_order(client, work, items)
         except lost as error:
-            msg = f"the Dask cluster at {scheduler} lost a shard of the neighbour search: {error!r}; it is begun anew"
+            msg = f"the Dask cluster at {scheduler} lost a shard of the neighbour search: {error!r}; the search starts"
+            msg += " again"
             raise Transient(msg) from error
 
     with client:
-        yield spread
+        yield parallel_map
 
 
 def _in_order(client: Any, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    # What all shards need, the vectors above all, goes to each worker once.
+    # What all shards need, above all the vectors, is sent to each worker once.
     shared = client.scatter(work, broadcast=True, hash=False)
-    most = _AHEAD * max(1, sum(client.nthreads().values()))
-    running: deque[Any] = deque()
-    for shard in chunked(items, _SHARD):
-        running.append(client.submit(_done, shared, shard, pure=False))
-        if len(running) >= most:
-            yield from running.popleft().result()
-    while running:
-        yield from running.popleft().result()
+    most = _PENDING * max(1, sum(client.nthreads().values()))
+
+    def submit(shard: list[_Item]) -> Pending[list[_Result]]:
+        future: Pending[list[_Result]] = client.submit(_done, shared, shard, pure=False)
+        return future
+
+    for results in ordered_map(submit, chunked(items, _SHARD), most_pending=most - 1):
+        yield from results
 
 
 def _done(work: Callable[[_Item], _Result], shard: list[_Item]) -> list[_Result]:
-    _one_thread_for_each_product()
+    _limit_products_to_one_thread()
     return [work(item) for item in shard]
 
 
 @cache
-def _one_thread_for_each_product() -> None:
-    """Hold the matrix products of this worker to one thread, for good: the worker has threads of its own."""
+def _limit_products_to_one_thread() -> None:
+    """Run each matrix product of this worker process on one thread: the worker has threads of its own."""
     threadpool_limits(1, user_api="blas")

@@ -1,4 +1,4 @@
-"""The medoid: the member that lies nearest to all others, a real face that stands for its cluster.
+"""Medoids: the medoid of a cluster is the member with the least sum of distances to all members.
 
 Kaufman and Rousseeuw, "Clustering by means of medoids" (1987).
 """
@@ -6,22 +6,22 @@ Kaufman and Rousseeuw, "Clustering by means of medoids" (1987).
 import numpy as np
 from numpy.typing import NDArray
 
+from services.reclusterer.clustering.arrays import Vectors
 from services.reclusterer.clustering.jit import compiled
-from services.reclusterer.clustering.pairs import Vectors
-from services.reclusterer.clustering.parallel import in_threads
+from services.reclusterer.clustering.parallel import map_in_threads
 
 _BLOCK = 2048  # members on each side of one product, so that a cluster of any size needs 50 MiB
-_PAIRS = 1 << 20  # of small clusters in one piece of work: some 10 ms
+_PAIRS = 1 << 20  # pairs of members in one piece of work on small clusters: some 10 ms
 
 
 def medoids(vectors: Vectors, members: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the medoid of each of k clusters, shape (k,): of its members the one that `medoid` names.
+    """Return the medoid of each of k clusters, shape (k,), int64: the row that `medoid` chooses of its members.
 
-    Cluster c is `members[starts[c] : starts[c + 1]]`, rows of the vectors. `starts`: shape (k + 1,).
+    The members of cluster c are `members[starts[c] : starts[c + 1]]`, rows of the vectors. `starts`: shape (k + 1,).
     """
     sizes = np.diff(starts)
     small = np.flatnonzero(sizes <= _BLOCK)
-    middles = members[starts[:-1]]
+    found = members[starts[:-1]]
     pieces = np.split(small, np.flatnonzero(np.diff(np.cumsum(sizes[small] ** 2) // _PAIRS)) + 1)
 
     def of_small(piece: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -31,16 +31,16 @@ def medoids(vectors: Vectors, members: NDArray[np.int64], starts: NDArray[np.int
         own = members[starts[cluster] : starts[cluster + 1]]
         return int(own[medoid(vectors[own])])
 
-    for piece, found in zip(pieces, in_threads(of_small, pieces), strict=True):
-        middles[piece] = found
+    for piece, of_piece in zip(pieces, map_in_threads(of_small, pieces), strict=True):
+        found[piece] = of_piece
     large = np.flatnonzero(sizes > _BLOCK).tolist()
-    for cluster, middle in zip(large, in_threads(of_large, large), strict=True):
-        middles[cluster] = middle
-    return middles
+    for cluster, of_cluster in zip(large, map_in_threads(of_large, large), strict=True):
+        found[cluster] = of_cluster
+    return found
 
 
 def medoid(vectors: Vectors) -> int:
-    """Return the row with the least sum of Euclidean distances to all rows; of equal ones the first.
+    """Return the row with the least sum of Euclidean distances to all rows; of equal sums the first row.
 
     `vectors`: shape (n, d), n >= 1, float32, unit length.
     """
@@ -64,7 +64,8 @@ def medoid(vectors: Vectors) -> int:
 def _medoids(
     vectors: Vectors, members: NDArray[np.int64], starts: NDArray[np.int64], clusters: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    middles = np.empty(len(clusters), np.int64)
+    """Return the medoids of these clusters, shape (len(clusters),)."""
+    found = np.empty(len(clusters), np.int64)
     for index in range(len(clusters)):
         own = members[starts[clusters[index]] : starts[clusters[index] + 1]]
         total = np.zeros(len(own))
@@ -77,5 +78,5 @@ def _medoids(
                 distance = np.sqrt(square)
                 total[i] += distance
                 total[j] += distance
-        middles[index] = own[np.argmin(total)]
-    return middles
+        found[index] = own[np.argmin(total)]
+    return found

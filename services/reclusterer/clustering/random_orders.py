@@ -1,7 +1,7 @@
-"""Random orders that follow from what is ordered, not from where it stands.
+"""Random orders that depend on what is ordered, not on its position in the input.
 
-Each face has a key of its own, and its place in an order is that of the key mixed with a seed. So one more face does
-not shuffle all others anew, as a permutation of one more number would.
+Each face has a key, and orders sort the keys after mixing them with a seed. So a new face does not change the order
+of the others, as a random permutation of n + 1 numbers would.
 """
 
 import hashlib
@@ -10,20 +10,23 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Keys = NDArray[np.uint64]
+from services.reclusterer.clustering.arrays import Keys
 
 _ROUND = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio, the step of SplitMix64
 _MASK = 2**64 - 1
 
 
 def keys_of(names: Iterable[str]) -> Keys:
-    """Return a key for each name, shape (n,), uint64: 64 bits of a hash."""
+    """Return a key for each name, shape (n,), uint64: 64 bits of its BLAKE2b hash."""
     digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
 def shuffled(keys: Keys, *seeds: int) -> NDArray[np.int64]:
-    """Return an order of the keys, shape (n,): another one for other seeds. No two keys are the same."""
+    """Return the indices of the keys in random order, shape (n,). Other seeds give another order.
+
+    No two keys may be equal.
+    """
     salt = 0
     for seed in seeds:
         salt = int(_mixed(np.array([(salt + seed * _ROUND + _ROUND) & _MASK], np.uint64))[0])
@@ -31,13 +34,13 @@ def shuffled(keys: Keys, *seeds: int) -> NDArray[np.int64]:
 
 
 def visiting_orders(keys: Keys, rounds: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield for each round an order in which to visit the nodes with these keys."""
+    """Yield, for each round, the order in which to visit the nodes with these keys."""
     for number in range(rounds):
         yield shuffled(keys, seed, number)
 
 
 def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return a random-looking number for each, no two the same: the last step of SplitMix64.
+    """Map each number to a random-looking one, no two to the same: the last step of SplitMix64.
 
     Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
     """

@@ -1,38 +1,52 @@
-"""Chinese Whispers in its plain form, over networkx: what the compiled one must agree with, visit for visit."""
+"""Chinese Whispers in its plain form, on a networkx graph: the compiled form must give the same labels."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import networkx as nx
 import numpy as np
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
 
-from services.reclusterer.clustering.chinese_whispers import UNKNOWN, Labels
-from services.reclusterer.clustering.pairs import Rows
-from services.reclusterer.clustering.random_orders import Keys, visiting_orders
+from services.reclusterer.clustering.adjacency import Adjacency
+from services.reclusterer.clustering.arrays import UNKNOWN, Int32Array, Keys, Labels
+from services.reclusterer.clustering.chinese_whispers import first_labels
+from services.reclusterer.clustering.random_orders import visiting_orders
 
 
 def chinese_whispers(
-    edges: csr_array, iterations: int, seed: int, *, keys: Keys, photos: Rows, first: Labels
+    adjacency: Adjacency,
+    iterations: int,
+    seed: int,
+    *,
+    keys: Keys,
+    photos: Int32Array,
+    previous: Int32Array | None = None,
 ) -> Labels:
-    """Return what `services.reclusterer.clustering.chinese_whispers` returns, some hundred times slower.
+    """Return the labels that `services.reclusterer.clustering.chinese_whispers` returns, some hundred times slower."""
+    graph: nx.Graph[int] = nx.from_scipy_sparse_array(adjacency.as_csr())
+    return whisper(graph, visiting_orders(keys, iterations, seed), photos, first_labels(adjacency, photos, previous))
 
-    It visits all nodes in every round, and begins with the labels `first`.
+
+def whisper(graph: "nx.Graph[int]", orders: Iterable[NDArray[np.int64]], photos: Int32Array, first: Labels) -> Labels:
+    """Return the label of each of the nodes 0 to n - 1, shape (n,), int32; `UNKNOWN` for a node without neighbours.
+
+    The edges have the attribute `weight`. Every order visits all nodes once. `photos`: shape (n,), int32. `first`:
+    shape (n,), int32, the label of each node before the first round.
     """
-    graph: nx.Graph[int] = nx.from_scipy_sparse_array(edges)
     label_of = {node: int(first[node]) for node in graph if graph.degree[node]}
-    for order in visiting_orders(keys, iterations, seed):
+    for order in orders:
         changed = False
         for node in order.tolist():
             if node not in label_of:
                 continue
-            others = np.flatnonzero(photos == photos[node]).tolist()
-            taken = {label_of.get(other) for other in others if other != node}
-            spoken: defaultdict[int, float] = defaultdict(float)
+            same_photo = np.flatnonzero(photos == photos[node]).tolist()
+            excluded = {label_of.get(other) for other in same_photo if other != node}
+            totals: defaultdict[int, float] = defaultdict(float)
             for neighbour, edge in graph[node].items():
-                if label_of[neighbour] not in taken:
-                    spoken[label_of[neighbour]] += edge["weight"]
-            loudest = max(spoken.values(), default=0)
-            best = {label for label, weight in spoken.items() if weight == loudest}
+                if label_of[neighbour] not in excluded:
+                    totals[label_of[neighbour]] += edge["weight"]
+            largest = max(totals.values(), default=0)
+            best = {label for label, total in totals.items() if total == largest}
             if best and label_of[node] not in best:
                 label_of[node] = min(best)
                 changed = True

@@ -1,10 +1,11 @@
 """What a folder holds beside what the index knows of it, by names, sizes and times."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from shared.ordered import outer_join
 from shared.photos.photo_names import PassedOver, Reason
 from shared.ports.file_index import IndexedFile
 from shared.ports.objects import FolderEntry, ObjectInfo
@@ -53,7 +54,7 @@ def compare(listing: Iterable[FolderEntry], known: Iterable[IndexedFile], rule: 
     `decoders` names what decodes photographs in this run: what other decoders could not read is tried again.
     """
     walk = _Walk(rule, decoders)
-    for entry, file in _side_by_side(listing, known):
+    for entry, file in outer_join(listing, known, lambda entry: entry.info.key, lambda file: file.key):
         if entry:
             walk.listed(entry, file)
         elif file:
@@ -133,22 +134,3 @@ def folder_of(key: str) -> str:
     """Return the folder of a key, the empty text for the top one."""
     parent = str(PurePosixPath(key).parent)
     return "" if parent == "." else parent
-
-
-def _side_by_side(
-    listing: Iterable[FolderEntry], known: Iterable[IndexedFile]
-) -> Iterator[tuple[FolderEntry | None, IndexedFile | None]]:
-    """Yield what is listed beside what is known, by key; one of the two may be None."""
-    entries, files = iter(listing), iter(known)
-    entry, file = next(entries, None), next(files, None)
-    while entry or file:
-        # Python compares texts by code point, which is the order of their UTF-8 bytes.
-        if file is None or (entry and entry.info.key < file.key):
-            yield entry, None
-            entry = next(entries, None)
-        elif entry is None or file.key < entry.info.key:
-            yield None, file
-            file = next(files, None)
-        else:
-            yield entry, file
-            entry, file = next(entries, None), next(files, None)

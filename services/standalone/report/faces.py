@@ -87,13 +87,15 @@ def light_faces(
             )
         )
     if vectors:
-        for index, position in zip(mapped, _whole_numbers(project(np.stack(vectors))), strict=True):
+        for index, position in zip(mapped, whole_numbers(project(np.stack(vectors))), strict=True):
             faces[index] = replace(faces[index], position=position)
     return faces
 
 
-def _whole_numbers(places: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Fit the map into a square of `MAP_SIDE` with one scale for both axes, in its middle."""
+def whole_numbers(places: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Fit places, shape (n, 2), into the middle of a square of `MAP_SIDE`, with one scale for both axes."""
+    if not len(places):
+        return []
     low, high = places.min(axis=0), places.max(axis=0)
     extent = float((high - low).max()) or 1.0
     fitted = (places - (low + high) / 2) / extent * MAP_SIDE + MAP_SIDE / 2

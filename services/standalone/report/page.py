@@ -1,20 +1,22 @@
-"""The report as one HTML file that needs nothing else: no server, no network, no other file."""
+"""The report, and a map of labels, as one HTML file that needs nothing else: no server, no network, no other file."""
 
 import base64
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
 
 from services.detector.scale import smallest_face
 from services.detector.settings import DetectorSettings
 from services.standalone.report.content import PLAIN_FACE, Report, Run, build
-from services.standalone.report.faces import MAP_SIDE
+from services.standalone.report.faces import MAP_SIDE, whole_numbers
 from services.standalone.report.thumbnails import thumbnail_width, thumbnails
 from services.standalone.tsne import embed_2d
 from shared.atomic_output import whole_file
@@ -23,7 +25,8 @@ from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository
 
 _PACKAGE = "services.standalone.report"
-_SCRIPTS = ("data.js", "tiles.js", "detail.js", "map.js")
+_REPORT_SCRIPTS = ("data.js", "tiles.js", "detail.js", "map.js")
+_MAP_SCRIPTS = ("data.js", "map.js")
 _BLOCK = 200  # thumbnails that the page decodes together
 
 
@@ -48,10 +51,7 @@ def write_report(
 ) -> None:
     """Do as `write_page`, to the file `destination`: replaced when the new one is complete, never half written."""
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        whole_file(destination) as draft,
-        draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
-    ):
+    with whole_file(destination) as draft, open_page(draft) as file:
         write_page(
             repository,
             objects,
@@ -62,6 +62,11 @@ def write_report(
             rule=rule,
             seed=seed,
         )
+
+
+def open_page(path: Path) -> TextIO:
+    """Open a file for a page. Names may be no valid Unicode: what cannot be encoded is written as an escape."""
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_page(
@@ -113,6 +118,45 @@ def write_page(
 
 def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
     """Yield the page in pieces. `pictures` are base64 WebP, one for each face of the report, in its order."""
+    return _fill_in(
+        "report.html.j2",
+        _REPORT_SCRIPTS,
+        report=report,
+        plain_face=PLAIN_FACE,
+        data=_data(report),
+        blocks=_blocks(pictures),
+    )
+
+
+def render_map(groups: Mapping[str, Sequence[int]], places: NDArray[np.float32], names: Sequence[str]) -> Iterator[str]:
+    """Yield in pieces the page of a map of labels: the map of a report, without pictures, and a list of the labels.
+
+    Args:
+        groups: the rows of each label, in the order of the list. Each row has one label.
+        places: shape (n, 2), float32, no unit: where each row lies.
+        names: of length n, shown beside the dot under the pointer.
+    """
+    rows = [row for members in groups.values() for row in members]
+    spots = whole_numbers(places[rows])
+    firsts = itertools.accumulate(map(len, groups.values()), initial=0)
+    sections = [
+        _section("person", label or "(no label)", f"label-{number}", Run(first, len(members)))
+        for number, ((label, members), first) in enumerate(zip(groups.items(), firsts, strict=False), 1)
+    ]
+    data = {
+        "side": MAP_SIDE,
+        "photos": [names[row] for row in rows],
+        "photo": list(range(len(rows))),
+        "similarity": [None] * len(rows),
+        "x": [x for x, _ in spots],
+        "y": [y for _, y in spots],
+        "sections": sections,
+    }
+    return _fill_in("map.html.j2", _MAP_SCRIPTS, data=data)
+
+
+def _fill_in(template: str, scripts: Sequence[str], **values: object) -> Iterator[str]:
+    """Yield in pieces a page that loads nothing, and runs nothing but the scripts named here."""
     # PackageLoader and autoescape: names of photographs come from strangers.
     environment = Environment(
         loader=PackageLoader(_PACKAGE),
@@ -123,26 +167,19 @@ def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     style = _asset("report.css")
-    scripts = [_asset(name) for name in _SCRIPTS]
-    return environment.get_template("report.html.j2").generate(
-        report=report,
-        plain_face=PLAIN_FACE,
-        data=_data(report),
-        blocks=_blocks(pictures),
+    sources = [_asset(name) for name in scripts]
+    return environment.get_template(template).generate(
+        **values,
         style=style,
-        scripts=scripts,
+        scripts=sources,
         # Nothing may be loaded, and nothing may run but the page's own scripts, whatever a name might smuggle in.
         policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
-        f"script-src {' '.join(map(_hash, scripts))}; base-uri 'none'; form-action 'none'",
+        f"script-src {' '.join(map(_hash, sources))}; base-uri 'none'; form-action 'none'",
     )
 
 
 def _data(report: Report) -> dict[str, Any]:
     """Arrange what the scripts need as columns: half the size of one object per face."""
-
-    def section(kind: str, title: str, anchor: str, run: Run) -> dict[str, str | int]:
-        return {"kind": kind, "title": title, "anchor": anchor, "first": run.first, "count": run.count}
-
     faces = report.faces
     numbers = {person.cluster_id: index for index, person in enumerate(report.people)}
     unknown = faces[report.unknown.first : report.unknown.first + report.unknown.count]
@@ -159,16 +196,20 @@ def _data(report: Report) -> dict[str, Any]:
         "nearest": [numbers.get(face.nearest or "") for face in unknown],
         "sections": [
             *(
-                section("person", f"Person {person.number}", f"person-{person.cluster_id}", person.faces)
+                _section("person", f"Person {person.number}", f"person-{person.cluster_id}", person.faces)
                 for person in report.people
             ),
-            section("unknown", "Unknown", "unknown", report.unknown),
+            _section("unknown", "Unknown", "unknown", report.unknown),
             *(
-                section("rejected", f"Rejected: {rejection.reason}", "rejected", rejection.faces)
+                _section("rejected", f"Rejected: {rejection.reason}", "rejected", rejection.faces)
                 for rejection in report.rejections
             ),
         ],
     }
+
+
+def _section(kind: str, title: str, anchor: str, run: Run) -> dict[str, str | int]:
+    return {"kind": kind, "title": title, "anchor": anchor, "first": run.first, "count": run.count}
 
 
 def _blocks(pictures: Iterable[str]) -> Iterator[list[str]]:

@@ -1,6 +1,5 @@
 """A map of labelled embeddings as a file of its own: a page to move about in, or a picture."""
 
-import html
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from services.standalone.report.page import open_page, render_map
 from services.standalone.tsne import embed_2d
 from shared.atomic_output import whole_file
 from shared.errors import InvalidInput
 
 _LEGEND_UP_TO = 40  # labels; more do not fit beside the picture
-_WEBGL_FROM = 1_000  # points; above it SVG is slow, below it WebGL may be missing without need
 
 
 def write_map(
@@ -24,7 +23,7 @@ def write_map(
     Args:
         labels: of length n; equal ones have one colour. They are the legend.
         vectors: shape (n, d), float32, unit length.
-        destination: `.html` is a page that needs no network, `.png` a picture.
+        destination: `.html` is a page with the map of a report, which needs no network; `.png` is a picture.
         names: of length n, shown in the page at the point under the pointer.
         seed: of the map.
 
@@ -49,34 +48,16 @@ def write_map(
 
 
 def _write_page(groups: dict[str, list[int]], places: NDArray[np.float32], draft: Path, names: Sequence[str]) -> None:
-    from plotly import graph_objects  # noqa: PLC0415  a second of imports that only this function needs
-
-    scatter = graph_objects.Scattergl if len(places) > _WEBGL_FROM else graph_objects.Scatter
-    figure = graph_objects.Figure(
-        [
-            scatter(
-                x=places[rows, 0],
-                y=places[rows, 1],
-                mode="markers",
-                # Plotly reads tags in texts: names come from strangers.
-                name=html.escape(label) or "(no label)",
-                text=[html.escape(names[row]) for row in rows],
-                hovertemplate="%{text}",
-            )
-            for label, rows in groups.items()
-        ]
-    )
-    figure.update_layout(template="plotly_white", title="t-SNE of the embeddings", legend={"itemsizing": "constant"})
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False, scaleanchor="x")
-    figure.write_html(draft, include_plotlyjs=True, div_id="map", config={"responsive": True, "scrollZoom": True})
+    with open_page(draft) as file:
+        for piece in render_map(groups, places, names):
+            file.write(piece)
 
 
 def _write_picture(
     groups: dict[str, list[int]], places: NDArray[np.float32], draft: Path, names: Sequence[str]
 ) -> None:
     del names  # a picture has no pointer over it
-    import matplotlib as mpl  # noqa: PLC0415  as above
+    import matplotlib as mpl  # noqa: PLC0415  a second of imports that only this function needs
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 

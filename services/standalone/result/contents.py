@@ -1,8 +1,9 @@
 """What the files of a result say, apart from where they are."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from more_itertools import chunked
 
 from services.quality.settings import QualitySettings
 from services.standalone.report import write_page
@@ -10,10 +11,13 @@ from services.standalone.report.page import Text
 from services.standalone.result.assignments import assignments
 from services.standalone.result.folder import PEOPLE, UNKNOWN
 from shared.domain.matching import AssignerSettings
+from shared.embedding_tables import write_embeddings, write_header, write_medoids
 from shared.ports.file_index import FileIndex
 from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository
 from shared.settings import BucketSettings
+
+_BLOCK = 500  # faces whose rows are written together
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +34,24 @@ class Contents:
 
     def write_faces(self, events: Text, embeddings: Text, want: Callable[[str, str], object]) -> None:
         """Write `assignments.jsonl` and `embeddings.csv`, and tell `want` each place in a folder and its crop."""
-        rows = csv.writer(embeddings, lineterminator="\n")
         header_written = False
-        for item in assignments(self.repository, self.generation):
-            events.write(item.event().model_dump_json() + "\n")
-            vector = item.face.vector
-            if vector is None:
-                continue
-            if not header_written:
-                rows.writerow(range(len(vector) + 2))
+        for block in chunked(assignments(self.repository, self.generation), _BLOCK):
+            rows = []
+            for item in block:
+                events.write(item.event().model_dump_json() + "\n")
+                if item.face.vector is None:
+                    continue
+                rows.append((item.face.crop_key, item.label, item.face.vector))
+                want(place(item.membership.cluster_id, item.face.crop_key), item.face.crop_key)
+            if rows and not header_written:
+                write_header(embeddings, len(rows[0][2]))
                 header_written = True
-            rows.writerow([item.face.crop_key, item.label, *map(str, vector)])
-            want(place(item.membership.cluster_id, item.face.crop_key), item.face.crop_key)
+            write_embeddings(embeddings, rows)
 
     def write_medoids(self, file: Text) -> None:
         """Write `medoids.csv`."""
-        rows = csv.writer(file, lineterminator="\n")
-        for cluster in self.repository.clusters(self.generation):
-            rows.writerow([cluster.cluster_id, *map(str, cluster.medoid)])
+        clusters = self.repository.clusters(self.generation)
+        write_medoids(file, ((cluster.cluster_id, cluster.medoid) for cluster in clusters))
 
     def write_report(self, file: Text) -> None:
         """Write `report.html`."""

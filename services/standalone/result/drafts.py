@@ -57,7 +57,7 @@ class Drafts:
                 os.replace(self._drafts[name], target)  # noqa: PTH105  as all that changes the folder
                 found = proof
             there[name] = found
-        self._manifest.settle(there, foreign)
+        self._manifest.replace(there, foreign)
         check_none_foreign(self._manifest.out, foreign)
 
 

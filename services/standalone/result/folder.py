@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.standalone.result.manifest import MANIFEST, Manifest, is_manifest
-from services.standalone.result.proof import application_id, status
-from shared.adapters.sqlite.schema import APPLICATION_ID
+from services.standalone.result.proof import status
 from shared.atomic_output import explained
 from shared.errors import InvalidInput
+from shared.sqlite_file import FACE_DATABASE_ID, application_id_of
 
 DATABASE = "facestream.db"
 REPORT = "report.html"
@@ -30,7 +30,7 @@ _JOURNALS = ("-journal", "-wal", "-shm")
 
 def is_database(path: Path) -> bool:
     """Say whether a file is a database of a result; a link, and a file that only has the name, is none."""
-    return application_id(path) == APPLICATION_ID
+    return application_id_of(path) == FACE_DATABASE_ID
 
 
 def check_folders(photos: Path, out: Path) -> None:

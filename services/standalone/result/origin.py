@@ -45,7 +45,7 @@ def record_origin(out: Path, origin: Mapping[str, str]) -> None:
             return
         found = proof_of(path) if known.keys() >= origin.keys() else None
         if found:
-            manifest.settle({ORIGIN: found})
+            manifest.replace({ORIGIN: found})
         drafts = Drafts(manifest)
         try:
             with drafts.text(ORIGIN) as file:

@@ -70,7 +70,7 @@ class PersonFolders:
         foreign = [*found.foreign, *(path for path in there if path in self._in_the_way)]
         there = {path: proof for path, proof in there.items() if path not in self._in_the_way}
         if there or any(path in known for path in foreign):
-            self.manifest.settle(there, foreign)
+            self.manifest.replace(there, foreign)
 
     def _compared(self, wanted: Sequence[tuple[str, str]], known: Mapping[str, Sequence[Proof]]) -> _Compared:
         """Compare the paths of a block with what is there and with what is noted; changes nothing."""
@@ -97,7 +97,7 @@ class PersonFolders:
         for path in paths:
             if not blocked_by[_folder_of(path)] and has_bytes_of(self._place(path), known[path]):
                 os.unlink(self._place(path))  # noqa: PTH108  as all that changes the folder, by the functions of `os`
-        self.manifest.settle({}, paths)
+        self.manifest.replace({}, paths)
 
     def _remove_empty_folders(self) -> None:
         gone = []

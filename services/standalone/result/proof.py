@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM}
-_SQLITE = b"SQLite format 3\0"  # https://sqlite.org/fileformat2.html, "the database header"
-_APPLICATION_ID = slice(68, 72)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +77,3 @@ def is_same(path: Path, other: Path) -> bool:
         return True
     proof = proof_of(path) if found.st_size == other_found.st_size else None
     return proof is not None and has_bytes_of(other, [proof])
-
-
-def application_id(path: Path) -> int | None:
-    """Return whose database a file says to be, without opening it as one; None where it is no SQLite database.
-
-    A link is none.
-    """
-    found = status(path)
-    if found is None or not stat.S_ISREG(found.st_mode):
-        return None
-    with path.open("rb") as file:
-        header = file.read(_APPLICATION_ID.stop)
-    whole = header.startswith(_SQLITE) and len(header) == _APPLICATION_ID.stop
-    return int.from_bytes(header[_APPLICATION_ID], "big") if whole else None

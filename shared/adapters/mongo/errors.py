@@ -12,7 +12,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from shared.errors import FacestreamError, Fatal, Poison, Transient
+from shared.errors import FacestreamError, Fatal, Poison, Transient, first_line
 
 _DUPLICATE_KEY = 11000  # of an upsert: another process inserted the same document at the same moment
 _PASSING = {
@@ -84,4 +84,4 @@ def _of_bulk(error: BulkWriteError) -> FacestreamError:
 
 
 def _first_line(text: str) -> str:
-    return text.partition("\n")[0].partition(", full error")[0].partition(", Topology")[0][:300]
+    return first_line(text, len(text)).partition(", full error")[0].partition(", Topology")[0][:300]

@@ -1,75 +1,34 @@
-"""One SQLite file: opened and brought up to date, rows read, transactions written, errors told as those of the port.
+"""The database of a result: an SQLite file that is brought to the present version of its tables when it is opened."""
 
-The write-ahead log with `synchronous = NORMAL` loses nothing when the process dies and never damages the file; a
-machine that loses power may lose the last transactions.
-"""
-
-import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from shared.adapters.sqlite import schema
-from shared.adapters.sqlite.schema import Row
-from shared.errors import FacestreamError, InvalidInput, Transient
-
-_PATIENCE = 30.0  # seconds that a write waits for another process's
+from shared.errors import InvalidInput
+from shared.sqlite_file import FACE_DATABASE_ID, Row, SqliteFile
 
 
-class SqliteFile:
+class FaceDatabase(SqliteFile):
     """The file `path`, which is made where there is none.
 
     Raises `InvalidInput` where it is not a database of this software and version, and `Transient` where the disk is
-    full or another process holds it too long.
+    full or another process has locked it for too long.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._errors():
-            # No isolation level: transactions begin where `writing` says so.
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        super().__init__(path, "a facestream database")
         try:
-            with self._errors():
+            with self.errors():
                 self._prepare()
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
 
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    def rows(self, sql: str, *parameters: object) -> Sequence[Row]:
-        """Return what a query finds."""
-        with self._errors():
-            return self._connection.execute(sql, parameters).fetchall()
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One transaction, all of it or nothing; within another one, a part of that."""
-        if self._connection.in_transaction:
-            yield
-            return
-        with self._errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # SQLite itself may have rolled back, when the disk is full
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def execute(self, sql: str, *parameters: object) -> int:
-        """Execute a statement that writes, within `writing`; return the number of rows that it changed."""
-        return self._connection.execute(sql, parameters).rowcount
-
     def replace(self, table: str, rows: Iterable[Row]) -> None:
-        """Write whole rows, within `writing`; a row takes the place of one with the same key."""
-        ((columns,),) = self._connection.execute("SELECT count(*) FROM pragma_table_info(?)", (table,)).fetchall()
-        places = ", ".join("?" * columns)
-        self._connection.executemany(f"REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608  our own tables
+        """Write whole rows, within `writing`; a row replaces one with the same key."""
+        ((columns,),) = self.rows("SELECT count(*) FROM pragma_table_info(?)", table)
+        values = ", ".join("?" * columns)
+        self.execute_for_each(f"REPLACE INTO {table} VALUES ({values})", rows)  # noqa: S608  our own tables
 
     def save(self, table: str, rows: Iterable[Row]) -> None:
         """Write whole rows in a transaction of their own."""
@@ -77,66 +36,22 @@ class SqliteFile:
             self.replace(table, rows)
 
     def _prepare(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")  # two processes that meet a new file make its tables once
-        ((application_id,),) = self._connection.execute("PRAGMA application_id").fetchall()
-        ((version,),) = self._connection.execute("PRAGMA user_version").fetchall()
-        ((tables,),) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        if (application_id, version, tables) == (0, 0, 0):
-            self._execute_all(schema.SCHEMA)
-            self._connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        elif application_id == schema.APPLICATION_ID and version in schema.UPGRADES:
-            for older in range(version, schema.VERSION):
-                self._execute_all(schema.UPGRADES[older])
-        elif (application_id, version) != (schema.APPLICATION_ID, schema.VERSION):
-            found = f"version {version}" if application_id == schema.APPLICATION_ID else "another program's database"
-            msg = f"{self.path}: expected a facestream database of version {schema.VERSION}, found {found}; "
-            msg += "choose another file, or the facestream that made this one"
-            raise InvalidInput(msg)
-        self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-        self._connection.execute("COMMIT")
-        self._write_ahead()
-        # What is deleted is overwritten: vectors and names of erased faces must not stay in the file.
-        self._connection.execute("PRAGMA secure_delete = ON")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-
-    def _execute_all(self, statements: str) -> None:
-        for statement in statements.split(";"):
-            self._connection.execute(statement)
-
-    def _write_ahead(self) -> None:
-        """Switch to the write-ahead log; needs the file for itself, and SQLite does not wait for that on its own."""
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn what SQLite raises into the errors of the port."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            translated = self._translated(error)
-            if translated is None:
-                raise
-            raise translated from error
-
-    def _translated(self, error: sqlite3.DatabaseError) -> FacestreamError | None:
-        match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the low byte is the class of the error
-            case sqlite3.SQLITE_FULL:
-                return Transient(f"{self.path}: no space left on the disk; all that was saved before is kept")
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
-                return Transient(f"{self.path}: another process has held it for {_PATIENCE:g} s ({error})")
-            case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_NOMEM:
-                return Transient(f"{self.path}: {error}")
-            case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-                return InvalidInput(f"{self.path}: expected a facestream database: {error}; move it away")
-            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-                return InvalidInput(f"{self.path}: expected a file that can be read and written: {error}")
-        return None
+        with self.writing():  # two processes that open a new file make its tables once
+            ((application_id,),) = self.rows("PRAGMA application_id")
+            ((version,),) = self.rows("PRAGMA user_version")
+            ((tables,),) = self.rows("SELECT count(*) FROM sqlite_master")
+            if (application_id, version, tables) == (0, 0, 0):
+                self.execute_all(schema.SCHEMA)
+                self.execute(f"PRAGMA application_id = {FACE_DATABASE_ID}")
+            elif application_id == FACE_DATABASE_ID and version in schema.UPGRADES:
+                for older in range(version, schema.VERSION):
+                    self.execute_all(schema.UPGRADES[older])
+            elif (application_id, version) != (FACE_DATABASE_ID, schema.VERSION):
+                found = f"version {version}" if application_id == FACE_DATABASE_ID else "another program's database"
+                msg = f"{self.path}: expected a facestream database of version {schema.VERSION}, found {found}; "
+                msg += "choose another file, or the facestream that made this one"
+                raise InvalidInput(msg)
+            self.execute(f"PRAGMA user_version = {schema.VERSION}")
+        self.write_ahead()
+        # Deleted data is overwritten: vectors and names of erased faces must not stay in the file.
+        self.execute("PRAGMA secure_delete = ON")

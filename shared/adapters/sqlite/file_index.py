@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from shared.adapters.sqlite.database import SqliteFile
+from shared.adapters.sqlite.database import FaceDatabase
 from shared.ports.file_index import IndexedFile
 
 _PAGE = 5_000  # rows read at once
@@ -15,7 +15,7 @@ _SELECTED = "(SELECT value FROM json_each(?))"  # a list as one parameter: its l
 class SqliteFileIndex:
     """A `FileIndex` in the table `files` of the SQLite file that holds the repository too."""
 
-    def __init__(self, file: SqliteFile) -> None:
+    def __init__(self, file: FaceDatabase) -> None:
         self._file = file
 
     def begin_run(self) -> bool:

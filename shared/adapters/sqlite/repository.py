@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from shared.adapters.sqlite import schema
-from shared.adapters.sqlite.database import SqliteFile
+from shared.adapters.sqlite.database import FaceDatabase
 from shared.adapters.sqlite.file_index import SqliteFileIndex
 from shared.domain.events import Cause, Outcome
 from shared.domain.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
@@ -24,11 +24,11 @@ class SqliteRepository:
 
     One object serves one thread; several objects, in several processes too, may use one file. Raises `InvalidInput`
     where the file is not a database of this software and version, and `Transient` where the disk is full or another
-    process holds the file too long.
+    process has locked the file for too long.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path)
+        self._file = FaceDatabase(path)
 
     def __enter__(self) -> Self:
         return self

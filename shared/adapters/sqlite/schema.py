@@ -5,15 +5,14 @@ Vectors are little-endian float32, times ISO 8601 in UTC, and mappings JSON.
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.events import Box, Cause, Outcome, Verdict
 from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
+from shared.sqlite_file import Row
 
-APPLICATION_ID = 0x66616365  # "face": tells this file from other programs' databases
 VERSION = 4
 
 SCHEMA = """
@@ -114,9 +113,6 @@ UPDATE faces SET verdict = 'crop_missing' WHERE verdict = 'rejected: crop missin
 """,
 }
 """What makes of a file of a version one of the next version."""
-
-Row = tuple[Any, ...]
-"""The columns of a table in their order."""
 
 
 def image_row(image: ImageRecord) -> Row:

@@ -32,6 +32,10 @@ function likenessOf(face) {
 // The golden angle keeps the hues of any number of people apart; from the ninth on they differ in lightness too.
 const hueOf = (section) => Math.round((section * 137.508 + 255) % 360);
 const shiftOf = (section) => [0, -14, 9][Math.floor(section / 8) % 3];
+for (const element of document.querySelectorAll("[data-section]")) {
+  element.style.setProperty("--hue", hueOf(Number(element.dataset.section)));
+  element.style.setProperty("--shift", `${shiftOf(Number(element.dataset.section))}%`);
+}
 
 // Thumbnails lie in blocks of text behind the scripts; a block is parsed when the first of its faces is looked at.
 const blocks = new Map();

@@ -1,11 +1,13 @@
 "use strict";
-// The map on a canvas: dots of 20,000 faces, moved and zoomed, with the medoids of people as landmarks.
+// The map on a canvas: one dot for each face, to move and to zoom, with the portraits of people as landmarks. A map of
+// labels shows each label as a person, without portraits.
 (() => {
   const canvas = document.getElementById("map-canvas");
   if (!canvas) return;
   const context = canvas.getContext("2d");
   const tip = document.getElementById("map-tip");
-  const chooser = document.getElementById("map-person");
+  const portraitOfTip = tip.querySelector("img"); // a map of labels has no pictures
+  const chooser = document.getElementById("map-group");
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const LANDMARK = 34; // pixels; as much is free above the highest dot
   const MARGIN = 14;
@@ -82,7 +84,7 @@
 
   function drawLandmarks(bright, radius) {
     const placed = [];
-    for (const face of medoids) { // largest people first
+    for (const face of portraitOfTip ? medoids : []) { // largest people first
       if (left(face) < 0 || top(face) < 0 || left(face) > width || top(face) > height) continue;
       const [x, y] = standOf(face, radius);
       if (placed.some((other) => Math.hypot(other.x - x, other.y - y) < LANDMARK * 2)) continue;
@@ -133,7 +135,7 @@
     canvas.style.cursor = face === null ? "" : "pointer";
     if (face !== null) {
       const section = sectionOfFace(face);
-      showPicture(tip.querySelector("img"), face);
+      if (portraitOfTip) showPicture(portraitOfTip, face);
       const who = tip.querySelector(".who");
       who.textContent = section.title;
       who.href = `#${section.anchor}`;

@@ -65,10 +65,6 @@ function reserve() {
   }
 }
 
-for (const element of document.querySelectorAll("[data-section]")) {
-  element.style.setProperty("--hue", hueOf(Number(element.dataset.section)));
-  element.style.setProperty("--shift", `${shiftOf(Number(element.dataset.section))}%`);
-}
 reserve();
 addEventListener("resize", reserve);
 for (const grid of document.querySelectorAll("[data-tiles]")) grids.observe(grid);
