@@ -1,7 +1,7 @@
 """`facestream run`. Its work is in `services/standalone/run.py`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,21 +55,28 @@ def run(
     from rich.console import Console
 
     from cli.output.run_progress import RunProgress
-    from services.standalone.run import Options, run_folder
+    from services.embedder.settings import EmbedderSettings
+    from services.reclusterer.settings import ReclustererSettings
+    from services.standalone.run import run_folder
+    from services.standalone.settings import RunSettings, StandaloneSettings
 
     console = Console(highlight=False)
     summary = run_folder(
-        Options(
+        RunSettings(
             photos=photos,
             out=out,
             recluster=recluster,
             rescan=rescan,
-            forget_missing=forget_missing,
-            min_cluster_size=min_cluster_size,
-            model=model,
-            processes=processes,
+            standalone=StandaloneSettings.with_processes(processes, forget_missing=forget_missing),
+            embedder=EmbedderSettings(**_given(model=model)),
+            reclusterer=ReclustererSettings(**_given(min_cluster_size=min_cluster_size)),
         ),
         lambda total: RunProgress(console, total),
     )
     for line in summary.lines():
         say(line)
+
+
+def _given(**options: object) -> dict[str, Any]:
+    """Return the options that were given; the environment or the defaults decide on the others."""
+    return {name: value for name, value in options.items() if value is not None}

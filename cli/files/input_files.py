@@ -10,7 +10,7 @@ from cli.output.file_progress import FileProgress
 from shared.adapters.folder.store import FolderStore
 from shared.errors import InvalidInput, ObjectError, Unreadable
 from shared.photos.photo_files import sorted_files
-from shared.photos.photo_names import Reason, told
+from shared.photos.photo_names import Reason, passed_over_in_words
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
 
 _BUCKET = "folder"  # name under which the folder store offers the folder
@@ -39,7 +39,7 @@ def files_in(folder: Path, progress: FileProgress, wanted: Callable[[str], bool]
             progress.refused(text_of(path), _refusal(store, file.info.key))
         else:
             files.append(path.relative_to(folder.absolute()))
-    summary = told(passed_over)
+    summary = passed_over_in_words(passed_over)
     if not files:
         msg = f"{folder}: expected files to read in it or its subfolders, found none"
         raise InvalidInput(f"{msg}; {summary}" if summary else msg)

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from cli.files.folder_note import Facts, Note, digest_of, facts_of, locked_note
 from cli.files.short_names import shortened
-from shared.atomic_output import FolderChangedError, explained, put_in_place, scratch_folder, tidy, whole_file
+from shared.atomic_output import FolderChangedError, explained, replace_folder, scratch_folder, tidy, whole_file
 from shared.errors import InvalidInput, Unreadable
 
 # Errors that mean: the file system cannot store this name. They are not about the folder.
@@ -98,7 +98,7 @@ def _finish(filled: Path, path: Path, note: Note, before: Facts) -> None:
     # If the process is killed before or between the renames, the note describes the folder at `path` in each case.
     note.write(*note.digests, digest)
     try:
-        put_in_place(filled, path, lambda found: facts_of(found) == before)
+        replace_folder(filled, path, lambda found: facts_of(found) == before)
     except FolderChangedError:
         other = _under_another_name(filled, path, digest)
         msg = f"{path}: somebody put other files there while this command worked; they are left as they are, and the"
