@@ -15,7 +15,7 @@ from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.tables import Table, without_data
 from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import cluster_faces
-from services.reclusterer.generations.lease import taken
+from services.reclusterer.generations.lease import acquire_lease
 from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from services.reclusterer.step import recluster
@@ -93,8 +93,11 @@ def _with_job(
         wanted = {names[int(face)] for face in state}
         repository.remove_images(sorted(there - wanted))
         repository.save_faces([_record(names[int(face)], faces.vectors[face]) for face in state])
-        with taken(repository, "bench", _ALWAYS) as hold:
-            recluster(Publisher(repository, hold, None, AssignerSettings(), _ALWAYS), _SETTINGS, _MODEL)
+        with acquire_lease(repository, "bench", _ALWAYS) as lease:
+            publisher = Publisher(
+                repository=repository, lease=lease, writer=None, assigner=AssignerSettings(), settings=_ALWAYS
+            )
+            recluster(repository, publisher, _SETTINGS, _ALWAYS, phases=publisher.phases, model_id=_MODEL)
         active = repository.active_generation()
         number = active.number if active else 0
         members = repository.memberships(number)

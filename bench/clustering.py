@@ -11,7 +11,7 @@ from bench.lfw import PHOTOS, LabelledFaces, labelled_faces
 from bench.tables import Table, without_data
 from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import cluster_faces
-from services.reclusterer.generations.lineage import descents
+from services.reclusterer.generations.lineage import trace_lineage
 from services.reclusterer.settings import ReclustererSettings
 
 _GENERATIONS = 20
@@ -120,8 +120,8 @@ def _grown(faces: LabelledFaces, *, by_key: bool, warm: bool) -> tuple[str, floa
         new = np.full(n, UNKNOWN, np.int32)
         new[present] = found.labels
         if len(before):
-            lineage = descents(labels[before], new[before], len(found.medoids))
-            origin = np.array([-2 if it.heir_of is None else it.heir_of for it in lineage] + [UNKNOWN])
+            lineages = trace_lineage(labels[before], new[before], len(found.medoids))
+            origin = np.array([-2 if it.continues is None else it.continues for it in lineages] + [UNKNOWN])
             moved.append(float((origin[new[before]] != labels[before]).mean()))
         labels, before = new, present
     quality = (pairwise(labels, faces.people).f, b_cubed(labels, faces.people).f)

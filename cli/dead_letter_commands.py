@@ -1,9 +1,9 @@
 """`facestream dead-letters`: messages that could not be processed. Imports are inside, as in `photo_commands.py`.
 
-A letter is named by its place in the topic, `partition@offset`. Kafka cannot delete a single record. So a letter that
-was replayed or dropped is marked by a later record in the same topic, and is no longer listed. Marked letters at the
-beginning of the topic are deleted at once; the others when they become the beginning, or after the topic's retention of
-30 days.
+The id of a letter is its position in the topic, `partition@offset`. Kafka cannot delete a single record. So a letter
+that was replayed or dropped is marked by a later record in the same topic, and is no longer listed. Marked letters at
+the beginning of the topic are deleted at once; the others when they become the beginning, or after the topic's
+retention of 30 days.
 """
 
 import sys
@@ -14,7 +14,7 @@ import typer
 app = typer.Typer(help="List, show, replay and drop messages that could not be processed.", no_args_is_help=True)
 
 _LONG_LINE = 2000  # characters
-_Id = Annotated[str, typer.Argument(metavar="ID", help="Place of the letter as partition@offset, which `list` prints.")]
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the letter, partition@offset, as `list` prints it.")]
 
 
 @app.command("list")
@@ -43,7 +43,7 @@ def show(letter_id: _Id) -> None:
         typer.echo(line)
 
 
-_ONE = Annotated[str | None, typer.Option("--id", metavar="ID", help="Place of one letter as partition@offset.")]
+_ONE = Annotated[str | None, typer.Option("--id", metavar="ID", help="Id of one letter, partition@offset.")]
 _ALL = Annotated[bool, typer.Option("--all", help="Select all open letters.")]
 
 

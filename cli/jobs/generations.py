@@ -7,7 +7,7 @@ from rich.table import Table
 
 from cli.jobs.repositories import active, numbered
 from cli.terminal import cell
-from services.reclusterer.generations.announce import both, changes
+from services.reclusterer.generations.diff import diff_generations, paired_memberships
 from shared.domain.event_words import in_words
 from shared.domain.events import Change
 from shared.domain.records import Generation, GenerationState
@@ -48,16 +48,16 @@ def difference(repository: FaceRepository, before: int, after: int) -> Iterator[
     for number in (before, after):
         numbered(repository, number)
     moved = left = found = 0
-    for old, new in both(repository, before, after):
+    for old, new in paired_memberships(repository, before, after):
         was, now = old and old.cluster_id, new and new.cluster_id
         moved += bool(was and now and was != now)
         left += bool(was and not now)
         found += bool(now and not was)
     yield f"faces: {moved} have another person, {left} are unknown now, {found} were unknown before"
-    for fate in changes(repository, before, after):
-        if fate.change is not Change.KEPT:
-            change = f"{in_words(fate.change)} {fate.other or ''}".rstrip()
-            yield f"{fate.cluster_id}  {change}  {fate.size} faces"
+    for change in diff_generations(repository, before, after):
+        if change.change is not Change.KEPT:
+            words = f"{in_words(change.change)} {change.other or ''}".rstrip()
+            yield f"{change.cluster_id}  {words}  {change.size} faces"
 
 
 def pin(repository: FaceRepository, number: int) -> str:

@@ -156,6 +156,6 @@ def _parallel(call: Callable[[_Item], _Result], items: Iterable[_Item], threads:
             return pool.submit(call, item)
 
         try:
-            yield from ordered_map(submit, items, ahead=2 * threads - 1)
+            yield from ordered_map(submit, items, most_pending=2 * threads - 1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

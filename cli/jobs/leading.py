@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.reclusterer.generations.lease import Hold, heartbeat, taken
+from services.reclusterer.generations.lease import AcquiredLease, acquire_lease, heartbeat
 from services.reclusterer.settings import JobSettings
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
@@ -13,15 +13,15 @@ from shared.ports.repository import FaceRepository
 
 
 @contextmanager
-def alone(repository: FaceRepository, settings: JobSettings) -> Iterator[Hold]:
+def alone(repository: FaceRepository, settings: JobSettings) -> Iterator[AcquiredLease]:
     """Yield the lease, which keeps the job and other operators out. Raises `Busy` while one is at work, `Transient`."""
     holder = f"operator {socket.gethostname()}/{os.getpid()}"
-    with taken(repository, holder, settings) as hold, heartbeat(hold, settings.lease / 4):
+    with acquire_lease(repository, holder, settings) as hold, heartbeat(hold, settings.lease / 4):
         yield hold
 
 
 @contextmanager
-def leading(repository: FaceRepository, settings: JobSettings) -> Iterator[tuple[Hold, KafkaWriter]]:
+def leading(repository: FaceRepository, settings: JobSettings) -> Iterator[tuple[AcquiredLease, KafkaWriter]]:
     """Yield the lease, and the writer that shuts out whoever had it before.
 
     Raises `Busy` while somebody else is at work; `InvalidInput`, `Fatal`, `Transient`.

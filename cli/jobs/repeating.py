@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 from cli.jobs.leading import leading
-from services.reclusterer.generations.reannounce import Repeated, repeat
+from services.reclusterer.generations.reannounce import Reannounced, reannounce
 from services.reclusterer.settings import JobSettings
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 
 
-def repeat_all() -> Repeated:
+def repeat_all() -> Reannounced:
     """Say all of it again; raises `Busy` while the reclusterer is at work, `InvalidInput`, `Fatal`, `Transient`."""
     settings = JobSettings()
     with MongoRepository(MongoSettings()) as repository, leading(repository, settings) as (_, writer):
-        return repeat(repository, writer, datetime.now(UTC))
+        return reannounce(repository, writer, datetime.now(UTC))

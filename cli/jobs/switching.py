@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cli.jobs.repositories import numbered, opened_result
-from services.reclusterer.generations.publish import NOT_TOLD, Publisher
+from services.reclusterer.generations.publish import NOT_ANNOUNCED, Publisher
 from services.reclusterer.settings import JobSettings
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import Generation, GenerationState
@@ -23,11 +23,16 @@ def go_to(number: int, wanted: GenerationState) -> str:
     said: list[str] = []
     with MongoRepository(mongo) as repository, leading(repository, settings) as (hold, writer):
         publisher = Publisher(
-            repository, hold, writer, AssignerSettings(), settings, say=lambda event, _: said.append(event)
+            repository=repository,
+            lease=hold,
+            writer=writer,
+            assigner=AssignerSettings(),
+            settings=settings,
+            log=lambda event, _: said.append(event),
         )
         done = _published(publisher, number, wanted)
     told = f"generation {done.number} is active, in the place of {done.previous}, and announced"
-    return "\n".join([told, *(line for line in said if line == NOT_TOLD)])
+    return "\n".join([told, *(line for line in said if line == NOT_ANNOUNCED)])
 
 
 def go_back(result: Path, number: int) -> str:

@@ -1,1 +1,1 @@
-"""Reclusterer: all faces are regrouped into people, by Chinese Whispers."""
+"""Reclusterer: groups all faces into clusters again, by Chinese Whispers, and publishes the result as a generation."""

@@ -1,4 +1,4 @@
-"""`python -m services.reclusterer --once | --every 7d`: regroup all faces into people, once or on a schedule."""
+"""`python -m services.reclusterer --once | --every 7d`: recluster all faces, once or on a schedule."""
 
 import argparse
 import os
@@ -13,33 +13,33 @@ from shared.domain.matching import AssignerSettings
 from shared.durations import period_of
 from shared.stream.service import service
 
-_LONGEST_PHASE = 6 * 3600.0  # seconds; a million faces take a minute
+_LONGEST_PHASE = 6 * 3600.0  # seconds; the timeout of the liveness probe
 
 
 def main() -> None:
-    """Regroup until done, or until told to stop."""
+    """Recluster once, or at an interval until a signal stops the process."""
     arguments = argparse.ArgumentParser(prog="python -m services.reclusterer", description=__doc__)
     when = arguments.add_mutually_exclusive_group(required=True)
-    when.add_argument("--once", action="store_true", help="Regroup once and exit.")
+    when.add_argument("--once", action="store_true", help="Recluster once and exit.")
     when.add_argument(
         "--every",
         metavar="TIME",
         type=period_of,
-        help="Regroup at an interval such as 7d, 12h, 30m or 45s, until stopped.",
+        help="Recluster at an interval such as 7d, 12h, 30m or 45s, until stopped.",
     )
     chosen = arguments.parse_args()
     with service("reclusterer") as it, MongoRepository(MongoSettings()) as repository, suppress(Stopped):
         it.health.stall_timeout = _LONGEST_PHASE
         kafka = KafkaSettings()
         job = Job(
-            repository,
-            lambda: KafkaWriter(kafka, RECLUSTERER),
-            f"{it.instance}/{os.getpid()}",
-            ReclustererSettings(),
-            AssignerSettings(),
-            JobSettings(),
-            it.health,
-            it.stop,
+            repository=repository,
+            open_writer=lambda: KafkaWriter(kafka, RECLUSTERER),
+            holder=f"{it.instance}/{os.getpid()}",
+            clustering=ReclustererSettings(),
+            assigner=AssignerSettings(),
+            settings=JobSettings(),
+            health=it.health,
+            stop=it.stop,
         )
         if chosen.once:
             job.once()

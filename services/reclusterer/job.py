@@ -1,4 +1,4 @@
-"""The job: one regrouping from the lease to the last announcement, and one every so many days."""
+"""The job: one reclustering from the lease to the last announcement, or one after each period."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ from threading import Event
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
 
-from services.reclusterer.generations.lease import heartbeat, taken
+from services.reclusterer.generations.lease import acquire_lease, heartbeat
 from services.reclusterer.generations.phases import Phases
 from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
-from services.reclusterer.step import Outcome, Regrouped, recluster
+from services.reclusterer.step import ReclusterOutcome, ReclusterResult, recluster
 from shared import metrics
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import Generation, GenerationState
@@ -23,13 +23,13 @@ from shared.ports.repository import FaceRepository
 from shared.ports.streams import RecordWriter
 from shared.stream.health import Health
 
-_BEATS = 4  # renewals within the time that the lease lasts
+_RENEWALS = 4  # of the lease within its duration
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
-_LOOK_EVERY = 1.0  # seconds
+_POLL_INTERVAL = 1.0  # seconds between two checks whether the process has to stop
 
 
 class Stopped(Exception):
-    """The process was told to end; the next one goes on."""
+    """The process was asked to stop. The next one resumes the work."""
 
 
 def _log_retry(state: RetryCallState) -> None:
@@ -41,9 +41,13 @@ def _log_retry(state: RetryCallState) -> None:
     metrics.RETRIES.inc()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a job needs. `open_writer` is called once per attempt; `holder` names this process among others."""
+    """Reclusters once or periodically, as one of several processes.
+
+    `open_writer`: called once for each attempt. `holder`: the name of this process in the lease. `stop`: set when the
+    process has to stop.
+    """
 
     repository: FaceRepository
     open_writer: Callable[[], RecordWriter]
@@ -54,8 +58,8 @@ class Job:
     health: Health
     stop: Event
 
-    def once(self) -> Regrouped:
-        """Regroup once; a server that is away is waited for. Raises `Stopped`, `Busy`, `Fatal`, `Transient`."""
+    def once(self) -> ReclusterResult:
+        """Recluster once, and try again while a server is away. Raises `Stopped`, `Busy`, `Fatal`, `Transient`."""
         retrying = Retrying(
             retry=retry_if_exception_type(Transient),
             wait=wait_exponential_jitter(multiplier=2, max=_LONGEST_PAUSE, jitter=2),
@@ -65,13 +69,14 @@ class Job:
             reraise=True,
         )
         done = retrying(self._attempt)
-        self._tell(done)
+        self._report(done)
         return done
 
     def every(self, period: timedelta) -> None:
-        """Regroup whenever the active generation is older than the period, until told to stop.
+        """Recluster whenever the active generation is older than the period, until asked to stop.
 
-        An attempt that failed, or found nothing to do, is repeated after the period.
+        After an attempt that failed, or had nothing to do, the next one follows after the period. Raises `Stopped` and
+        `Fatal`.
         """
         log = structlog.get_logger()
         while True:
@@ -81,33 +86,40 @@ class Job:
             except Busy as error:
                 log.info("not needed", reason=str(error))
             except Transient as error:
-                log.error("failed", reason=str(error))  # noqa: TRY400  no defect: a line says it all
+                log.error("failed", reason=str(error))  # noqa: TRY400  no defect: the reason is enough
                 metrics.RECLUSTERINGS.labels("failed").inc()
             self._wait(period.total_seconds())
 
-    def _attempt(self) -> Regrouped:
-        phases = Phases(self._begins)
+    def _attempt(self) -> ReclusterResult:
+        phases = Phases(self._begin_phase)
         with ExitStack() as stack:
             with phases("lease"):
-                hold = stack.enter_context(taken(self.repository, self.holder, self.settings, self._wait))
-            stack.enter_context(heartbeat(hold, self.settings.lease / _BEATS))
-            # After the lease, so that it shuts out the writer of whoever had it before. And before the check: whoever
-            # takes the lease from now on opens a later one.
+                lease = stack.enter_context(acquire_lease(self.repository, self.holder, self.settings, self._wait))
+            stack.enter_context(heartbeat(lease, self.settings.lease / _RENEWALS))
+            # The writer is opened after the lease was acquired, so that it fences off the writer of the former holder,
+            # and before the check, so that any later holder of the lease opens a later writer.
             writer = self.open_writer()
-            hold.check()
+            lease.check()
             publisher = Publisher(
-                self.repository, hold, writer, self.assigner, self.settings, phases, self._wait, self._say
+                repository=self.repository,
+                lease=lease,
+                writer=writer,
+                assigner=self.assigner,
+                settings=self.settings,
+                phases=phases,
+                wait=self._wait,
+                log=self._log,
             )
-            done = recluster(publisher, self.clustering)
+            done = recluster(self.repository, publisher, self.clustering, self.settings, phases=phases)
         for phase, seconds in phases.seconds.items():
             metrics.RECLUSTER_SECONDS.labels(phase).set(seconds)
         return done
 
-    def _say(self, event: str, about: Mapping[str, object]) -> None:
-        structlog.get_logger().info(event, **about)
+    def _log(self, event: str, details: Mapping[str, object]) -> None:
+        structlog.get_logger().info(event, **details)
 
-    def _look(self) -> Generation | None:
-        """Have the metrics tell how things stand, and return the active generation; raises `Transient`."""
+    def _update_metrics(self) -> Generation | None:
+        """Set the metrics of the generations, and return the active one; raises `Transient`."""
         active = self.repository.active_generation()
         last = active.number if active else 0
         later = [found for found in self.repository.generations() if found.number > last]
@@ -119,10 +131,10 @@ class Job:
         return active
 
     def _due(self, period: timedelta) -> datetime:
-        active = self._look()
+        active = self._update_metrics()
         return active.created_at + period if active and active.created_at else datetime.now(UTC)
 
-    def _begins(self, phase: str) -> None:
+    def _begin_phase(self, phase: str) -> None:
         self.health.looped()
         if self.stop.is_set():
             raise Stopped
@@ -135,19 +147,19 @@ class Job:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.health.looped()
-            if self.stop.wait(min(left, _LOOK_EVERY)):
+            if self.stop.wait(min(left, _POLL_INTERVAL)):
                 raise Stopped
 
-    def _tell(self, done: Regrouped) -> None:
+    def _report(self, done: ReclusterResult) -> None:
         log = structlog.get_logger()
         generation = done.generation
         metrics.RECLUSTERINGS.labels(done.outcome).inc()
         with suppress(Transient):
-            self._look()
-        if generation and done.outcome is Outcome.PUBLISHED:
+            self._update_metrics()
+        if generation and done.outcome is ReclusterOutcome.PUBLISHED:
             metrics.CLUSTERED.set(generation.counts["faces"])
             metrics.PEOPLE.set(generation.counts["clusters"])
         number = generation.number if generation else None
         counts = dict(generation.counts) if generation else {}
-        tell = log.error if done.outcome is Outcome.HELD else log.info
-        tell(done.outcome.value, generation=number, reason=done.reason, **counts)
+        write = log.error if done.outcome is ReclusterOutcome.HELD else log.info
+        write(done.outcome.value, generation=number, reason=done.reason, **counts)

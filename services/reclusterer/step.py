@@ -1,22 +1,32 @@
-"""Regroup all faces: snapshot -> cluster -> match -> write -> guard -> publish."""
+"""Recluster all faces: snapshot -> cluster -> match -> write -> guard -> publish."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.reclusterer.clustering.dask_search import parallel_map_on
-from services.reclusterer.generations.backfill import forget_gone
-from services.reclusterer.generations.build import build, parameters_of
+from services.reclusterer.generations.backfill import remove_orphaned_memberships
+from services.reclusterer.generations.build import build_generation, parameters_of
 from services.reclusterer.generations.guard import objection
-from services.reclusterer.generations.publish import Publisher
-from services.reclusterer.generations.snapshot import Snapshot, Standing, standing, take_snapshot
-from services.reclusterer.settings import ReclustererSettings
+from services.reclusterer.generations.phases import Phases
+from services.reclusterer.generations.publish import Log, Publisher
+from services.reclusterer.generations.snapshot import (
+    PreviousClustering,
+    Snapshot,
+    previous_clustering,
+    take_snapshot,
+)
+from services.reclusterer.settings import JobSettings, ReclustererSettings
 from shared.domain.records import Generation, GenerationState
 from shared.erasure.refit import refit_bereft
 from shared.errors import InvalidInput
+from shared.ports.generations import GenerationStore
+from shared.ports.photos import PhotoCatalog
+from shared.ports.repository import FaceRepository
 
 
-class Outcome(StrEnum):
-    """What a regrouping ended with."""
+class ReclusterOutcome(StrEnum):
+    """How a reclustering ended."""
 
     PUBLISHED = "published"
     SKIPPED = "skipped"
@@ -24,88 +34,116 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Regrouped:
-    """How a regrouping ended, and why. `generation`: the one that was made, else the active one if there is any."""
+class ReclusterResult:
+    """How a reclustering ended, and why. `generation`: the one that was made, else the active one if there is one."""
 
-    outcome: Outcome
+    outcome: ReclusterOutcome
     generation: Generation | None
     reason: str = ""
 
 
-def recluster(publisher: Publisher, settings: ReclustererSettings, model_id: str | None = None) -> Regrouped:
-    """Cluster all faces anew and publish the result, unless that makes no sense or the result is worse.
+def recluster(
+    repository: FaceRepository,
+    publisher: Publisher,
+    settings: ReclustererSettings,
+    job: JobSettings,
+    *,
+    phases: Phases,
+    model_id: str | None = None,
+) -> ReclusterResult:
+    """Cluster all faces again and publish the result, unless too little has changed or the guard objects.
 
-    A call that was killed leaves at most an unfinished generation behind, which no reader sees, or an active one that
-    is not announced yet; the next call removes the one and finishes the other first. `model_id`: whose embeddings are
-    grouped; None: the model of the settings, of the active generation, or the only one.
+    `publisher`: of the same repository. `model_id`: the model whose embeddings are clustered; by default the model of
+    the settings, of the active generation, or the only one.
+
+    A call that is killed leaves an unfinished generation, which no reader sees, or an active one that is not announced
+    yet. The next call first removes the one or finishes the other. Raises `Transient`, `Fatal`, and `InvalidInput` if
+    there are several models and none is chosen.
     """
-    done = _recluster(publisher, settings, model_id)
-    if done.outcome is not Outcome.PUBLISHED:
-        publisher.tell_refitted()
-    return done
+    result = _recluster(repository, publisher, settings, job, phases=phases, model_id=model_id)
+    if result.outcome is not ReclusterOutcome.PUBLISHED:
+        publisher.announce_refitted()
+    return result
 
 
-def _recluster(publisher: Publisher, settings: ReclustererSettings, model_id: str | None) -> Regrouped:
-    repository, phases = publisher.repository, publisher.phases
+def _recluster(
+    repository: FaceRepository,
+    publisher: Publisher,
+    settings: ReclustererSettings,
+    job: JobSettings,
+    *,
+    phases: Phases,
+    model_id: str | None,
+) -> ReclusterResult:
     active = publisher.resume()
     refit_bereft(repository)
     if active and active.number in repository.pinned():
-        return Regrouped(Outcome.SKIPPED, active, f"generation {active.number} is active and pinned")
-    model = model_id or _model(publisher, active)
+        reason = f"generation {active.number} is active and pinned"
+        return ReclusterResult(ReclusterOutcome.SKIPPED, active, reason)
+    model = model_id or _model(repository, job.model, active, publisher.log)
     if model is None:
-        return Regrouped(Outcome.SKIPPED, active, "there are no faces")
+        return ReclusterResult(ReclusterOutcome.SKIPPED, active, "there are no faces")
     with phases("snapshot"):
         snapshot = take_snapshot(repository, model)
-        before = standing(repository, active, snapshot)
-    reason = _reason_to_skip(publisher, snapshot, before, settings)
+        previous = previous_clustering(repository, active, snapshot)
+    reason = _reason_to_skip(repository, snapshot, previous, parameters_of(settings), job)
     if reason:
-        return Regrouped(Outcome.SKIPPED, active, reason)
-    with parallel_map_on(publisher.settings.dask_scheduler) as parallel_map:
-        generation = build(repository, snapshot, before, settings, phases, parallel_map=parallel_map)
-    reason = objection(generation, before, publisher.settings)
-    if reason:
-        return Regrouped(Outcome.HELD, _held(publisher, generation, reason), reason)
-    try:
-        return Regrouped(Outcome.PUBLISHED, publisher.publish(generation))
-    except InvalidInput as error:  # somebody pinned the active generation meanwhile
-        return Regrouped(Outcome.HELD, _held(publisher, generation, str(error)), str(error))
-
-
-def _held(publisher: Publisher, generation: Generation, reason: str) -> Generation:
-    held = replace(generation, state=GenerationState.HELD, reason=reason)
-    publisher.repository.save_generation(held)
-    forget_gone(publisher.repository, held)  # nobody else does, unless it is published
+        return ReclusterResult(ReclusterOutcome.SKIPPED, active, reason)
+    with parallel_map_on(job.dask_scheduler) as parallel_map:
+        generation = build_generation(repository, snapshot, previous, settings, phases, parallel_map=parallel_map)
+    reason = objection(generation, previous, job)
+    if not reason:
+        try:
+            return ReclusterResult(ReclusterOutcome.PUBLISHED, publisher.publish(generation))
+        except InvalidInput as error:  # the active generation was pinned in the meantime
+            reason = str(error)
+    held = _hold(repository, generation, reason)
     publisher.retire()
+    return ReclusterResult(ReclusterOutcome.HELD, held, reason)
+
+
+def _hold(repository: FaceRepository, generation: Generation, reason: str) -> Generation:
+    held = replace(generation, state=GenerationState.HELD, reason=reason)
+    repository.save_generation(held)
+    remove_orphaned_memberships(repository, held)  # otherwise only a publication does so
     return held
 
 
-def _model(publisher: Publisher, active: Generation | None) -> str | None:
-    configured, models = publisher.settings.model, publisher.repository.models()
+def _model(photos: PhotoCatalog, configured: str | None, active: Generation | None, log: Log) -> str | None:
+    """Return the model whose faces are clustered, None if there are no faces; raises `InvalidInput`."""
+    models = photos.models()
     if configured or not models:
         return configured
-    chosen = active.model_id if active and active.model_id in models else models[0]
-    if len(models) > 1 and (active is None or active.model_id not in models):
+    chosen = active.model_id if active and active.model_id in models else None
+    if len(models) > 1 and chosen is None:
         msg = f"FACESTREAM_RECLUSTERER_MODEL: expected one of {', '.join(models)}, found none; faces of several models"
-        msg += " cannot be grouped together"
+        msg += " cannot be clustered together"
         raise InvalidInput(msg)
     if len(models) > 1:
-        publisher.say("faces of other models stay unknown", {"model": chosen, "models": models})
-    return chosen
+        log("faces of other models stay unknown", {"model": chosen, "models": models})
+    return chosen or models[0]
 
 
-def _reason_to_skip(publisher: Publisher, snapshot: Snapshot, before: Standing, settings: ReclustererSettings) -> str:
-    wanted = (snapshot.model_id, parameters_of(settings))
-    for generation in publisher.repository.generations():
+def _reason_to_skip(
+    generations: GenerationStore,
+    snapshot: Snapshot,
+    previous: PreviousClustering,
+    parameters: Mapping[str, float | int | str],
+    job: JobSettings,
+) -> str:
+    """Return why a new generation is not needed, or an empty text."""
+    wanted = (snapshot.model_id, parameters)
+    for generation in generations.generations():
         same = (generation.model_id, dict(generation.parameters)) == wanted and generation.snapshot == snapshot.digest
         if same and generation.state is GenerationState.HELD:
             return f"these faces make generation {generation.number}, which is held back: {generation.reason}"
-    active, limits, faces = before.generation, publisher.settings, len(snapshot.face_ids)
+    active, faces = previous.generation, len(snapshot.face_ids)
     if active is None:
-        return "there are no faces" if faces < limits.least_change_faces else ""
+        return "there are no faces" if faces < job.least_change_faces else ""
     if (active.model_id, dict(active.parameters)) != wanted:
         return ""
     if active.snapshot == snapshot.digest:
-        return "no face came or went" if before.is_as_made else ""
-    if before.changed < max(limits.least_change_faces, limits.least_change_share * faces):
-        return f"only {before.changed} of {faces} faces came or went"
+        return "no face came or went" if previous.is_as_made else ""
+    if previous.changed_count < max(job.least_change_faces, job.least_change_share * faces):
+        return f"only {previous.changed_count} of {faces} faces came or went"
     return ""

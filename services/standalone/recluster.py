@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.reclusterer.generations.lease import taken
+from services.reclusterer.generations.lease import acquire_lease
 from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings
 from shared.domain.matching import AssignerSettings
@@ -12,15 +12,17 @@ from shared.errors import InvalidInput
 from shared.ports.repository import FaceRepository
 
 
+def job_settings() -> JobSettings:
+    """Return settings by which a generation is made however little has changed, and published whatever it is."""
+    return JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1)
+
+
 @contextmanager
 def publisher(repository: FaceRepository, assigner: AssignerSettings) -> Iterator[Publisher]:
-    """Yield what publishes generations of a result, to whoever holds its folder, and so may hold the lease.
-
-    What a person asked for is done however little has changed, and shown whatever it is.
-    """
-    job = JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1, largest_cluster=1)
-    with taken(repository, "facestream run", job) as hold:
-        yield Publisher(repository, hold, None, assigner, job)
+    """Yield a publisher of generations of a result, for the process that has locked its folder."""
+    job = job_settings()
+    with acquire_lease(repository, "facestream run", job) as lease:
+        yield Publisher(repository=repository, lease=lease, writer=None, assigner=assigner, settings=job)
 
 
 def check_not_pinned(repository: FaceRepository, out: Path) -> None:

@@ -77,7 +77,7 @@ class StandaloneSettings(Settings):
         Field(
             ge=0,
             le=1,
-            description="Share of all faces. If fewer took part in the last regrouping, a run regroups all faces by"
+            description="Share of all faces. If fewer took part in the last reclustering, a run reclusters all faces by"
             " itself.",
         ),
     ] = 0.5

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from more_itertools import ilen
 
-from services.reclusterer.step import Regrouped, recluster
+from services.reclusterer.step import ReclusterResult, recluster
 from services.standalone.detect_and_screen import Detection
 from services.standalone.intake import Added, Arrivals
 from services.standalone.library.changes import Comparison, compare
@@ -13,7 +13,7 @@ from services.standalone.library.identity import Findings, Reader, identify
 from services.standalone.library.library import Library
 from services.standalone.library.missing import Absence, judge
 from services.standalone.library.passed_over import Opener
-from services.standalone.recluster import publisher
+from services.standalone.recluster import job_settings, publisher
 from services.standalone.settings import RunSettings
 from services.standalone.summary import Changes
 from shared.domain.records import Generation
@@ -110,10 +110,18 @@ class Run:
         missing = [file for file in found.missing if not file.key.startswith(closed)]
         return judge(missing, found.disowned, comparison, self.settings.standalone)
 
-    def regroup(self, model_id: str) -> Regrouped:
+    def regroup(self, model_id: str) -> ReclusterResult:
         """Cluster all faces of this model anew and make the result the active generation, or say why not."""
-        with publisher(self.library.repository, self.settings.assigner) as publishing:
-            return recluster(publishing, self.settings.reclusterer, model_id)
+        repository = self.library.repository
+        with publisher(repository, self.settings.assigner) as publishing:
+            return recluster(
+                repository,
+                publishing,
+                self.settings.reclusterer,
+                job_settings(),
+                phases=publishing.phases,
+                model_id=model_id,
+            )
 
     def is_due(self, generation: Generation | None) -> bool:
         """Say whether a run regroups without being asked.

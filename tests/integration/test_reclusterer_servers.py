@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from pydantic import SecretStr
 
-from services.reclusterer.generations.lease import heartbeat, taken
-from services.reclusterer.generations.publish import NOT_TOLD
+from services.reclusterer.generations.lease import acquire_lease, heartbeat
+from services.reclusterer.generations.publish import NOT_ANNOUNCED
 from services.reclusterer.settings import JobSettings
 from shared.adapters.kafka.records import consumed_record
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
@@ -143,7 +143,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     changed = [ClusterChanged.model_validate_json(value) for value in jobs.last(CLUSTERS_CHANGED.name).values()]
     assert sorted(event.change for event in changed) == [Change.KEPT, Change.RETIRED, Change.RETIRED]
     assert in_force(jobs) == (1, 2, Publication.ROLLED_BACK)
-    assert "nothing takes its place" not in facestream_in_process("generations", "pin", "1").error
+    assert "no other generation is published" not in facestream_in_process("generations", "pin", "1").error
     assert "pinned" in jobs.once()
     assert "unpinned" in facestream_in_process("generations", "rollback", "2").error
     listed = facestream_in_process("generations", "list").lines
@@ -159,7 +159,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     assert in_force(jobs) == (1, 1, Publication.REPEATED)
     assert facestream_in_process("generations", "unpin", "1").status == 0
     assert "neither active nor pinned" in facestream_in_process("generations", "remove", "1").error
-    with taken(jobs.repository, "the job", JobSettings()) as hold, heartbeat(hold, 0.2):
+    with acquire_lease(jobs.repository, "the job", JobSettings()) as lease, heartbeat(lease, 0.2):
         assert "is at work and has the lease" in facestream_in_process("generations", "remove", "2").error
     removed = facestream_in_process("generations", "remove", "2")
     assert removed.lines == ["generation 2 is removed: there is no way back to it"]
@@ -182,13 +182,13 @@ def test_before_the_topic_of_publications_is_made_all_else_is_told_and_a_line_sa
     admin = jobs.kafka.admin()
     admin.delete_topics([GENERATIONS_PUBLISHED.name])[GENERATIONS_PUBLISHED.name].result(30)
     log = jobs.once()
-    assert NOT_TOLD in log
+    assert NOT_ANNOUNCED in log
     assert '"generation announced"' in log
     assert jobs.heard() == jobs.members()
     for name, value in jobs.environment.items():
         monkeypatch.setenv(name, value)
     announced = facestream_in_process("announce")
-    assert (announced.status, announced.error.strip()) == (0, NOT_TOLD)
+    assert (announced.status, announced.error.strip()) == (0, NOT_ANNOUNCED)
     wanted = NewTopic(GENERATIONS_PUBLISHED.name, 1, 1)
     admin.create_topics([wanted])[GENERATIONS_PUBLISHED.name].result(30)
     assert facestream_in_process("announce").error == ""

@@ -76,7 +76,17 @@ def regroup(folder: Path, death: int) -> int:
         repository = SqliteRepository(folder / "people.db")
         watched: Any = Watched(repository, after=die)
         writer: Any = Watched(FileWriter(folder / "said"), after=die)
-        Job(watched, lambda: writer, "test", CLUSTERING, ASSIGNER, _JOB, Health(60), Event()).once()
+        job = Job(
+            repository=watched,
+            open_writer=lambda: writer,
+            holder="test",
+            clustering=CLUSTERING,
+            assigner=ASSIGNER,
+            settings=_JOB,
+            health=Health(60),
+            stop=Event(),
+        )
+        job.once()
         (folder / "writes").write_text(str(writes))
         os._exit(0)
     _, status = os.waitpid(child, 0)

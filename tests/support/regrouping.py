@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reclusterer.generations.lease import taken
+from services.reclusterer.generations.lease import acquire_lease
 from services.reclusterer.generations.publish import Publisher
 from services.reclusterer.settings import JobSettings, ReclustererSettings
-from services.reclusterer.step import Regrouped, recluster
+from services.reclusterer.step import ReclusterResult, recluster
 from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.memory.stream import MemoryBroker, MemoryWriter
 from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Outcome
@@ -75,13 +75,15 @@ class World:
 
     @contextmanager
     def publisher(self, holder: str = "test", **changes: Any) -> Iterator[Publisher]:
-        with taken(self.repository, holder, self.job, nobody_waits) as hold:
+        with acquire_lease(self.repository, holder, self.job, nobody_waits) as lease:
             given = {"writer": MemoryWriter(self.broker, "reclusterer"), "wait": nobody_waits, **changes}
-            yield Publisher(self.repository, hold, assigner=ASSIGNER, settings=self.job, **given)
+            yield Publisher(repository=self.repository, lease=lease, assigner=ASSIGNER, settings=self.job, **given)
 
-    def regroup(self, model_id: str | None = None, **changes: Any) -> Regrouped:
+    def regroup(self, model_id: str | None = None, **changes: Any) -> ReclusterResult:
         with self.publisher(**changes) as publisher:
-            return recluster(publisher, self.clustering, model_id)
+            return recluster(
+                self.repository, publisher, self.clustering, self.job, phases=publisher.phases, model_id=model_id
+            )
 
     def publish(self, number: int) -> None:
         """Do what an operator does who goes to a generation."""

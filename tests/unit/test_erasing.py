@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.reclusterer.generations import build as building
-from services.reclusterer.step import Outcome
+from services.reclusterer.step import ReclusterOutcome
 from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.domain.events import Cause
@@ -45,7 +45,7 @@ def world(repository: FaceRepository) -> World:
     add_photos(repository, _VECTORS, _NAMES)
     made.regroup()
     add_photos(repository, embeddings([1], seed=9), ["900"], 1)
-    assert made.regroup().outcome is Outcome.PUBLISHED
+    assert made.regroup().outcome is ReclusterOutcome.PUBLISHED
     return made
 
 
@@ -338,7 +338,7 @@ def test_a_generation_has_no_vector_of_a_face_that_was_erased_while_it_was_made(
         job=made.job,
     )
     done = slow.regroup()
-    assert done.outcome is (Outcome.PUBLISHED if largest_loss else Outcome.HELD)
+    assert done.outcome is (ReclusterOutcome.PUBLISHED if largest_loss else ReclusterOutcome.HELD)
     assert done.generation
     found = repository.generation(2)
     assert found
@@ -358,7 +358,7 @@ def test_an_erasure_while_a_generation_is_written_leaves_no_person_out(monkeypat
     slow = World(
         Watched(repository, after=_at_first("save_memberships", lambda: _erase(repository, "000"))), made.broker
     )
-    assert slow.regroup().outcome is Outcome.PUBLISHED
+    assert slow.regroup().outcome is ReclusterOutcome.PUBLISHED
     members = Counter(item.cluster_id for item in repository.memberships(2) if item.cluster_id)
     assert {item.cluster_id: item.size for item in repository.clusters(2)} == members
     _, mean = _expected(_NAMES[1:7])
@@ -382,6 +382,6 @@ def test_readers_never_see_a_vector_that_was_erased_while_a_generation_was_writt
 
     erasing = _at_first("save_memberships", lambda: _erase(repository, medoid))
     slow = World(Watched(repository, before=erasing, after=look), made.broker)
-    assert slow.regroup().outcome is Outcome.PUBLISHED
+    assert slow.regroup().outcome is ReclusterOutcome.PUBLISHED
     assert seen
     assert not any(medoid in medoids for medoids in seen)

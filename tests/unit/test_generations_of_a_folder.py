@@ -277,7 +277,7 @@ def test_a_pinned_generation_says_so_and_while_active_nothing_takes_its_place(re
     active = "generation 2 is pinned and active: no other one is published until it is unpinned"
     assert printed("generations pin 2", result) == [active]
     assert printed("generations show 2", result)[0] == "generation 2: active, pinned"
-    refusal = "generation 2 is active and pinned: nothing takes its place until it is unpinned"
+    refusal = "generation 2 is active and pinned: no other generation is published until it is unpinned"
     before = printed("generations show 1", result)
     assert refused("generations", "rollback", "1", "--result", result) == refusal
     assert printed("generations show 1", result) == before

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.reclusterer.generations.former_names import names_before
+from services.reclusterer.generations.former_ids import former_cluster_ids
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Cause
 from shared.domain.records import GenerationState, Membership
@@ -17,7 +17,7 @@ def _names(former: dict[str, str | None], members: dict[int, str], taken: str = 
         [Membership(1, name, person, 0.8, Cause.RECLUSTERED) for name, person in former.items()]
     )
     repository.remove_memberships(1, list(former))
-    return dict(names_before(repository, {place: list(faces) for place, faces in members.items()}, set(taken)))
+    return dict(former_cluster_ids(repository, {place: list(faces) for place, faces in members.items()}, set(taken)))
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_names_of_a_generation_that_was_held_back_are_not_known_to_anybody() -> 
     made = replace(generation(2), state=GenerationState.HELD)
     repository.save_generation(made)
     repository.save_generation(replace(generation(1), published_at=published))
-    assert dict(names_before(repository, {0: ["a", "b"]}, set())) == {0: "heard of"}
+    assert dict(former_cluster_ids(repository, {0: ["a", "b"]}, set())) == {0: "heard of"}
     repository.save_generation(replace(made, published_at=published + timedelta(hours=1)))
-    assert dict(names_before(repository, {0: ["a", "b"]}, set())) == {0: "held back"}
+    assert dict(former_cluster_ids(repository, {0: ["a", "b"]}, set())) == {0: "held back"}
     repository.save_generation(replace(generation(1), published_at=published + timedelta(hours=2)))
-    assert dict(names_before(repository, {0: ["a", "b"]}, set())) == {0: "heard of"}, "somebody went back to it"
+    assert dict(former_cluster_ids(repository, {0: ["a", "b"]}, set())) == {0: "heard of"}, "somebody went back to it"
 
 
 def test_a_name_that_somebody_has_is_not_given_again() -> None:

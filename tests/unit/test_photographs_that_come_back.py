@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.reclusterer.step import Outcome, Regrouped
+from services.reclusterer.step import ReclusterOutcome, ReclusterResult
 from shared.domain import ids
 from shared.domain.events import Box, Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, Photo, Point, Verdict
 from shared.domain.events import Outcome as PhotoOutcome
@@ -96,7 +96,7 @@ class Library:
             self.assigner.arrive(_photo(key, self.moment, None))
         self.assigner.run()
 
-    def regroup(self) -> Regrouped:
+    def regroup(self) -> ReclusterResult:
         return self.grouping.regroup()
 
     def heard(self) -> Mapping[str, str | None]:
@@ -157,7 +157,7 @@ def test_a_regrouping_after_all_came_back_has_nothing_to_do(gone: Sequence[str])
     library.upload(gone)
     told = library.count()
     done = library.regroup()
-    assert (done.outcome, done.reason) == (Outcome.SKIPPED, "no face came or went")
+    assert (done.outcome, done.reason) == (ReclusterOutcome.SKIPPED, "no face came or went")
     assert library.count() == told
 
 
@@ -192,7 +192,7 @@ def test_a_person_of_very_many_faces_is_as_before_once_photographs_came_back(
 def test_a_person_who_went_and_came_back_has_the_parents_that_it_had() -> None:
     library = _grouped()
     library.upload(["033.jpg"], content=", edited")
-    assert library.regroup().outcome is Outcome.PUBLISHED
+    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
     before = {cluster.cluster_id: cluster.parents for cluster in library.repository.clusters(2)}
     assert all(before.values())
     library.remove(_FIRST_PERSON)
@@ -216,7 +216,7 @@ def test_faces_come_back_to_the_people_of_whom_the_world_has_heard_not_to_those_
         [replace(item, generation=2, cluster_id=other[item.cluster_id or ""]) for item in members]
     )
     library.remove(_THIRD)
-    assert library.regroup().outcome is Outcome.PUBLISHED
+    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
     library.upload(_THIRD)
     assert library.heard() == before
 
@@ -269,12 +269,12 @@ def test_people_are_who_they_were_also_where_a_regrouping_was_made_without_some_
     library = _grouped()
     before = library.heard()
     library.remove(_THIRD)
-    assert library.regroup().outcome is Outcome.PUBLISHED
+    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
     library.upload(_THIRD)
     assert library.heard() == before
     told = library.count()
     done = library.regroup()
-    assert done.outcome is Outcome.PUBLISHED
+    assert done.outcome is ReclusterOutcome.PUBLISHED
     assert library.heard() == before
     assert library.count() == told, "nobody has heard of a change"
 
@@ -283,9 +283,9 @@ def test_a_person_of_whom_a_generation_was_made_without_is_the_same_one_in_the_n
     library = _grouped()
     before = library.heard()
     library.remove(_FIRST_PERSON)
-    assert library.regroup().outcome is Outcome.PUBLISHED
+    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
     library.upload(_FIRST_PERSON)
-    assert library.regroup().outcome is Outcome.PUBLISHED
+    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
     assert library.heard() == before
 
 
@@ -296,7 +296,7 @@ def test_memberships_that_differ_from_what_was_made_are_grouped_anew_though_no_f
     # What earlier versions of this software did to photographs that came back.
     library.repository.save_memberships([Membership(1, item.face_id, None, 0.7, Cause.ARRIVED) for item in lost])
     done = library.regroup()
-    assert done.outcome is Outcome.PUBLISHED
+    assert done.outcome is ReclusterOutcome.PUBLISHED
     assert library.heard() == expected
     assert library.regroup().reason == "no face came or went"
 
@@ -309,7 +309,7 @@ def test_another_medoid_than_the_one_that_was_made_is_a_reason_to_regroup() -> N
     face = library.repository.faces_named(others[:1])[others[0]]
     assert face.vector is not None
     library.repository.save_clusters([replace(cluster, medoid_face_id=face.face_id, medoid=face.vector)])
-    assert library.regroup().outcome is Outcome.PUBLISHED
+    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
     assert library.regroup().reason == "no face came or went"
 
 
@@ -321,7 +321,7 @@ def test_what_an_earlier_version_made_is_grouped_anew_once_where_faces_came_back
     assert library.regroup().reason == "no face came or went"
     face_id = library.kept()[0].face_id
     library.repository.save_memberships([Membership(1, face_id, None, None, Cause.ARRIVED)])
-    assert library.regroup().outcome is Outcome.PUBLISHED
+    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
     assert library.regroup().reason == "no face came or went"
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from services.reclusterer.job import Job, Stopped
 from services.reclusterer.settings import JobSettings
-from services.reclusterer.step import Outcome
+from services.reclusterer.step import ReclusterOutcome
 from shared.adapters.memory.stream import MemoryWriter
 from shared.durations import period_of
 from shared.errors import Fatal, Transient
@@ -37,7 +37,16 @@ def job(
     stop: Event | None = None,
 ) -> Job:
     opened = writer or (lambda: MemoryWriter(made.broker, "reclusterer"))
-    return Job(made.repository, opened, "test", CLUSTERING, ASSIGNER, settings, Health(60), stop or Event())
+    return Job(
+        repository=made.repository,
+        open_writer=opened,
+        holder="test",
+        clustering=CLUSTERING,
+        assigner=ASSIGNER,
+        settings=settings,
+        health=Health(60),
+        stop=stop or Event(),
+    )
 
 
 def metric(name: str, **labels: str) -> float:
@@ -48,14 +57,14 @@ def test_a_regrouping_is_told_in_metrics_and_log() -> None:
     made = world()
     before = metric("reclusterings_total", outcome="published")
     with capture_logs() as lines:
-        assert job(made).once().outcome is Outcome.PUBLISHED
+        assert job(made).once().outcome is ReclusterOutcome.PUBLISHED
     assert metric("reclusterings_total", outcome="published") == before + 1
     assert (metric("recluster_faces"), metric("people"), metric("recluster_held")) == (10, 2, 0)
     phases = [line["phase"] for line in lines if line["event"] == "phase"]
     assert phases == [
-        *("lease", "snapshot", "cluster", "match", "write", "swap", "settle", "catch up", "announce", "retire")
+        *("lease", "snapshot", "cluster", "match", "write", "activate", "drain", "backfill", "announce", "retire")
     ]
-    assert all(metric("recluster_phase_seconds", phase=phase) > 0 for phase in phases if phase != "settle")
+    assert all(metric("recluster_phase_seconds", phase=phase) > 0 for phase in phases if phase != "drain")
     active = made.repository.active_generation()
     assert metric("active_generation_created_timestamp_seconds") == active.created_at.timestamp()
     assert (lines[-1]["event"], lines[-1]["generation"], lines[-1]["faces"]) == ("published", 1, 10)
@@ -65,14 +74,14 @@ def test_a_skipped_and_a_held_regrouping_are_told_with_their_reasons() -> None:
     made = world()
     job(made).once()
     with capture_logs() as lines:
-        assert job(made).once().outcome is Outcome.SKIPPED
+        assert job(made).once().outcome is ReclusterOutcome.SKIPPED
     assert (lines[-1]["event"], lines[-1]["reason"]) == ("skipped", "no face came or went")
     stricter = CLUSTERING.model_copy(update={"min_cluster_size": 6})
     with capture_logs() as lines:
         replace(job(made), clustering=stricter).once()
     assert (lines[-1]["event"], lines[-1]["log_level"]) == ("held", "error")
     assert metric("recluster_held") == 1
-    assert replace(job(made), clustering=stricter).once().outcome is Outcome.SKIPPED
+    assert replace(job(made), clustering=stricter).once().outcome is ReclusterOutcome.SKIPPED
     assert metric("recluster_held") == 1, "it is still held back"
 
 
@@ -109,7 +118,7 @@ def test_a_server_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
 
     retries = metric("retries_total")
     with capture_logs() as lines:
-        assert job(made, writer=writer).once().outcome is Outcome.PUBLISHED
+        assert job(made, writer=writer).once().outcome is ReclusterOutcome.PUBLISHED
     assert metric("retries_total") == retries + 1
     (retry,) = [line for line in lines if line["event"] == "trying again"]
     assert (retry["reason"], retry["attempt"]) == ("Kafka is away", 1)
@@ -175,7 +184,7 @@ def test_told_to_end_it_ends_between_two_phases_and_lets_the_lease_go() -> None:
     with pytest.raises(Stopped):
         job(made, writer=writer, stop=stop).once()
     assert made.repository.lease().holder is None
-    assert job(made).once().outcome is Outcome.PUBLISHED
+    assert job(made).once().outcome is ReclusterOutcome.PUBLISHED
 
 
 def test_a_job_on_a_schedule_does_nothing_while_the_generation_is_young() -> None:

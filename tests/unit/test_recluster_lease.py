@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.reclusterer.generations.lease import heartbeat, taken
+from services.reclusterer.generations.lease import acquire_lease, heartbeat
 from services.reclusterer.settings import JobSettings
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.records import Generation, GenerationState, Lease
@@ -29,11 +29,11 @@ def test_the_number_grows_whenever_the_lease_is_taken() -> None:
     repository = MemoryRepository()
     numbers = []
     for holder in ("one", "one", "other"):
-        with taken(repository, holder, SETTINGS, nobody_waits) as hold:
-            numbers.append(hold.number)
+        with acquire_lease(repository, holder, SETTINGS, nobody_waits) as acquired:
+            numbers.append(acquired.number)
             lease = repository.lease()
             assert lease
-            assert (lease.number, lease.holder) == (hold.number, holder)
+            assert (lease.number, lease.holder) == (acquired.number, holder)
     assert numbers == [1, 2, 3]
     lease = repository.lease()
     assert lease
@@ -52,7 +52,10 @@ def renewing(repository: MemoryRepository) -> Callable[[float], None]:
 @pytest.mark.parametrize("expires_in", [-30, 3, 100_000], ids=["late clock", "same clock", "early clock"])
 def test_who_finds_the_holder_alive_is_told_so_at_once(expires_in: float) -> None:
     repository = held_by("other", expires_in)
-    with pytest.raises(Busy, match="other is at work"), taken(repository, "one", SETTINGS, renewing(repository)):
+    with (
+        pytest.raises(Busy, match="other is at work"),
+        acquire_lease(repository, "one", SETTINGS, renewing(repository)),
+    ):
         pass
 
 
@@ -65,19 +68,19 @@ def test_a_silent_holder_is_watched_as_long_as_its_lease_lasts(expires_in: float
         waits.append(seconds)
         time.sleep(0.03)
 
-    with taken(repository, "one", SETTINGS, wait) as hold:
-        assert hold.number == 8
+    with acquire_lease(repository, "one", SETTINGS, wait) as acquired:
+        assert acquired.number == 8
     assert len(waits) >= 1
 
 
 def test_a_lease_that_ended_longer_ago_than_clocks_differ_is_taken_at_once() -> None:
-    with taken(held_by("other", -61), "one", SETTINGS, never) as hold:
-        assert hold.number == 8
+    with acquire_lease(held_by("other", -61), "one", SETTINGS, never) as acquired:
+        assert acquired.number == 8
 
 
 def test_the_same_process_in_its_next_life_takes_its_lease_at_once() -> None:
-    with taken(held_by("one", 100_000), "one", SETTINGS, never) as hold:
-        assert hold.number == 8
+    with acquire_lease(held_by("one", 100_000), "one", SETTINGS, never) as acquired:
+        assert acquired.number == 8
 
 
 def never(_seconds: float) -> None:
@@ -87,7 +90,7 @@ def never(_seconds: float) -> None:
 def test_who_was_silent_for_too_long_can_neither_swap_nor_go_on() -> None:
     repository = MemoryRepository()
     repository.save_generation(Generation(1, GenerationState.BUILDING, "", "", {}))
-    with taken(repository, "one", SETTINGS, nobody_waits) as late:
+    with acquire_lease(repository, "one", SETTINGS, nobody_waits) as late:
         lease = repository.lease()
         assert lease
         repository.replace_lease(lease, replace(lease, number=lease.number + 1, holder="other"))
@@ -102,7 +105,7 @@ def test_who_was_silent_for_too_long_can_neither_swap_nor_go_on() -> None:
 
 def test_a_renewal_that_was_written_although_no_answer_came_does_no_harm() -> None:
     repository = MemoryRepository()
-    with taken(repository, "one", SETTINGS, nobody_waits) as hold:
+    with acquire_lease(repository, "one", SETTINGS, nobody_waits) as acquired:
         written = repository.replace_lease
 
         def unanswered(expected: Lease | None, lease: Lease) -> bool:
@@ -111,10 +114,10 @@ def test_a_renewal_that_was_written_although_no_answer_came_does_no_harm() -> No
 
         repository.replace_lease = unanswered  # type: ignore[method-assign]
         with pytest.raises(Transient):
-            hold.renew()
+            acquired.renew()
         repository.replace_lease = written  # type: ignore[method-assign]
-        hold.renew()
-        hold.renew()
+        acquired.renew()
+        acquired.renew()
         lease = repository.lease()
         assert lease
         assert lease.renewals == 2
@@ -122,7 +125,7 @@ def test_a_renewal_that_was_written_although_no_answer_came_does_no_harm() -> No
 
 def test_the_heartbeat_renews_until_the_work_is_done() -> None:
     repository = MemoryRepository()
-    with taken(repository, "one", SETTINGS, nobody_waits) as hold, heartbeat(hold, 0.01):
+    with acquire_lease(repository, "one", SETTINGS, nobody_waits) as acquired, heartbeat(acquired, 0.01):
         until = time.monotonic() + 20
         while (lease := repository.lease()) and lease.renewals < 3:
             assert time.monotonic() < until

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.reclusterer.generations.phases import Phases
-from services.reclusterer.step import Outcome
+from services.reclusterer.step import ReclusterOutcome
 from shared.domain.events import Cause, Change
 from shared.domain.records import GenerationState
 from tests.support.regrouping import World, add_faces, add_photos, mark_removed, people
@@ -44,7 +44,7 @@ def test_downstream_knows_the_person_of_every_face_and_hears_only_of_those_that_
     made = world()
     before = len(made.told())
     done = made.regroup()
-    assert done.outcome is Outcome.PUBLISHED
+    assert done.outcome is ReclusterOutcome.PUBLISHED
     assert made.heard() == made.members()
     assert people(made.heard()) == {frozenset(NAMES[:6]), frozenset(NAMES[7:12]), frozenset(NAMES[12:])}
     told = made.told()[before:]
@@ -220,7 +220,7 @@ def test_nothing_is_made_while_the_active_generation_is_pinned() -> None:
     made.repository.pin(1)
     add_photos(made.repository, FACES[:1], ["9999"], 1)
     done = made.regroup()
-    assert (done.outcome, done.reason) == (Outcome.SKIPPED, "generation 1 is active and pinned")
+    assert (done.outcome, done.reason) == (ReclusterOutcome.SKIPPED, "generation 1 is active and pinned")
 
 
 def test_a_generation_is_held_back_when_the_active_one_is_pinned_while_it_is_made() -> None:
@@ -228,7 +228,7 @@ def test_a_generation_is_held_back_when_the_active_one_is_pinned_while_it_is_mad
     made.regroup()
     arrive(made, NAMES[8:], 1)
     done = made.regroup(phases=at("write", lambda: made.repository.pin(1)))
-    assert done.outcome is Outcome.HELD
+    assert done.outcome is ReclusterOutcome.HELD
     assert "pinned" in done.reason
     active = made.repository.active_generation()
     assert active
@@ -241,12 +241,12 @@ def test_a_generation_that_loses_many_faces_is_held_back_until_somebody_publishe
     known = made.members()
     made.clustering = made.clustering.model_copy(update={"min_cluster_size": 6})
     done = made.regroup()
-    assert done.outcome is Outcome.HELD
-    assert done.reason == "6 of 16 faces have a person, before it were 15"
+    assert done.outcome is ReclusterOutcome.HELD
+    assert done.reason == "6 of 16 faces have a person; in the active generation 15 have"
     assert made.members() == made.heard() == known
     again = made.regroup()
     assert (again.outcome, again.reason) == (
-        Outcome.SKIPPED,
+        ReclusterOutcome.SKIPPED,
         f"these faces make generation 2, which is held back: {done.reason}",
     )
     made.publish(2)
@@ -259,7 +259,7 @@ def test_a_generation_with_one_huge_cluster_is_held_back() -> None:
     made.regroup()
     made.clustering = made.clustering.model_copy(update={"edge_threshold": 0.0, "stay_threshold": -1})
     done = made.regroup()
-    assert done.outcome is Outcome.HELD
+    assert done.outcome is ReclusterOutcome.HELD
     assert done.reason.startswith("one cluster has")
 
 
@@ -267,9 +267,9 @@ def test_photographs_of_mostly_one_person_are_no_reason_to_hold_a_generation_bac
     made = World()
     faces = embeddings([12, 3])
     add_photos(made.repository, faces[:10], NAMES[:10])
-    assert made.regroup().outcome is Outcome.PUBLISHED
+    assert made.regroup().outcome is ReclusterOutcome.PUBLISHED
     add_photos(made.repository, faces[10:], NAMES[10:15], 1)
-    assert made.regroup().outcome is Outcome.PUBLISHED
+    assert made.regroup().outcome is ReclusterOutcome.PUBLISHED
 
 
 @pytest.mark.parametrize(("share", "faces", "outcome"), [(0.2, 1, "skipped"), (0, 3, "skipped"), (0.1, 2, "published")])
@@ -300,7 +300,7 @@ def test_faces_of_another_model_become_unknown() -> None:
         1,
     )
     done = made.regroup("other")
-    assert done.outcome is Outcome.PUBLISHED
+    assert done.outcome is ReclusterOutcome.PUBLISHED
     assert {made.members()[name] for name in NAMES} == {None}
     assert {made.heard()[name] for name in NAMES} == {None}
     assert len(people(made.members())) == len(people(known))
@@ -316,7 +316,7 @@ def test_every_face_is_in_one_generation_only_as_it_was_before_or_as_it_is_after
     made.regroup(phases=Phases(lambda phase: seen.append((phase, made.members()))))
     last = made.members()
     for phase, members in seen:
-        early = phase in {"snapshot", "cluster", "match", "write", "swap"}
+        early = phase in {"snapshot", "cluster", "match", "write", "activate"}
         expected = {**first, **dict.fromkeys(NAMES[8:])} if early else last
         assert members == expected, phase
     assert len(seen) > 8

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from services.reclusterer.generations.reannounce import Repeated, repeat
+from services.reclusterer.generations.reannounce import Reannounced, reannounce
 from shared.adapters.memory.stream import MemoryBroker, MemoryWriter
 from shared.domain.events import Cause, Change, ImageProcessed, Outcome, Publication, Verdict
 from shared.domain.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
@@ -29,8 +29,8 @@ def lose_kafka(made: World) -> None:
     made.broker = MemoryBroker()
 
 
-def repeated(made: World, now: datetime = NOW) -> Repeated:
-    return repeat(made.repository, MemoryWriter(made.broker, "reclusterer"), now)
+def repeated(made: World, now: datetime = NOW) -> Reannounced:
+    return reannounce(made.repository, MemoryWriter(made.broker, "reclusterer"), now)
 
 
 def photos(made: World) -> list[ImageProcessed]:
@@ -46,7 +46,7 @@ def forgotten(made: World) -> list[bytes | None]:
 def test_downstream_hears_of_every_face_every_person_and_every_photograph() -> None:
     made = regrouped()
     lose_kafka(made)
-    assert repeated(made) == Repeated(faces=12, clusters=2, photos=12)
+    assert repeated(made) == Reannounced(faces=12, clusters=2, photos=12)
     assert made.heard() == made.members()
     assert [event.change for event in made.clusters_told()] == [Change.KEPT] * 2
     assert Counter(event.assigned for event in photos(made)) == {1: 11, 0: 1}
@@ -66,7 +66,7 @@ def test_a_face_says_why_it_has_its_person() -> None:
 def test_before_the_first_generation_every_face_is_unknown() -> None:
     made = World()
     add_photos(made.repository, FACES, NAMES)
-    assert repeated(made) == Repeated(faces=12, clusters=0, photos=12)
+    assert repeated(made) == Reannounced(faces=12, clusters=0, photos=12)
     assert set(made.heard().values()) == {None}
 
 
@@ -75,7 +75,7 @@ def test_of_what_is_removed_nothing_is_said() -> None:
     image_id = next(iter(made.repository.faces())).image_id
     mark_removed(made.repository, image_id)
     lose_kafka(made)
-    assert repeated(made) == Repeated(faces=11, clusters=2, photos=11)
+    assert repeated(made) == Reannounced(faces=11, clusters=2, photos=11)
     assert image_id not in {event.photo.image_id for event in photos(made)}
     assert forgotten(made) == [f"object of {image_id}".encode()], "earlier versions wrote no tombstone of it"
 
@@ -92,7 +92,7 @@ def test_an_object_that_comes_back_meanwhile_is_not_forgotten() -> None:
                 made.repository.save_images([image_record(victims[0])])
             return super().write_if(records, holds)
 
-    repeat(made.repository, Writer(made.broker, "reclusterer"), NOW)
+    reannounce(made.repository, Writer(made.broker, "reclusterer"), NOW)
     assert forgotten(made) == [f"object of {victims[1]}".encode()]
 
 
@@ -131,8 +131,8 @@ def test_where_the_topic_is_not_there_yet_all_else_is_told() -> None:
         def knows(self, topic: str) -> bool:
             return topic != GENERATIONS_PUBLISHED.name
 
-    told = repeat(made.repository, Writer(made.broker, "reclusterer"), NOW)
-    assert told == Repeated(faces=12, clusters=2, photos=12, ended=False)
+    told = reannounce(made.repository, Writer(made.broker, "reclusterer"), NOW)
+    assert told == Reannounced(faces=12, clusters=2, photos=12, is_complete=False)
     assert made.published() == []
     assert made.heard() == made.members()
 
@@ -147,7 +147,7 @@ def test_what_is_removed_meanwhile_is_said_by_nobody() -> None:
             mark_removed(made.repository, victim.image_id)
             return super().write_if(records, holds)
 
-    told = repeat(made.repository, Writer(made.broker, "reclusterer"), NOW)
+    told = reannounce(made.repository, Writer(made.broker, "reclusterer"), NOW)
     assert told.faces == told.photos == 11
     assert victim.face_id not in made.heard()
 
@@ -159,7 +159,7 @@ def test_photographs_without_faces_and_unreadable_ones_are_told_of_too() -> None
     broken = replace(image_record("broken"), outcome=Outcome.UNREADABLE, reason="truncated")
     refused = replace(broken, image_id="refused", object_id="object of refused", reason="may not be read", passing=True)
     made.repository.save_images([image_record(blurry.image_id), image_record("empty"), broken, refused])
-    assert repeated(made) == Repeated(faces=0, clusters=0, photos=4)
+    assert repeated(made) == Reannounced(faces=0, clusters=0, photos=4)
     said = {event.photo.image_id: event for event in photos(made)}
     assert (said["broken"].outcome, said["broken"].reason) == (Outcome.UNREADABLE, "truncated")
     assert [said[name].passing for name in ("broken", "refused")] == [False, True]

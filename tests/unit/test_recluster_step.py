@@ -55,7 +55,9 @@ def test_the_first_generation_has_the_people_and_becomes_active() -> None:
         "faces": 10, "photos": 10, "edges": 16, "edge_recall": 1.0, "clusters": 2, "assigned": 9,
         "largest": 5, "assigned_before": 0,
     }  # fmt: skip
-    assert {"snapshot", "graph", "whispers", "refine", "medoids", "match", "write", "swap"} <= set(generation.timings)
+    assert {"snapshot", "graph", "whispers", "refine", "medoids", "match", "write", "activate"} <= set(
+        generation.timings
+    )
     assert generation.parameters["min_cluster_size"] == 3
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from services.reclusterer.generations.publish import NOT_TOLD
-from services.reclusterer.step import Outcome
+from services.reclusterer.generations.publish import NOT_ANNOUNCED
+from services.reclusterer.step import ReclusterOutcome
 from shared.adapters.memory.stream import MemoryWriter
 from shared.domain.events import Change, ClusterChanged, Publication
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
@@ -86,12 +86,12 @@ def test_a_generation_is_published_where_the_topic_of_publications_is_not_there_
 
     made = world()
     said: list[str] = []
-    done = made.regroup(writer=Writer(made.broker, "another"), say=lambda event, _: said.append(event))
+    done = made.regroup(writer=Writer(made.broker, "another"), log=lambda event, _: said.append(event))
     assert done.generation
     assert done.generation.announced
     assert made.published() == []
     assert made.heard() == made.members()
-    assert NOT_TOLD in said
+    assert NOT_ANNOUNCED in said
 
 
 def last_people(made: World) -> dict[str, ClusterChanged]:
@@ -113,7 +113,7 @@ def test_an_erased_medoid_is_not_the_last_word_where_no_generation_is_published(
     medoid = last_people(made)[person].medoid_face_id
     assert medoid
     erase(made, medoid)
-    assert made.regroup().outcome is Outcome.SKIPPED
+    assert made.regroup().outcome is ReclusterOutcome.SKIPPED
     said = last_people(made)[person]
     (cluster,) = [it for it in made.repository.clusters(1) if it.cluster_id == person]
     assert said.medoid_face_id == cluster.medoid_face_id != medoid

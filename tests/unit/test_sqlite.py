@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.reclusterer.generations.announce import changes
+from services.reclusterer.generations.diff import diff_generations
 from shared import sqlite_file
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
@@ -164,7 +164,7 @@ def test_a_file_of_the_third_version_is_brought_up_to_date_with_a_record_in_each
             ]
             assert [image.outcome for image in repository.images()] == list(Outcome)
             assert list(repository.memberships(2)) == [membership(2, "a"), membership(2, "d"), membership(2, "e", "e")]
-            assert {fate.cluster_id: fate.change for fate in changes(repository, 1, 2)} == {
+            assert {change.cluster_id: change.change for change in diff_generations(repository, 1, 2)} == {
                 "c": Change.KEPT,
                 "d": Change.MERGED,
                 "e": Change.SPLIT,

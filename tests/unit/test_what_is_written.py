@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 from docs.make_asyncapi import document
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from services.reclusterer.generations.reannounce import repeat
+from services.reclusterer.generations.reannounce import reannounce
 from shared.adapters.memory.stream import MemoryWriter
 from shared.domain.events import FacesScreened, Outcome
 from shared.domain.records import GenerationState
@@ -70,7 +70,7 @@ def _of_generations() -> Iterator[ConsumedRecord]:
     made.publish(1)
     erase(repository, [image for image in repository.images() if image.image_id == f"image of {names[0]}"])
     erase(repository, [image for image in repository.images() if image.image_id[-4:] in names[11:]])
-    repeat(repository, MemoryWriter(made.broker, "reclusterer"), _MOMENT)
+    reannounce(repository, MemoryWriter(made.broker, "reclusterer"), _MOMENT)
     yield from (record for topic in TOPICS for record in made.broker.records(topic.name))
 
 

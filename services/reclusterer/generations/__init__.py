@@ -1,1 +1,1 @@
-"""The life of a generation: snapshot, build, lineage, guard, publish, announce."""
+"""The life of a generation: snapshot, build, lineage, guard, publish, backfill, announce; and the diff of two."""

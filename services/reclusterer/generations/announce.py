@@ -1,59 +1,63 @@
-"""Telling the world what a generation changes: `faces.assigned`, `clusters.changed`, `generations.published`.
+"""Announce what a generation changes: `faces.assigned`, `clusters.changed`, `generations.published`.
 
-What downstream last heard of a face is its membership in the generation before, whoever put it there, the reclusterer
-or the assigner. So a face is announced if it has a membership in both generations and another person in the new one.
-A face without one in the generation before arrived after the swap, and the assigner has told of it.
+What consumers last learned of a face is its membership in the generation before, whether the reclusterer or the
+assigner wrote it. So a face is announced if it has a membership in both generations and another cluster in the new
+one. A face without a membership in the generation before arrived after the activation, and the assigner has announced
+it.
 
-No event of a face that is gone, in whatever order things happen. On one key the assigner may write a tombstone, or an
-assignment, while the job announces. Each block is one transaction: its records are appended first; then the job looks
-whether every face is still there and still has the person that the record says; only then it commits, and otherwise it
-aborts and does the block again without what changed. If the face was there when the job looked, its photograph was
-not marked as removed by then. The assigner marks it before it writes the tombstone, so the tombstone is appended
-after the look, behind the record of the job, and whoever reads the key to its end reads the tombstone last. If the
-face was not there, the record was aborted and nobody ever reads it. The same holds for a membership, which the assigner
-writes before the event. A job that dies before the commit leaves an open transaction, which the broker aborts.
+A face that was removed is never announced after its tombstone, in whatever order things happen. The assigner may write
+a tombstone or an assignment of the same face while the reclusterer announces. Each block of records is one
+transaction: the records are appended; then it is checked that every face still exists and still has the cluster that
+its record states; only then the transaction is committed. Otherwise it is aborted, and the block is written again
+without what has changed. There are two cases:
 
-Announcing again, after a death, may say something else: faces were erased, sizes and medoids are those of the moment.
-An event id is made of what is said, so that the same has the same id, and nothing else has it. Who reads a block twice
-has read it once more. The last record says that there are no more.
+- The face existed at the check. Then its photograph was not marked as removed by then. The assigner marks it before it
+  writes the tombstone, so the tombstone has a higher offset than the record of the reclusterer, and a consumer that
+  reads to the end reads the tombstone last.
+- The face did not exist at the check. Then the record was aborted, and no consumer reads it.
+
+The same holds for memberships, which the assigner writes before the event. If the process dies before the commit, it
+leaves an open transaction, which the broker aborts.
+
+After such a death the changes are announced again, and the events may differ: faces were erased, and sizes and medoids
+are the present ones. The id of an event is derived from its content, so an event with equal content has the same id,
+and no other event has it. The last record of a publication states that it is complete.
 """
 
-from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
 
 from more_itertools import chunked
 
-from services.reclusterer.generations.existence import present
-from services.reclusterer.generations.lineage import Fate, fates
+from services.reclusterer.generations.diff import ClusterChange, diff_generations, paired_memberships
+from services.reclusterer.generations.existence import existing_faces
 from shared import metrics
-from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Publication
+from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Message, Publication
 from shared.domain.records import FaceRecord, Generation, ImageRecord, Membership
-from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
-from shared.ordered import outer_join
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, Topic
+from shared.ports.generations import GenerationStore
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
 from shared.stream.photo_processor import About, encoded
 
 SERVICE = "reclusterer"
 BLOCK = 500  # records in one transaction
-_ACTIVE = "active"  # the one key of what is published
+_ACTIVE = "active"  # the only key in the topic of publications
 
 
 def announce(repository: FaceRepository, generation: Generation, writer: RecordWriter) -> tuple[int, int]:
-    """Tell of all that differs from `generation.previous`; return how many faces and clusters were told of.
+    """Announce all differences from `generation.previous`; return the numbers of announced faces and clusters.
 
-    `announce_publication` is to follow. Can be repeated. Raises `Transient` where a server does not answer, `Fatal`
-    where another process announces.
+    Call `announce_publication` afterwards. Can be repeated. Raises `Transient` if a server does not answer, `Fatal` if
+    another process announces.
     """
     faces = sum(
         announce_faces(repository, generation, writer, block, lambda _: Cause.RECLUSTERED)
-        for block in chunked(_moved(repository, generation), BLOCK)
+        for block in chunked(_moved_faces(repository, generation), BLOCK)
     )
-    fates = changes(repository, generation.previous, generation.number)
-    announce_clusters(repository, generation, writer, fates)
-    return faces, len(fates)
+    changes = diff_generations(repository, generation.previous, generation.number)
+    announce_clusters(repository, generation, writer, changes)
+    return faces, len(changes)
 
 
 def announce_faces(
@@ -63,43 +67,48 @@ def announce_faces(
     face_ids: Sequence[str],
     cause: Callable[[Membership], Cause],
 ) -> int:
-    """Say of faces, in one transaction, who they are in a generation; return of how many that are there."""
+    """Publish `faces.assigned` for these faces in one transaction; return the number of those that still exist.
+
+    `cause` returns the cause of the event for a membership. Raises `Transient` and `Fatal` as `announce` does.
+    """
     while True:
-        faces, members = present(repository, face_ids), repository.memberships_of(generation.number, face_ids)
-        said = [face_id for face_id in face_ids if face_id in faces and face_id in members]
+        faces, members = existing_faces(repository, face_ids), repository.memberships_of(generation.number, face_ids)
+        announced = [face_id for face_id in face_ids if face_id in faces and face_id in members]
         records = [
-            _face_record(generation, *faces[face_id], members[face_id], cause(members[face_id])) for face_id in said
+            _face_record(generation, *faces[face_id], members[face_id], cause(members[face_id]))
+            for face_id in announced
         ]
 
-        def still(said: Sequence[str] = said, members: Mapping[str, Membership] = members) -> bool:
-            now = repository.memberships_of(generation.number, said)
-            return present(repository, said).keys() == set(said) and all(now.get(it) == members[it] for it in said)
+        def is_unchanged(announced: Sequence[str] = announced, members: Mapping[str, Membership] = members) -> bool:
+            now = repository.memberships_of(generation.number, announced)
+            exist = existing_faces(repository, announced).keys() == set(announced)
+            return exist and all(now.get(face_id) == members[face_id] for face_id in announced)
 
-        if not records or writer.write_if(records, still):
+        if not records or writer.write_if(records, is_unchanged):
             return len(records)
 
 
 def announce_clusters(
-    repository: FaceRepository, generation: Generation, writer: RecordWriter, fates: Sequence[Fate]
+    repository: FaceRepository, generation: Generation, writer: RecordWriter, changes: Sequence[ClusterChange]
 ) -> None:
-    """Say what became of clusters in a generation."""
+    """Publish `clusters.changed` for these changes. Raises `Transient` and `Fatal` as `announce` does."""
     medoid_of = {cluster.cluster_id: cluster.medoid_face_id for cluster in repository.clusters(generation.number)}
-    for block in chunked(fates, BLOCK):
-        medoids = [medoid_of[fate.cluster_id] for fate in block if fate.cluster_id in medoid_of]
-        there = present(repository, medoids)
-        records = [_cluster_record(generation, fate, medoid_of.get(fate.cluster_id), there) for fate in block]
+    for block in chunked(changes, BLOCK):
+        medoids = [medoid_of[change.cluster_id] for change in block if change.cluster_id in medoid_of]
+        existing = existing_faces(repository, medoids)
+        records = [_cluster_record(generation, change, medoid_of.get(change.cluster_id), existing) for change in block]
         writer.write_if(records, lambda: True)
-        for fate in block:
-            metrics.CLUSTERS_CHANGED.labels(fate.change).inc()
+        for change in block:
+            metrics.CLUSTERS_CHANGED.labels(change.change).inc()
 
 
 def announce_publication(
     generation: Generation, writer: RecordWriter, cause: Publication, *, faces: int, clusters: int, photos: int = 0
 ) -> bool:
-    """Say that all of a publication was told; say whether that could be said.
+    """Publish `generations.published`: everything of this publication was announced. Return whether it was written.
 
-    It could not where the topic is not there yet, or not for this user: an installation that was brought up to date
-    without `facestream init`.
+    It is not written if the topic does not exist or this user may not write to it, as in an installation that was
+    upgraded without `facestream init`. Raises `Transient` and `Fatal` as `announce` does.
     """
     if not writer.knows(GENERATIONS_PUBLISHED.name):
         return False
@@ -108,44 +117,27 @@ def announce_publication(
         generation=generation.number,
         previous=generation.number if repeated else generation.previous,
         cause=cause,
-        published_at=moment_of(generation),
+        published_at=publication_time(generation),
         faces=faces,
         clusters=clusters,
         photos=photos,
     )
-    # Told once more by whoever goes on after a death, it has the same name if it says the same. Faces that were
-    # erased meanwhile are not counted again.
-    what = f"{cause} {event.published_at.isoformat()} {faces} {clusters} {photos}"
-    about = About(SERVICE, _ACTIVE, event.published_at, what, generation.number)
+    # Written again after a death, the event has the same id if it has the same content. Faces that were erased in
+    # the meantime are not counted again.
+    content = f"{cause} {event.published_at.isoformat()} {faces} {clusters} {photos}"
+    about = About(SERVICE, _ACTIVE, event.published_at, content, generation.number)
     writer.write_if([encoded(GENERATIONS_PUBLISHED, _ACTIVE, event, about)], lambda: True)
     return True
 
 
-def changes(repository: FaceRepository, before: int, after: int) -> list[Fate]:
-    """Return what became of each cluster from one generation to another, in ascending order of cluster id."""
-    # Downstream knows of those too that went with the last of their faces.
-    known = {cluster.cluster_id for cluster in repository.clusters(before)} | repository.former_clusters(before)
-    sizes_before: Counter[str] = Counter(dict.fromkeys(known, 0))
-    sizes_after: Counter[str] = Counter({cluster.cluster_id: 0 for cluster in repository.clusters(after)})
-    shared: Counter[tuple[str, str]] = Counter()
-    for old, new in both(repository, before, after):
-        if old and old.cluster_id:
-            sizes_before[old.cluster_id] += 1
-        if new and new.cluster_id:
-            sizes_after[new.cluster_id] += 1
-        if old and new and old.cluster_id and new.cluster_id:
-            shared[old.cluster_id, new.cluster_id] += 1
-    return fates(sizes_before, sizes_after, shared)
+def publication_time(generation: Generation) -> datetime:
+    """Return the time of a publication, which all of its records have."""
+    return generation.published_at or datetime.fromtimestamp(0, UTC)
 
 
-def both(repository: FaceRepository, before: int, after: int) -> Iterator[tuple[Membership | None, Membership | None]]:
-    """Yield the memberships of every face in two generations, in ascending order of face id; None where it has none."""
-    by_face = attrgetter("face_id")
-    return outer_join(repository.memberships(before), repository.memberships(after), by_face, by_face)
-
-
-def _moved(repository: FaceRepository, generation: Generation) -> Iterator[str]:
-    for old, new in both(repository, generation.previous, generation.number):
+def _moved_faces(generations: GenerationStore, generation: Generation) -> Iterator[str]:
+    """Yield the ids of the faces that have another cluster than in the generation before."""
+    for old, new in paired_memberships(generations, generation.previous, generation.number):
         if old and new and old.cluster_id != new.cluster_id:
             yield new.face_id
 
@@ -166,29 +158,27 @@ def _face_record(
         generation=generation.number,
         cause=cause,
     )
-    what = f"{membership.cluster_id} {membership.similarity}"
-    return encoded(FACES_ASSIGNED, face.face_id, event, _about(generation, face.face_id, what))
+    content = f"{membership.cluster_id} {membership.similarity}"
+    return _record(FACES_ASSIGNED, face.face_id, event, generation, content)
 
 
-def _cluster_record(generation: Generation, fate: Fate, medoid: str | None, there: Container[str]) -> ProducedRecord:
+def _cluster_record(
+    generation: Generation, change: ClusterChange, medoid: str | None, existing: Container[str]
+) -> ProducedRecord:
     event = ClusterChanged(
-        cluster_id=fate.cluster_id,
-        change=fate.change,
-        other_cluster_id=fate.other,
-        medoid_face_id=medoid if medoid in there else None,
-        size=fate.size,
+        cluster_id=change.cluster_id,
+        change=change.change,
+        other_cluster_id=change.other,
+        medoid_face_id=medoid if medoid in existing else None,
+        size=change.size,
         generation=generation.number,
     )
-    what = f"{event.change} {event.other_cluster_id} {event.size} {event.medoid_face_id}"
-    return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id, what))
+    content = f"{event.change} {event.other_cluster_id} {event.size} {event.medoid_face_id}"
+    return _record(CLUSTERS_CHANGED, change.cluster_id, event, generation, content)
 
 
-def moment_of(generation: Generation) -> datetime:
-    """Return the moment of a publication, which all of its records have."""
-    return generation.published_at or datetime.fromtimestamp(0, UTC)
-
-
-def _about(generation: Generation, subject: str, what: str) -> About:
-    when = moment_of(generation)
-    # A generation may be published several times: each has ids of its own, and keeps them where the same is repeated.
-    return About(SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()} {what}", generation.number)
+def _record(topic: Topic, key: str, event: Message, generation: Generation, content: str) -> ProducedRecord:
+    when = publication_time(generation)
+    # A generation may be published several times: each publication has ids of its own, and keeps them if repeated.
+    cause = f"{Cause.RECLUSTERED} {when.isoformat()} {content}"
+    return encoded(topic, key, event, About(SERVICE, key, when, cause, generation.number))

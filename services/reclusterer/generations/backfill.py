@@ -1,8 +1,8 @@
-"""Catching up: every face that is there gets its place in a generation, and those that are gone lose it.
+"""Backfill: every face that exists gets its membership in a generation, and every other face loses it.
 
-While a generation is made, the assigner goes on in the one before. Faces that came meanwhile, and all that came since
-an old generation to which somebody goes back, are given to the people of the generation as the assigner would have.
-Faces that were erased after the snapshot must not come back.
+While a generation is made, the assigner works in the active one. Faces that arrive in the meantime, or after an old
+generation to which an operator returns, get the clusters of the generation that the assigner would have given them.
+Faces that were erased after the snapshot must not return.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from more_itertools import chunked
 
-from services.reclusterer.generations.existence import present_ids, present_of
+from services.reclusterer.generations.existence import existing_face_ids, existing_faces_of
 from shared.domain.events import Cause
 from shared.domain.matching import AssignerSettings, Match, matches, matches_beside
 from shared.domain.person_index import People
@@ -20,138 +20,143 @@ from shared.erasure.refit import refit, refit_returned
 from shared.ordered import outer_join
 from shared.ports.repository import FaceRepository
 
-_BLOCK = 500  # photographs looked at together
+_BLOCK = 500  # images that are processed together
 
 
-def catch_up(repository: FaceRepository, generation: Generation, settings: AssignerSettings) -> int:
-    """Make the memberships of a generation those of the faces that are there; return how many were added.
+def backfill(repository: FaceRepository, generation: Generation, settings: AssignerSettings) -> int:
+    """Make the memberships of a generation those of the faces that exist; return the number of added memberships.
 
-    `settings` are the assigner's. Can be repeated. To be called when no assigner works in the generation before.
+    `settings`: those of the assigner. Can be repeated. Call it when no assigner works in the generation before any
+    more. Raises `Transient`.
     """
-    late = forget_gone(repository, generation)
-    people = People(repository.clusters(generation.number), settings.rule)
+    missing = remove_orphaned_memberships(repository, generation)
+    clusters = People(repository.clusters(generation.number), settings.rule)
     added = 0
-    for image_ids in chunked(sorted(late), _BLOCK):
-        back = _give_back(repository, generation, people, image_ids)
-        if refit_returned(repository, generation, back):
-            people = People(repository.clusters(generation.number), settings.rule)
-        added += len(back) + _place(repository, generation, people, image_ids, settings)
+    for image_ids in chunked(sorted(missing), _BLOCK):
+        restored = _restore(repository, generation, clusters, image_ids)
+        if refit_returned(repository, generation, restored):
+            clusters = People(repository.clusters(generation.number), settings.rule)
+        added += len(restored) + _assign(repository, generation, clusters, image_ids, settings)
     return added
 
 
-def forget_gone(repository: FaceRepository, generation: Generation) -> set[str]:
-    """Remove the memberships of faces that are not there, and refit the clusters that have lost any.
+def remove_orphaned_memberships(repository: FaceRepository, generation: Generation) -> set[str]:
+    """Remove the memberships of faces that do not exist; return the ids of images that have faces without one.
 
-    Also those that lost faces while the generation was written: nobody else refits them. Returns the ids of the images
-    that have faces without a membership. Can be repeated.
+    Refits the clusters that have lost faces, also those that lost them while the generation was written: no other
+    process refits those. Can be repeated. Raises `Transient`.
     """
-    late: set[str] = set()
-    gone: list[str] = []
+    missing: set[str] = set()
+    orphaned: list[str] = []
     members = (membership.face_id for membership in repository.memberships(generation.number))
-    for face, member in outer_join(present_ids(repository), members, itemgetter(0), str):
+    for face, member in outer_join(existing_face_ids(repository), members, itemgetter(0), str):
         if member and not face:
-            gone.append(member)
+            orphaned.append(member)
         elif face and not member:
             _, image_id = face
-            late.add(image_id)
-    left = repository.memberships_of(generation.number, gone) if gone else {}
-    repository.remove_memberships(generation.number, gone)
-    lost = repository.former_clusters(generation.number)
-    refit(repository, generation, _clusters_of(left.values()) | lost)
-    return late
+            missing.add(image_id)
+    removed = repository.memberships_of(generation.number, orphaned) if orphaned else {}
+    repository.remove_memberships(generation.number, orphaned)
+    refit(repository, generation, _clusters_of(removed.values()) | repository.former_clusters(generation.number))
+    return missing
 
 
 def _clusters_of(memberships: Iterable[Membership]) -> set[str]:
     return {membership.cluster_id for membership in memberships if membership.cluster_id is not None}
 
 
-def _give_back(
-    repository: FaceRepository, generation: Generation, people: People, image_ids: Sequence[str]
+def _restore(
+    repository: FaceRepository, generation: Generation, clusters: People, image_ids: Sequence[str]
 ) -> Sequence[Membership]:
-    """Give late faces the memberships that they had before their photograph went; nobody is on a photograph twice."""
-    faces_of, placed = _late(repository, generation, image_ids)
-    missing = [face.face_id for of_image in faces_of.values() for face in of_image if face.face_id not in placed]
-    had = restored_memberships(repository, generation.number, missing, people)
-    back: list[Membership] = []
+    """Restore the memberships that faces had before their photograph was removed; no cluster twice on a photograph."""
+    faces_of, members = _faces_and_members(repository, generation, image_ids)
+    missing = [face.face_id for of_image in faces_of.values() for face in of_image if face.face_id not in members]
+    former = restored_memberships(repository, generation.number, missing, clusters)
+    restored: list[Membership] = []
     for of_image in faces_of.values():
-        taken = {placed[face.face_id].cluster_id for face in of_image if face.face_id in placed} - {None}
+        used = {members[face.face_id].cluster_id for face in of_image if face.face_id in members} - {None}
         for face in of_image:
-            membership = had.get(face.face_id)
-            if membership and membership.cluster_id not in taken:
-                back.append(membership)
-                taken |= {membership.cluster_id} - {None}
-    _write(repository, generation, image_ids, back)
-    return back
+            membership = former.get(face.face_id)
+            if membership and membership.cluster_id not in used:
+                restored.append(membership)
+                used |= {membership.cluster_id} - {None}
+    _save(repository, generation, image_ids, restored)
+    return restored
 
 
-def _place(
+def _assign(
     repository: FaceRepository,
     generation: Generation,
-    people: People,
+    clusters: People,
     image_ids: Sequence[str],
     settings: AssignerSettings,
 ) -> int:
-    faces_of, placed = _late(repository, generation, image_ids)
-    late = {
-        image_id: [face for face in of_image if face.face_id not in placed] for image_id, of_image in faces_of.items()
+    """Assign the faces without a membership as the assigner does; return their number."""
+    faces_of, members = _faces_and_members(repository, generation, image_ids)
+    missing = {
+        image_id: [face for face in of_image if face.face_id not in members] for image_id, of_image in faces_of.items()
     }
-    taken = {
-        image_id: {placed[face.face_id].cluster_id for face in of_image if face.face_id in placed}
+    used = {
+        image_id: {members[face.face_id].cluster_id for face in of_image if face.face_id in members}
         for image_id, of_image in faces_of.items()
     }
-    added = list(_memberships(generation, people, late, taken, settings))
-    _write(repository, generation, image_ids, added)
+    added = list(_new_memberships(generation, clusters, missing, used, settings))
+    _save(repository, generation, image_ids, added)
     return len(added)
 
 
-def _late(
+def _faces_and_members(
     repository: FaceRepository, generation: Generation, image_ids: Sequence[str]
 ) -> tuple[Mapping[str, Sequence[FaceRecord]], Mapping[str, Membership]]:
-    """Return the accepted faces of images by image id, and those memberships that they have."""
-    faces_of = present_of(repository, image_ids)
-    faces = [face.face_id for of_image in faces_of.values() for face in of_image]
-    return faces_of, repository.memberships_of(generation.number, faces)
+    """Return the accepted faces of images by image id, and the memberships that they have, by face id."""
+    faces_of = existing_faces_of(repository, image_ids)
+    face_ids = [face.face_id for of_image in faces_of.values() for face in of_image]
+    return faces_of, repository.memberships_of(generation.number, face_ids)
 
 
-def _write(
+def _save(
     repository: FaceRepository, generation: Generation, image_ids: Sequence[str], added: Sequence[Membership]
 ) -> None:
     repository.save_memberships(added)
-    # A face that was erased between the look and the write has just come back.
-    there = present_of(repository, image_ids)
-    still = {face.face_id for of_image in there.values() for face in of_image}
-    again = [item for item in added if item.face_id not in still]
-    repository.remove_memberships(generation.number, [item.face_id for item in again])
-    refit(repository, generation, _clusters_of(again))
+    # If a face was erased between the read and this write, its membership has just returned: remove it again.
+    faces_of = existing_faces_of(repository, image_ids)
+    existing = {face.face_id for of_image in faces_of.values() for face in of_image}
+    erased = [membership for membership in added if membership.face_id not in existing]
+    repository.remove_memberships(generation.number, [membership.face_id for membership in erased])
+    refit(repository, generation, _clusters_of(erased))
 
 
-def _memberships(
+def _new_memberships(
     generation: Generation,
-    people: People,
-    late: Mapping[str, Sequence[FaceRecord]],
-    taken: Mapping[str, set[str | None]],
+    clusters: People,
+    missing: Mapping[str, Sequence[FaceRecord]],
+    used: Mapping[str, set[str | None]],
     settings: AssignerSettings,
 ) -> Iterator[Membership]:
-    """Yield the memberships of late faces; whom another face of the photograph is already, no further one becomes."""
+    """Yield the memberships of the missing faces; none gets a cluster that another face of its photograph has.
+
+    `missing` and `used`: the faces without a membership, and the clusters of the other faces, by image id.
+    """
     comparable = {
         image_id: [face for face in faces if face.model_id == generation.model_id and face.vector is not None]
-        for image_id, faces in late.items()
+        for image_id, faces in missing.items()
     }
-    free = {image_id: faces for image_id, faces in comparable.items() if not taken[image_id] - {None}}
+    free = {image_id: faces for image_id, faces in comparable.items() if not used[image_id] - {None}}
     vectors = [[face.vector for face in faces if face.vector is not None] for faces in free.values()]
-    for faces, found in zip(free.values(), matches(vectors, people, settings), strict=True):
-        yield from _named(generation, people, faces, found)
+    for faces, found in zip(free.values(), matches(vectors, clusters, settings), strict=True):
+        yield from _as_memberships(generation, clusters, faces, found)
     for image_id, faces in comparable.items():
         if image_id not in free and faces:
             own = [face.vector for face in faces if face.vector is not None]
-            yield from _named(generation, people, faces, matches_beside(own, people, taken[image_id], settings))
-    others = [face for image_id, of_image in late.items() for face in of_image if face not in comparable[image_id]]
-    yield from _named(generation, people, others, [Match(None, None)] * len(others))
+            found = matches_beside(own, clusters, used[image_id], settings)
+            yield from _as_memberships(generation, clusters, faces, found)
+    others = [face for image_id, of_image in missing.items() for face in of_image if face not in comparable[image_id]]
+    yield from _as_memberships(generation, clusters, others, [Match(None, None)] * len(others))
 
 
-def _named(
-    generation: Generation, people: People, faces: Iterable[FaceRecord], found: Iterable[Match]
+def _as_memberships(
+    generation: Generation, clusters: People, faces: Iterable[FaceRecord], found: Iterable[Match]
 ) -> Iterator[Membership]:
     for face, match in zip(faces, found, strict=True):
-        cluster_id = None if match.person is None else people.cluster_ids[match.person]
+        cluster_id = None if match.person is None else clusters.cluster_ids[match.person]
         yield Membership(generation.number, face.face_id, cluster_id, match.similarity, Cause.ARRIVED)

@@ -1,6 +1,6 @@
-"""A new generation beside the active one: graph, clusters, medoids, names, all written and seen by nobody yet."""
+"""Build a new generation beside the active one: cluster, trace the lineage, write. No reader sees it yet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,11 +12,11 @@ from services.reclusterer.clustering.cluster_faces import Clustering, cluster_fa
 from services.reclusterer.clustering.neighbour_graph import NeighbourSearch
 from services.reclusterer.clustering.parallel import ParallelMap, map_in_threads
 from services.reclusterer.clustering.random_orders import keys_of
-from services.reclusterer.generations.backfill import forget_gone
-from services.reclusterer.generations.former_names import names_before
-from services.reclusterer.generations.lineage import Descent, descents
+from services.reclusterer.generations.backfill import remove_orphaned_memberships
+from services.reclusterer.generations.former_ids import former_cluster_ids
+from services.reclusterer.generations.lineage import ClusterLineage, trace_lineage
 from services.reclusterer.generations.phases import Phases
-from services.reclusterer.generations.snapshot import Snapshot, Standing, grouping_digest
+from services.reclusterer.generations.snapshot import PreviousClustering, Snapshot, grouping_digest
 from services.reclusterer.settings import ReclustererSettings
 from shared.domain.events import Cause
 from shared.domain.ids import cluster_id
@@ -24,99 +24,106 @@ from shared.domain.records import Cluster, Generation, GenerationState, Membersh
 from shared.ports.repository import FaceRepository
 
 ALGORITHM = "chinese-whispers/3"
-"""Recorded with each generation; another number where the same faces and settings would give other clusters."""
+"""Stored with each generation. The number changes when the same faces and settings give other clusters."""
 
 _BLOCK = 10_000  # memberships in one call of the repository
 
 
 def parameters_of(settings: ReclustererSettings) -> dict[str, float | int | str]:
-    """Return what, beside the faces, decides how they are grouped."""
+    """Return the parameters of a generation: all that decides, beside the faces, how they are clustered."""
     return {"algorithm": ALGORITHM, **settings.model_dump()}
 
 
-def build(
+def build_generation(
     repository: FaceRepository,
     snapshot: Snapshot,
-    before: Standing,
+    previous: PreviousClustering,
     settings: ReclustererSettings,
     phases: Phases,
     *,
     parallel_map: ParallelMap = map_in_threads,
 ) -> Generation:
-    """Cluster the faces of a snapshot and write the result as a generation that is `building`; return it.
+    """Cluster the faces of a snapshot, write the result as a generation in state `building`, and return it.
 
-    Its number is its own: nobody else writes where it writes, however late.
+    Its number is unique: no other process writes to it, however late. Raises `Transient`.
     """
+    parameters = parameters_of(settings)
     with phases("cluster"):
-        keys = keys_of(snapshot.face_ids)
-        # With other settings the old labels would hold on to what the new ones are meant to change.
-        same = before.generation is not None and dict(before.generation.parameters) == parameters_of(settings)
-        previous = before.labels if same else None
+        # With other settings, the old labels would preserve what the new settings are meant to change.
+        is_same = previous.generation is not None and dict(previous.generation.parameters) == parameters
         clustering = cluster_faces(
             snapshot.vectors,
             snapshot.photos,
             settings,
-            keys=keys,
-            previous=previous,
+            keys=keys_of(snapshot.face_ids),
+            previous=previous.labels if is_same else None,
             search=NeighbourSearch(parallel_map=parallel_map),
         )
     with phases("match"):
         number = repository.next_generation_number()
-        clusters = _clusters(repository, number, snapshot, clustering, before)
+        clusters = _clusters(repository, number, snapshot, clustering, previous)
     generation = Generation(
-        *(number, GenerationState.BUILDING, snapshot.model_id, snapshot.digest, parameters_of(settings)),
-        counts=_counts(snapshot, clustering, before),
+        number=number,
+        state=GenerationState.BUILDING,
+        model_id=snapshot.model_id,
+        snapshot=snapshot.digest,
+        parameters=parameters,
+        counts=_counts(snapshot, clustering, previous),
         created_at=datetime.now(UTC),
         grouping=grouping_digest(
             clustering.labels,
             [cluster.cluster_id for cluster in clusters],
             {cluster.cluster_id: cluster.medoid_face_id for cluster in clusters},
         ),
-        previous=before.generation.number if before.generation else 0,
+        previous=previous.generation.number if previous.generation else 0,
     )
     with phases("write"):
         repository.save_generation(generation)
         repository.save_clusters(clusters)
         for block in chunked(_memberships(number, snapshot, clustering, clusters), _BLOCK):
             repository.save_memberships(block)
-        # Of faces that went meanwhile nothing stays: readers see it all from the swap on, and the catch-up comes later.
-        forget_gone(repository, generation)
+        # Faces that were erased in the meantime must be gone before the activation: the backfill is later.
+        remove_orphaned_memberships(repository, generation)
     generation = replace(generation, timings={**phases.seconds, **clustering.timings})
     repository.save_generation(generation)
     return generation
 
 
 def _clusters(
-    repository: FaceRepository, number: int, snapshot: Snapshot, clustering: Clustering, before: Standing
+    repository: FaceRepository,
+    number: int,
+    snapshot: Snapshot,
+    clustering: Clustering,
+    previous: PreviousClustering,
 ) -> list[Cluster]:
-    """Return the clusters in the order of their numbers, each with its old identifier or a new one."""
+    """Return the clusters in the order of their numbers, each with the id that it continues or a new one."""
     sizes = np.bincount(clustering.labels[clustering.labels != UNKNOWN], minlength=len(clustering.medoids))
 
-    def named(place: int, descent: Descent) -> Cluster:
-        middle = clustering.medoids[place]
-        medoid_face = snapshot.face_ids[middle]
-        kept = back.get(place) if descent.heir_of is None else before.cluster_ids[descent.heir_of]
+    def cluster(index: int, lineage: ClusterLineage) -> Cluster:
+        medoid = clustering.medoids[index]
+        medoid_face = snapshot.face_ids[medoid]
+        kept = former.get(index) if lineage.continues is None else previous.cluster_ids[lineage.continues]
         return Cluster(
             generation=number,
             cluster_id=kept or cluster_id(number, medoid_face),
             medoid_face_id=medoid_face,
-            medoid=snapshot.vectors[middle],
-            exemplars=clustering.means[place : place + 1],
-            size=int(sizes[place]),
-            parents=tuple(before.cluster_ids[parent] for parent in descent.parents),
+            medoid=snapshot.vectors[medoid],
+            exemplars=clustering.means[index : index + 1],
+            size=int(sizes[index]),
+            parents=tuple(previous.cluster_ids[parent] for parent in lineage.parents),
         )
 
-    lineage = descents(before.labels, clustering.labels, len(clustering.medoids))
-    new: dict[int, list[str]] = {place: [] for place, descent in enumerate(lineage) if not descent.parents}
+    lineages = trace_lineage(previous.labels, clustering.labels, len(clustering.medoids))
+    new: dict[int, list[str]] = {index: [] for index, lineage in enumerate(lineages) if not lineage.parents}
     for face_id, label in zip(snapshot.face_ids, clustering.labels.tolist(), strict=True):
         if label in new:
             new[label].append(face_id)
-    back = names_before(repository, new, set(before.cluster_ids))
-    return [named(place, descent) for place, descent in enumerate(lineage)]
+    former = former_cluster_ids(repository, new, set(previous.cluster_ids))
+    return [cluster(index, lineage) for index, lineage in enumerate(lineages)]
 
 
 def _memberships(
-    number: int, snapshot: Snapshot, clustering: Clustering, clusters: list[Cluster]
+    number: int, snapshot: Snapshot, clustering: Clustering, clusters: Sequence[Cluster]
 ) -> Iterator[Membership]:
     rows = zip(snapshot.face_ids, clustering.labels.tolist(), clustering.similarities.tolist(), strict=True)
     for face_id, label, similarity in rows:
@@ -126,7 +133,7 @@ def _memberships(
             yield Membership(number, face_id, clusters[label].cluster_id, similarity, Cause.RECLUSTERED)
 
 
-def _counts(snapshot: Snapshot, clustering: Clustering, before: Standing) -> dict[str, float | int]:
+def _counts(snapshot: Snapshot, clustering: Clustering, previous: PreviousClustering) -> dict[str, float | int]:
     sizes = np.bincount(clustering.labels[clustering.labels != UNKNOWN])
     return {
         "faces": len(snapshot.face_ids),
@@ -136,5 +143,5 @@ def _counts(snapshot: Snapshot, clustering: Clustering, before: Standing) -> dic
         "clusters": len(clustering.medoids),
         "assigned": int(sizes.sum()),
         "largest": int(sizes.max(initial=0)),
-        "assigned_before": before.known,
+        "assigned_before": previous.assigned_count,
     }

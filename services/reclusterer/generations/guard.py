@@ -1,25 +1,25 @@
-"""The guard: a generation that is clearly worse than the active one is held back for a person to look at."""
+"""The guard keeps a generation that is clearly worse than the active one from becoming active."""
 
 import numpy as np
 
 from services.reclusterer.clustering.arrays import UNKNOWN
-from services.reclusterer.generations.snapshot import Standing
+from services.reclusterer.generations.snapshot import PreviousClustering
 from services.reclusterer.settings import JobSettings
 from shared.domain.records import Generation
 
 
-def objection(generation: Generation, before: Standing, settings: JobSettings) -> str:
-    """Return why a generation should not take the place of the active one, or an empty text.
+def objection(generation: Generation, previous: PreviousClustering, settings: JobSettings) -> str:
+    """Return why a new generation should not become active, or an empty text.
 
-    Before the first generation there is nothing that could be worse. A cluster may be as large as it likes if the
-    active generation has one of such a share already: that is what these photographs are of.
+    The first generation is always accepted. A cluster may have any size if the active generation has one with such a
+    share of the faces already: then the photographs are like that.
     """
-    if before.generation is None:
+    if previous.generation is None:
         return ""
     faces, assigned, largest = (int(generation.counts[name]) for name in ("faces", "assigned", "largest"))
-    if assigned < (1 - settings.largest_loss) * before.known:
-        return f"{assigned} of {faces} faces have a person, before it were {before.known}"
-    largest_before = int(np.bincount(before.labels[before.labels != UNKNOWN], minlength=1).max())
+    if assigned < (1 - settings.largest_loss) * previous.assigned_count:
+        return f"{assigned} of {faces} faces have a person; in the active generation {previous.assigned_count} have"
+    largest_before = int(np.bincount(previous.labels[previous.labels != UNKNOWN], minlength=1).max())
     if largest > settings.largest_cluster * faces and largest_before <= settings.largest_cluster * faces:
-        return f"one cluster has {largest} of {faces} faces, before it were at most {largest_before}"
+        return f"one cluster has {largest} of {faces} faces; the largest in the active generation has {largest_before}"
     return ""

@@ -1,14 +1,14 @@
-"""The lease: of many who could make and publish generations, one does.
+"""The lease: only one process at a time may make and publish generations.
 
-It is one document, written by compare-and-set. Whoever takes it gets a number higher than all before, and renews it.
-Two things are apart:
+The lease is one document, written by compare-and-set. A process that acquires it gets a fencing number that is higher
+than all before, and renews the lease regularly.
 
-- Safety hangs on the number, never on a clock. From the moment that somebody takes the lease, the swap of the active
-  generation refuses lower numbers, and the writer to Kafka that is opened after that shuts out the one before it.
-- Time only says how soon somebody else may try. The document says until when it holds by the clock of its holder. It
-  counts as expired at once where that is longer ago than clocks may differ; else whoever wants it watches it for as
-  long as it lasts, by its own clock, and takes it if it was not renewed meanwhile (Gray and Cheriton, "Leases: an
-  efficient fault-tolerant mechanism for distributed file cache consistency", 1989).
+- Safety depends on the number, never on a clock. As soon as a process acquires the lease, the activation of a
+  generation refuses lower numbers, and the Kafka writer that is opened afterwards fences off the earlier one.
+- Time only decides how soon another process may try. The document states until when it is valid by the clock of its
+  holder. It has expired if that is longer ago than clocks may differ. Otherwise, another process watches it for the
+  duration of the lease by its own clock, and acquires it if it was not renewed in the meantime (Gray and Cheriton,
+  "Leases: an efficient fault-tolerant mechanism for distributed file cache consistency", 1989).
 """
 
 import time
@@ -23,19 +23,19 @@ import structlog
 from services.reclusterer.settings import JobSettings
 from shared.domain.records import Lease
 from shared.errors import Busy, Fatal, Transient
-from shared.ports.repository import FaceRepository
+from shared.ports.lease import LeaseStore
 
 Wait = Callable[[float], object]
-"""Waits for some seconds, or for less where the process is told to end."""
+"""Waits for some seconds, or less if the process is asked to stop."""
 
-_LOOK_EVERY = 1.0  # seconds
+_POLL_INTERVAL = 1.0  # seconds
 
 
-class Hold:
-    """The lease in hand; safe for threads where its repository is."""
+class AcquiredLease:
+    """The lease of this process; safe for use by several threads if its store is."""
 
-    def __init__(self, repository: FaceRepository, lease: Lease) -> None:
-        self._repository = repository
+    def __init__(self, store: LeaseStore, lease: Lease) -> None:
+        self._store = store
         self._lease = lease
         self._lock = Lock()
 
@@ -45,54 +45,56 @@ class Hold:
         return self._lease.number
 
     def check(self) -> None:
-        """Raise `Fatal` where somebody else has the lease, `Transient` where nobody answers."""
-        found = self._repository.lease()
+        """Raise `Fatal` if another process has the lease, `Transient` if the store does not answer."""
+        found = self._store.lease()
         if found is None or found.number != self.number:
-            msg = f"the lease went to {found.holder if found else None}, because this process was silent for too long"
+            msg = f"the lease went to {found.holder if found else None}, because this process did not renew it in time"
             raise Fatal(msg)
 
     def renew(self) -> None:
-        """Say that this process is alive; raises as `check` does."""
+        """Extend the lease; raises as `check` does."""
         with self._lock:
             expires_at = _from_now(self._lease.seconds)
             lease = replace(self._lease, renewals=self._lease.renewals + 1, expires_at=expires_at)
-            if not self._repository.replace_lease(self._lease, lease):
+            if not self._store.replace_lease(self._lease, lease):
                 self.check()
-                # An earlier renewal of ours was written although no answer came.
-                found = self._repository.lease()
+                # An earlier renewal of this process was written although no answer came.
+                found = self._store.lease()
                 lease = found if found is not None else lease
             self._lease = lease
 
     def release(self) -> None:
-        """Let others have the lease at once, if it is still ours; raises `Transient`."""
+        """Let other processes acquire the lease at once, if this process still has it; raises `Transient`."""
         with self._lock:
             free = replace(self._lease, holder=None, renewals=self._lease.renewals + 1)
-            self._repository.replace_lease(self._lease, free)
+            self._store.replace_lease(self._lease, free)
 
 
 @contextmanager
-def taken(repository: FaceRepository, holder: str, settings: JobSettings, wait: Wait = time.sleep) -> Iterator[Hold]:
-    """Take the lease for a while; raises `Busy` where another process has it and is alive, and `Transient`.
+def acquire_lease(
+    store: LeaseStore, holder: str, settings: JobSettings, wait: Wait = time.sleep
+) -> Iterator[AcquiredLease]:
+    """Acquire the lease for the time of the context; raises `Busy` if another process has it and renews it.
 
-    A `holder` of the same name is this process in an earlier life.
+    `holder` names this process; a lease of the same holder is acquired at once. Raises `Transient`.
     """
-    hold = Hold(repository, _take(repository, holder, settings, wait))
+    lease = AcquiredLease(store, _acquire(store, holder, settings, wait))
     try:
-        yield hold
+        yield lease
     finally:
         with suppress(Transient):
-            hold.release()
+            lease.release()
 
 
 @contextmanager
-def heartbeat(hold: Hold, every: float) -> Iterator[None]:
-    """Renew the lease in a thread of its own, every so many seconds."""
+def heartbeat(lease: AcquiredLease, every: float) -> Iterator[None]:
+    """Renew the lease `every` so many seconds, in a thread of its own, for the time of the context."""
     ended = Event()
 
     def beat() -> None:
         while not ended.wait(every):
             try:
-                hold.renew()
+                lease.renew()
             except Transient as error:
                 structlog.get_logger().warning("lease not renewed", reason=str(error))
             except Fatal as error:
@@ -108,12 +110,12 @@ def heartbeat(hold: Hold, every: float) -> Iterator[None]:
         thread.join()
 
 
-def _take(repository: FaceRepository, holder: str, settings: JobSettings, wait: Wait) -> Lease:
+def _acquire(store: LeaseStore, holder: str, settings: JobSettings, wait: Wait) -> Lease:
     watched: Lease | None = None
     since = time.monotonic()
     while True:
-        found = repository.lease()
-        if found is None or found.holder in {None, holder} or _is_long_over(found, settings.clock_skew):
+        found = store.lease()
+        if found is None or found.holder in {None, holder} or _is_expired(found, settings.clock_skew):
             free = True
         elif watched is None or (watched.number, watched.renewals) == (found.number, found.renewals):
             watched = watched or found
@@ -123,14 +125,20 @@ def _take(repository: FaceRepository, holder: str, settings: JobSettings, wait: 
             raise Busy(msg)
         if free:
             number = found.number + 1 if found else 1
-            lease = Lease(number, holder, 0, settings.lease, _from_now(settings.lease))
-            if repository.replace_lease(found, lease):
+            lease = Lease(
+                number=number,
+                holder=holder,
+                renewals=0,
+                seconds=settings.lease,
+                expires_at=_from_now(settings.lease),
+            )
+            if store.replace_lease(found, lease):
                 return lease
         else:
-            wait(_LOOK_EVERY)
+            wait(_POLL_INTERVAL)
 
 
-def _is_long_over(lease: Lease, clock_skew: float) -> bool:
+def _is_expired(lease: Lease, clock_skew: float) -> bool:
     return datetime.now(UTC) > lease.expires_at + timedelta(seconds=clock_skew)
 
 

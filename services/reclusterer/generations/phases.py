@@ -1,22 +1,20 @@
-"""The phases of the job: how long each took, and a place to stop between them."""
+"""The phases of a reclustering: how long each took, and where the process may stop."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from shared.stream.worker import nothing
-
 
 class Phases:
-    """Times phases. `begins` is called with the name of each and may raise, to stop before it."""
+    """Measures the seconds of each phase. `begins` is called with a phase's name before it, and may raise to stop."""
 
-    def __init__(self, begins: Callable[[str], None] = nothing) -> None:
+    def __init__(self, begins: Callable[[str], object] = lambda _: None) -> None:
         self._begins = begins
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Be in a phase."""
+        """Run the context as a phase; the seconds of phases with the same name are added up."""
         self._begins(name)
         started = time.perf_counter()
         try:

@@ -1,10 +1,10 @@
-"""Saying again what stands in the repository, where Kafka has lost what was said.
+"""Announce the content of the repository again, for a Kafka that has lost records.
 
-Of every face of the active generation who it is, of every cluster that it is kept, of every photograph what became of
-it, and of every object that is gone a tombstone; at the end, that all was told. As when a generation is announced,
-each block is one transaction that is committed only if all of it is still so; whoever says it has to hold the lease,
-so that no generation takes the place of this one meanwhile. What is said has ids of its own: a reader who has heard
-it before hears it again.
+In this order: the cluster of every face of the active generation, every cluster as kept, the outcome of every
+photograph, a tombstone of every object that is gone; at the end, that everything was announced. As in `announce`, each
+block is one transaction that is committed only if all of it is still true. The caller has the lease, so that no other
+generation becomes active in the meantime. The events have ids of their own: a consumer that has the original records
+gets an equal one again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,100 +19,89 @@ from services.reclusterer.generations.announce import (
     announce_clusters,
     announce_faces,
     announce_publication,
-    changes,
-    moment_of,
+    publication_time,
 )
+from services.reclusterer.generations.diff import diff_generations
+from services.reclusterer.generations.existence import existing_images, removed_objects
 from shared.domain.events import ImageProcessed, Outcome, Photo, Publication, Verdict
 from shared.domain.records import FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from shared.domain.topics import IMAGES_PROCESSED
+from shared.ports.photos import PhotoCatalog
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
 from shared.stream.photo_processor import About, encoded
 
-_NONE = Generation(0, GenerationState.ACTIVE, "", "", {})  # the faces before the first generation, who are unknown
+_BEFORE_THE_FIRST = Generation(number=0, state=GenerationState.ACTIVE, model_id="", snapshot="", parameters={})
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
-    """How many were told of. `ended`: also that these are all."""
+class Reannounced:
+    """The numbers of announced faces, clusters and photographs. `is_complete`: that these are all was announced too."""
 
     faces: int
     clusters: int
     photos: int
-    ended: bool = True
+    is_complete: bool = True
 
 
-def repeat(repository: FaceRepository, writer: RecordWriter, now: datetime) -> Repeated:
-    """Tell of all that is there, and return how much that was. `now` is aware, and tells this time from others.
+def reannounce(repository: FaceRepository, writer: RecordWriter, now: datetime) -> Reannounced:
+    """Announce everything that exists; return the numbers. `now`: aware; the event ids depend on it.
 
-    Raises `Transient` where a server does not answer, `Fatal` where another process announces; can be repeated.
+    Can be repeated. Raises `Transient` if a server does not answer, `Fatal` if another process announces.
     """
-    generation = replace(repository.active_generation() or _NONE, published_at=now)
+    generation = replace(repository.active_generation() or _BEFORE_THE_FIRST, published_at=now)
     face_ids = (membership.face_id for membership in repository.memberships(generation.number))
     faces = sum(
         announce_faces(repository, generation, writer, block, lambda membership: membership.cause)
         for block in chunked(face_ids, BLOCK)
     )
-    fates = changes(repository, generation.number, generation.number)
-    announce_clusters(repository, generation, writer, fates)
+    changes = diff_generations(repository, generation.number, generation.number)
+    announce_clusters(repository, generation, writer, changes)
     photos = sum(
         _announce_photos(repository, generation, writer, block) for block in chunked(repository.images(), BLOCK)
     )
     for removed in chunked(repository.images(Outcome.REMOVED), BLOCK):
-        _forget_objects(repository, generation, writer, removed)
-    counts = {"faces": faces, "clusters": len(fates), "photos": photos}
-    return Repeated(**counts, ended=announce_publication(generation, writer, Publication.REPEATED, **counts))
+        _write_tombstones(repository, generation, writer, removed)
+    counts = {"faces": faces, "clusters": len(changes), "photos": photos}
+    is_complete = announce_publication(generation, writer, Publication.REPEATED, **counts)
+    return Reannounced(**counts, is_complete=is_complete)
 
 
 def _announce_photos(
     repository: FaceRepository, generation: Generation, writer: RecordWriter, block: Sequence[ImageRecord]
 ) -> int:
+    """Publish `images.processed` for these images in one transaction; return the number of those that exist."""
     while True:
-        images = _present(repository, block)
+        images = existing_images(repository, block)
         faces = repository.faces_of([image.image_id for image in images])
         face_ids = [face.face_id for of_image in faces.values() for face in of_image]
         members = repository.memberships_of(generation.number, face_ids)
         records = [_photo_record(generation, image, faces.get(image.image_id, ()), members) for image in images]
 
-        def still(images: Sequence[ImageRecord] = images) -> bool:
-            return _present(repository, block) == images
+        def is_unchanged(images: Sequence[ImageRecord] = images) -> bool:
+            return existing_images(repository, block) == images
 
-        if not records or writer.write_if(records, still):
+        if not records or writer.write_if(records, is_unchanged):
             return len(records)
 
 
-def _forget_objects(
-    repository: FaceRepository, generation: Generation, writer: RecordWriter, block: Sequence[ImageRecord]
+def _write_tombstones(
+    photos: PhotoCatalog, generation: Generation, writer: RecordWriter, block: Sequence[ImageRecord]
 ) -> None:
-    """Write tombstones of objects that are gone: earlier versions wrote none, and left their names in the topic."""
-    while gone := _gone(repository, {image.object_id for image in block}):
-        when = moment_of(generation)
+    """Write tombstones of removed objects: earlier versions wrote none, and left their names in the topic."""
+    object_ids = {image.object_id for image in block}
+    while removed := removed_objects(photos, object_ids):
+        when = publication_time(generation)
         records = [
-            encoded(IMAGES_PROCESSED, name, None, About(SERVICE, name, when, f"forgotten {when.isoformat()}"))
-            for name in gone
+            encoded(IMAGES_PROCESSED, object_id, None, About(SERVICE, object_id, when, f"forgotten {when.isoformat()}"))
+            for object_id in removed
         ]
 
-        def still(gone: Sequence[str] = gone) -> bool:
-            return _gone(repository, set(gone)) == gone
+        def is_unchanged(removed: Sequence[str] = removed) -> bool:
+            return removed_objects(photos, set(removed)) == removed
 
-        if writer.write_if(records, still):
+        if writer.write_if(records, is_unchanged):
             return
-
-
-def _gone(repository: FaceRepository, object_ids: set[str]) -> Sequence[str]:
-    """Return, in ascending order, those of the objects of which nothing is recorded but that they are gone."""
-    found = repository.images_of(sorted(object_ids))
-    return sorted(
-        name for name, images in found.items() if images and all(it.outcome is Outcome.REMOVED for it in images)
-    )
-
-
-def _present(repository: FaceRepository, block: Sequence[ImageRecord]) -> Sequence[ImageRecord]:
-    """Return, as they are now, those of the images that are there; in ascending order of image id."""
-    wanted = {image.image_id for image in block}
-    found = repository.images_of(sorted({image.object_id for image in block}))
-    there = (image for of_object in found.values() for image in of_object if image.outcome is not Outcome.REMOVED)
-    return sorted((image for image in there if image.image_id in wanted), key=lambda image: image.image_id)
 
 
 def _photo_record(
