@@ -1,4 +1,7 @@
-"""TLS in front of a server that has none: what it decrypts, it passes on."""
+"""TLS in front of a server that has none; it passes on what it decrypts.
+
+Work-around for nx-27017, which has no TLS. mongo-java-server has, but the tests put the same TLS before both.
+"""
 
 import socket
 import ssl

@@ -64,14 +64,16 @@ class Control:
             "fence": {"$lte": fence},
         }
         with errors():
-            # There is none before the first lease. Set rather than asked for by `$or`: nx-27017, which the tests run
-            # on, then writes whatever stands beside it; and its `$nor` and `$ne` do not match what is not there.
+            # No fence is stored before the first lease. In MongoDB `{"$not": {"$gt": fence}}` alone would match that.
+            # Work-around for nx-27017, one of the two servers of the tests: it has no `$not`, its updates by `$nor`
+            # do not match a missing field, and its updates by `$or` ignore the conditions beside the `$or`.
             self._collection.update_one(_ACTIVE | {"fence": {"$exists": False}}, {"$set": {"fence": 0}})
             return self._collection.update_one(condition, {"$set": {"generation": number}}).matched_count == 1
 
     def mark_removed(self, number: int) -> bool:
         """Have this number never activated, unless it is active or pinned; say whether that could be done."""
         change = {"$set": {_removed(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
+        # Work-around for nx-27017: its updates by `$ne` match neither null nor a missing field, unlike by `$nin`.
         others = {"generation": {"$nin": [number]}, _pinned(number): {"$exists": False}}
         with errors():
             try:

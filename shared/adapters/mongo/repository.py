@@ -148,7 +148,8 @@ class MongoRepository:
 
     def generations(self) -> Sequence[Generation]:
         """Return all generations in ascending order of their numbers."""
-        found = pages(self._generations, {"_id": {"$gt": 0}})  # without it, nx-27017 sorts 10 before 2
+        # Work-around for nx-27017: without a condition on `_id` it sorts numbers as texts, 10 before 2.
+        found = pages(self._generations, {"_id": {"$gt": 0}})
         return [documents.generation_of(document) for page in found for document in page]
 
     def active_generation(self) -> Generation | None:
