@@ -8,7 +8,7 @@ import pytest
 
 from cli.jobs.switching import go_back
 from services.standalone.result.manifest import Manifest
-from tests.support.regrouping import Killed
+from tests.support.reclustering import Killed
 from tests.support.small_results import (
     active_number,
     copied,
