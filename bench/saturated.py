@@ -25,7 +25,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from bench.tables import Table, without_data
-from services.standalone.run import Options, run_folder
+from services.standalone.run import run_folder
+from services.standalone.settings import RunSettings
 from shared.domain.topics import FACES_EMBEDDED
 from tools.pipeline import SERVICES, Pipeline
 from tools.stack import new_run
@@ -246,7 +247,7 @@ class _Clock:
 def _alone(photos: Path, out: Path) -> None:
     """Run in a process of its own, and print how long it took since that began, and what came after that."""
     clock = _Clock()
-    run_folder(Options(photos, out), lambda _: clock)
+    run_folder(RunSettings(photos=photos, out=out), lambda _: clock)
     print(clock.stored - psutil.Process().create_time(), time.process_time() - clock.spent)
 
 

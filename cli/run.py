@@ -1,7 +1,7 @@
 """`facestream run`: a folder of photographs in, people out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -57,21 +57,28 @@ def run(
     """
     # Here, not above: these pull in dlib, TensorFlow and numba, and --help does without.
     from cli.progress import RunProgress  # noqa: PLC0415
-    from services.standalone.run import Options, run_folder  # noqa: PLC0415
+    from services.embedder.settings import EmbedderSettings  # noqa: PLC0415
+    from services.reclusterer.settings import ReclustererSettings  # noqa: PLC0415
+    from services.standalone.run import run_folder  # noqa: PLC0415
+    from services.standalone.settings import RunSettings, StandaloneSettings  # noqa: PLC0415
 
     console = Console(highlight=False)
     summary = run_folder(
-        Options(
+        RunSettings(
             photos=photos,
             out=out,
             recluster=recluster,
             rescan=rescan,
-            forget_missing=forget_missing,
-            min_cluster_size=min_cluster_size,
-            model=model,
-            processes=processes,
+            standalone=StandaloneSettings.with_processes(processes, forget_missing=forget_missing),
+            embedder=EmbedderSettings(**_given(model=model)),
+            reclusterer=ReclustererSettings(**_given(min_cluster_size=min_cluster_size)),
         ),
         lambda total: RunProgress(console, total),
     )
     for line in summary.lines():
         say(line)
+
+
+def _given(**options: object) -> dict[str, Any]:
+    """Return the options that were given; the environment or the defaults decide on the others."""
+    return {name: value for name, value in options.items() if value is not None}

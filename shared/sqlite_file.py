@@ -1,7 +1,7 @@
 """One SQLite file of facestream: reading rows, writing in transactions, SQLite's errors as those of `shared.errors`.
 
-The write-ahead log with `synchronous = NORMAL` loses nothing when the process dies, and never damages the file. A
-machine that loses power may lose the last transactions.
+With the journal mode WAL and `synchronous = NORMAL`, nothing is lost when the process dies, and the file is never
+damaged. A machine that loses power may lose the last transactions.
 """
 
 import sqlite3
@@ -44,7 +44,7 @@ def application_id_of(path: Path) -> int | None:
 
 
 class SqliteFile:
-    """The file `path`, which SQLite makes where there is none; a context manager that closes it.
+    """The file `path`, which SQLite makes if it is missing; a context manager that closes it.
 
     `content` names in messages what the file should hold, such as "a facestream database". All methods raise
     `InvalidInput` where the file holds something else or cannot be read and written, and `Transient` where the disk
@@ -107,8 +107,8 @@ class SqliteFile:
             for statement in statements.split(";"):
                 self._connection.execute(statement)
 
-    def write_ahead(self) -> None:
-        """Switch to the write-ahead log. This needs the file for itself, and SQLite does not wait for that on its own.
+    def use_wal(self) -> None:
+        """Switch to the journal mode WAL. This needs the file for itself, and SQLite does not wait for that on its own.
 
         The file must have its tables: before the first checkpoint its header, with the application id, is empty.
         """

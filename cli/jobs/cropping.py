@@ -36,7 +36,7 @@ def crop_folder(source: Path, out: Path, landmarks: Path | None, face_width: int
     if landmarks is None or landmarks.name == LANDMARKS.name:  # a model of one's own has another name
         landmarks = located(LANDMARKS, landmarks and landmarks.parent)
     photos = files_in(source, watch)
-    settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
+    settings, detector = StandaloneSettings.with_processes(processes).with_memory_shared(detector, OF_COMMAND)
     load = partial(_detector, landmarks, detector)
     bounds = settings.photo_timeout, load, detector.memory
     with new_folder(out, source) as folder, PhotoPool(settings.processes, *bounds) as pool:

@@ -35,7 +35,7 @@ def develop_folder(source: Path, out: Path, processes: int | None) -> str:
     watch = Watch()
     detector = DetectorSettings(photo_width=_FULL_SIZE)
     photos = files_in(source, watch, is_raw_name)
-    settings, detector = StandaloneSettings.with_processes(processes).sharing(detector, OF_COMMAND)
+    settings, detector = StandaloneSettings.with_processes(processes).with_memory_shared(detector, OF_COMMAND)
     bounds = settings.photo_timeout, _ready, detector.memory
     with new_folder(out, source) as folder, PhotoPool(settings.processes, *bounds) as pool:
         tasks = (_Task(source / photo, detector) for photo in photos)

@@ -18,7 +18,7 @@ from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.errors import InvalidInput, ObjectError, Transient
 from shared.ordered import ordered_map
 from shared.photos.photo_files import PhotoFolder, sorted_files
-from shared.photos.photo_names import Reason, told
+from shared.photos.photo_names import Reason, passed_over_in_words
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
 from shared.ports.objects import ObjectInfo, ObjectStore, StoredObject
 from shared.settings import BucketSettings
@@ -59,7 +59,7 @@ class Uploaded:
         failed = f", {self.failed} failed (see above)" if self.failed else ""
         yield f"photographs: {self.sent} uploaded, {self.there} there already{failed}"
         if self.passed_over:
-            yield told(self.passed_over)
+            yield passed_over_in_words(self.passed_over)
 
 
 def ingest_folder(folder: Path, threads: int) -> Uploaded:

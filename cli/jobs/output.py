@@ -16,7 +16,7 @@ from typing import TextIO
 
 from cli.jobs.folder_note import Facts, Note, digest_of, facts_of, held_note
 from cli.jobs.short_names import shortened
-from shared.atomic_output import FolderChangedError, explained, put_in_place, scratch_folder, tidy, whole_file
+from shared.atomic_output import FolderChangedError, explained, replace_folder, scratch_folder, tidy, whole_file
 from shared.errors import InvalidInput, Unreadable
 
 # What a file system says of one name that it cannot hold, and not of the place.
@@ -98,7 +98,7 @@ def _finish(filled: Path, path: Path, note: Note, before: Facts) -> None:
     # Killed between this and the renames, the folder that is then at the place is known, whichever it is.
     note.write(*note.digests, digest)
     try:
-        put_in_place(filled, path, lambda found: facts_of(found) == before)
+        replace_folder(filled, path, lambda found: facts_of(found) == before)
     except FolderChangedError:
         other = _under_another_name(filled, path, digest)
         msg = f"{path}: somebody put other files there while this command worked; they are left as they are, and the"

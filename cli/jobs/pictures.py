@@ -12,7 +12,7 @@ from cli.jobs.watching import Watch
 from shared.adapters.folder.store import FolderStore
 from shared.errors import InvalidInput, ObjectError, Unreadable
 from shared.photos.photo_files import sorted_files
-from shared.photos.photo_names import Reason, told
+from shared.photos.photo_names import Reason, passed_over_in_words
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
 
 _FOLDER = "folder"  # the name of the bucket that the folder is
@@ -41,7 +41,7 @@ def files_in(folder: Path, watch: Watch, wanted: Callable[[str], bool] | None = 
             watch.refused(text_of(path), _refusal(store, file.info.key))
         else:
             files.append(path.relative_to(folder.absolute()))
-    summary = told(passed_over)
+    summary = passed_over_in_words(passed_over)
     if not files:
         msg = f"{folder}: expected files to read in it or its subfolders, found none"
         raise InvalidInput(f"{msg}; {summary}" if summary else msg)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from services.standalone.result.folder import DATABASE, is_database, locked
+from services.standalone.result.folder import DATABASE, is_database
+from services.standalone.result.lock import locked
 from services.standalone.result.proof import status
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.atomic_output import explained

@@ -44,14 +44,22 @@ def go_back(result: Path, number: int) -> str:
     # Not at the top: the report needs libraries that the stream does without.
     from services.quality.settings import QualitySettings  # noqa: PLC0415
     from services.standalone.recluster import publisher  # noqa: PLC0415
+    from services.standalone.result.contents import ResultContents  # noqa: PLC0415
     from services.standalone.result.files import ResultFiles  # noqa: PLC0415
     from shared.adapters.folder.store import FolderStore  # noqa: PLC0415
     from shared.settings import BucketSettings  # noqa: PLC0415
 
-    buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
-    crops = FolderStore({buckets.faces: result})
+    buckets, assigner = BucketSettings(), AssignerSettings()
     with opened_result(result) as repository:
-        files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
+        contents = ResultContents(
+            repository=repository,
+            crops=FolderStore({buckets.faces: result}),
+            index=repository.file_index(),
+            buckets=buckets,
+            assigner=assigner,
+            quality=QualitySettings(),
+        )
+        files = ResultFiles(contents, result)
         aside = files.check()
         with publisher(repository, assigner) as publishing:
             done = _published(publishing, number, GenerationState.RETIRED)

@@ -1,29 +1,26 @@
-"""Detection and quality of one photograph after another, each in some process of the pool."""
+"""The first two steps of a photograph, detection and quality, in the processes of a pool."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-from services.detector.photo_detector import PhotoDetector
 from services.detector.photo_pool import PhotoPool
-from services.detector.settings import DetectorSettings
 from services.detector.step import detected, unreadable
+from services.detector.types import PhotoDetections
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.folder.store import FolderStore
 from shared.domain.events import BucketEvent, FacesScreened, Verdict
 from shared.errors import ObjectError, ObjectMissing, Unreadable
+from shared.ports.objects import ObjectStore
 from shared.settings import BucketSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A photograph, detected and judged.
+    """A photograph after detection and quality.
 
-    `passing`: what went wrong was not in its bytes (no permission, a disk that fails, no time, memory or process), so
-    that it is worth another try. `gone`: it was removed since it was listed.
+    `passing`: it failed for a reason that is not in its bytes (no permission, a failing disk, too little time or
+    memory), so that another try may succeed. `gone`: it was removed after the folder was listed.
     """
 
     photo: FacesScreened
@@ -31,51 +28,45 @@ class Screened:
     gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """What a photograph is detected and judged with; a value, since it travels to other processes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectAndScreen:
+    """Detects the faces on a photograph and judges their crops. It can be pickled, to be sent to other processes.
 
-    photos: Path
-    crops: Path
-    landmarks: Path
-    buckets: BucketSettings
-    detector: DetectorSettings
+    `objects` has the photographs and takes the crops. `detect` finds the faces in the bytes of a photograph, and raises
+    `Unreadable`. A photograph of more than `max_bytes` bytes is not read.
+    """
+
+    objects: ObjectStore
+    detect: Callable[[bytes], PhotoDetections]
+    max_bytes: int
     quality: QualitySettings
+    buckets: BucketSettings
 
-    def objects(self) -> FolderStore:
-        """Return the store of photographs and crops."""
-        return FolderStore({self.buckets.photos: self.photos, self.buckets.faces: self.crops})
+    def __call__(self, event: BucketEvent) -> Screened:
+        """Return the photograph of an event with its judged faces; the crops are stored."""
+        etag = ""
+        try:
+            stored = self.objects.get(event.bucket, event.key, self.max_bytes)
+            etag = stored.etag
+            photo = detected(event, etag, self.detect(stored.data), self.objects, self.buckets)
+        except (ObjectError, Unreadable) as error:
+            return _failed(event, etag, error)
+        screened = screen(photo, self.objects, self.quality, self.buckets)
+        return Screened(screened, passing=any(face.verdict is Verdict.CROP_MISSING for face in screened.faces))
 
-    def finder(self) -> PhotoDetector:
-        """Return what finds the faces."""
-        return PhotoDetector(self.landmarks, self.detector)
+    def in_pool(self, events: Iterable[BucketEvent], pool: PhotoPool, waiting: int) -> Iterator[Screened]:
+        """Yield the photograph of each event, in the order of the events.
 
-    def screened(self, events: Iterable[BucketEvent], processes: PhotoPool, waiting: int) -> Iterator[Screened]:
-        """Yield the photograph of every event, detected and judged, in the order of the events.
-
-        `waiting`: how many may be finished before the caller takes them.
+        `waiting`: number of finished photographs that may wait for the caller, so that no process idles meanwhile.
         """
-        objects = self.objects()
-        for event, outcome in processes.each(partial(_screened, self), events, Unreadable, waiting):
+        for event, outcome in pool.each(self, events, Unreadable, waiting):
             if isinstance(outcome, Unreadable):
                 etag = ""
                 with contextlib.suppress(ObjectError):
-                    etag = objects.get(event.bucket, event.key, self.detector.max_bytes).etag
+                    etag = self.objects.get(event.bucket, event.key, self.max_bytes).etag
                 yield _failed(event, etag, outcome)
             else:
                 yield outcome
-
-
-def _screened(detection: Detection, event: BucketEvent) -> Screened:
-    objects, etag = detection.objects(), ""
-    try:
-        stored = objects.get(event.bucket, event.key, detection.detector.max_bytes)
-        etag = stored.etag
-        photo = detected(event, etag, detection.finder().detect(stored.data), objects, detection.buckets)
-    except (ObjectError, Unreadable) as error:
-        return _failed(event, etag, error)
-    found = screen(photo, objects, detection.quality, detection.buckets)
-    return Screened(found, passing=any(face.verdict is Verdict.CROP_MISSING for face in found.faces))
 
 
 def _failed(event: BucketEvent, etag: str, error: ObjectError | Unreadable) -> Screened:

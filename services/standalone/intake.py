@@ -1,7 +1,8 @@
-"""The way of a photograph on one machine: detect -> screen -> embed -> assign -> store.
+"""The steps of a photograph on one machine: detect -> screen -> embed -> assign -> store.
 
-Everything that was finished is in `facestream.db` before the next batch begins, so a run that was killed goes on
-where it was; identifiers are derived and steps are deterministic, so it ends with the same result.
+Each batch is stored in `facestream.db` before the next one begins, so a run that was killed continues after the last
+batch. Identifiers are derived from contents and all steps are deterministic, so the result is the same as without the
+interruption.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from services.assigner.step import accepted_faces, assign
 from services.detector.photo_pool import PhotoPool
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
-from services.standalone.detect_and_screen import Detection, Screened
+from services.standalone.detect_and_screen import DetectAndScreen, Screened
 from services.standalone.library.library import Library
 from services.standalone.settings import RunSettings
 from shared.domain.events import BucketEvent, FacesEmbedded, Outcome
@@ -28,23 +29,23 @@ from shared.ports.objects import ObjectInfo
 
 
 class Progress(Protocol):
-    """What a run tells whoever watches it."""
+    """Shows a person how far a run has come."""
 
     def advance(self, photos: int, faces: int) -> None:
-        """So many more photographs are done and stored, with so many accepted faces."""
+        """Count photographs that were stored, and the accepted faces on them."""
         ...
 
     def stage(self, name: str) -> None:
-        """A stage that has no countable parts begins."""
+        """Show that a stage begins that has no countable parts."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of photographs beside those that are stored.
+    """The photographs that were not stored, or not with faces.
 
-    `refused`: why files could not be read just now, by key. `spoilt`: files of known photographs whose bytes are others
-    now, and no photograph. What is known of both stays as it is.
+    `refused`: why files could not be read this time, by key. `spoilt`: files that had a known photograph and now have
+    bytes that cannot be decoded; what is known of that photograph was not changed.
     """
 
     refused: dict[str, str] = field(default_factory=dict)
@@ -52,26 +53,26 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
-    """What takes photographs in. `decoders` names the decoders and limits of this run."""
+class Intake:
+    """Processes photographs and stores them in a library. `decoders` names the decoders and limits of this run."""
 
     library: Library
-    detection: Detection
+    detect_and_screen: DetectAndScreen
     settings: RunSettings
     decoders: str
 
-    def add(self, pending: Sequence[ObjectInfo], embedder: Embedder, processes: PhotoPool, progress: Progress) -> Added:
-        """Process photographs that are new or other ones than before, and store them."""
+    def add(self, pending: Sequence[ObjectInfo], embedder: Embedder, pool: PhotoPool, progress: Progress) -> Added:
+        """Process and store photographs that are new, or whose content has changed."""
         generation = self.library.repository.active_generation()
         people = self._people(generation)
         size = self.settings.standalone.photos_per_batch
         stamps = {info.key: info.stamp for info in pending}
         added = Added()
-        # Enough may wait that no process idles while a batch is embedded, few enough to bound the memory.
-        screened = self.detection.screened(map(self._event, pending), processes, waiting=2 * size)
+        # Enough photographs wait that no process idles while a batch is embedded, few enough to bound the memory.
+        screened = self.detect_and_screen.in_pool(map(self._event, pending), pool, waiting=2 * size)
         for batch in chunked(screened, size):
             kept = self._worth_storing(batch, added)
-            objects, buckets = self.library.objects, self.settings.buckets
+            objects, buckets = self.library.folder, self.settings.buckets
             cropped = [crop(item.photo, objects, embedder.input_size, buckets) for item in kept]
             faces, changed = self._store(kept, embed(cropped, embedder), stamps, generation, people)
             people = self._people(generation) if changed else people
@@ -79,7 +80,7 @@ class Arrivals:
         return added
 
     def store_spoilt(self, spoilt: Sequence[Screened], stamps: Mapping[str, str]) -> None:
-        """Store that known files hold no photograph any more; what they held goes."""
+        """Store files as unreadable that had known photographs; these photographs and their faces are removed."""
         photos = [
             FacesEmbedded(photo=item.photo.photo, outcome=item.photo.outcome, reason=item.photo.reason)
             for item in spoilt
@@ -95,9 +96,9 @@ class Arrivals:
         return BucketEvent(bucket=bucket, key=info.key, size=info.size, etag=info.etag, occurred_at=info.modified)
 
     def _worth_storing(self, batch: Sequence[Screened], added: Added) -> list[Screened]:
-        """Leave out photographs that cannot be read and of which something is known, which may still hold.
+        """Leave out unreadable photographs if an earlier content of their files is known, which may still be right.
 
-        Those that were removed since they were listed are left out as well: the next run misses them.
+        Photographs that were removed after the folder was listed are left out too; the next run finds them missing.
         """
         known = self.library.index.named([item.photo.photo.key for item in batch])
         kept = []
@@ -122,10 +123,10 @@ class Arrivals:
         generation: Generation | None,
         people: People,
     ) -> tuple[int, bool]:
-        """Store photographs with their faces and files, all or none.
+        """Store photographs with their faces and files in one transaction.
 
-        Faces that were away get back the people that they had. Returns the number of accepted faces, and whether
-        people are others now.
+        Faces that were erased before and are back get the people that they had. Returns the number of accepted faces,
+        and whether the medoids of people have changed.
         """
         repository, index = self.library.repository, self.library.index
         number = generation.number if generation else 0
@@ -145,7 +146,7 @@ class Arrivals:
                 refit_returned(repository, generation, known.returned())
             repository.save_images([item.image for item in assigned])
             index.save(files)
-            self.library.remove_unheld(replaced, crops)
+            self.library.remove_unreferenced(replaced, crops)
         return len(memberships), self._revision(number) != revision
 
     def _revision(self, number: int) -> int:
@@ -153,7 +154,7 @@ class Arrivals:
         return generation.revision if generation else 0
 
     def _before(self, photos: Sequence[FacesEmbedded], generation: int, people: People) -> Before:
-        """Look up what faces have, or had before their photographs went."""
+        """Look up the memberships of the faces, and those that they had before their photographs were removed."""
         faces = [face.face_id for photo in photos for face in accepted_faces(photo)]
         if not generation or not faces:
             return Before({}, {}, {})

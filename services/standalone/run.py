@@ -1,143 +1,141 @@
-"""A run from settings to result: the one place that names the local adapters."""
+"""`facestream run`, from settings to result. No other module of this package names an adapter."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from services.detector.photo_detector import PhotoDetector
 from services.detector.photo_pool import PhotoPool
-from services.detector.settings import DetectorSettings
 from services.embedder.loading import load_embedder, model_id_of
-from services.embedder.settings import EmbedderSettings
-from services.quality.settings import QualitySettings
-from services.reclusterer.settings import ReclustererSettings
-from services.standalone.detect_and_screen import Detection
-from services.standalone.intake import Added, Progress
+from services.standalone.detect_and_screen import DetectAndScreen
+from services.standalone.intake import Added, Intake, Progress
 from services.standalone.library.decoders import decoders
 from services.standalone.library.library import Library
 from services.standalone.library.missing import check_library, check_presence
-from services.standalone.recluster import check_not_pinned
+from services.standalone.recluster import check_not_pinned, is_due, recluster_faces
+from services.standalone.result.contents import ResultContents
 from services.standalone.result.files import ResultFiles
-from services.standalone.result.folder import DATABASE, check_folders, locked
+from services.standalone.result.folder import DATABASE, check_folders
+from services.standalone.result.lock import locked
 from services.standalone.result.origin import check_origin, origin_of, record_origin
-from services.standalone.settings import OF_RUN, RunSettings, StandaloneSettings
+from services.standalone.settings import RunSettings
 from services.standalone.summary import Changes, Summary, summarise
-from services.standalone.update import Run
+from services.standalone.update import Update
+from shared.adapters.folder.store import FolderStore
 from shared.adapters.sqlite.repository import SqliteRepository
-from shared.domain.matching import AssignerSettings
 from shared.domain.records import Generation
 from shared.errors import Fatal
 from shared.model_files import FACENET, LANDMARKS, located
-from shared.photos.photo_rule import PhotoSettings
 from shared.ports.objects import ObjectInfo
-from shared.settings import BucketSettings
+from shared.ports.repository import FaceRepository
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a person says of a run; None leaves a setting to the environment or its default."""
-
-    photos: Path
-    out: Path
-    recluster: bool = False
-    rescan: bool = False
-    forget_missing: bool = False
-    min_cluster_size: int | None = None
-    model: Path | None = None
-    processes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a run ends with: the numbers of the result, and lines on what it left as a person had it."""
+class RunResult:
+    """The result of a run: its numbers, and lines on files that were kept because a person has made or changed them."""
 
     summary: Summary
-    left: Sequence[str]
+    kept: Sequence[str]
 
     def lines(self) -> Iterator[str]:
         """Yield all of it as lines for a person."""
         yield from self.summary.lines()
-        yield from self.left
+        yield from self.kept
 
 
 class ShownProgress(AbstractContextManager["ShownProgress"], Progress, Protocol):
     """Progress that is shown while its context lasts."""
 
 
-def run_folder(options: Options, progress_of: Callable[[int], ShownProgress]) -> Done:
-    """Bring the result in `options.out` up to date with the photographs in `options.photos`.
+def run_folder(settings: RunSettings, progress_of: Callable[[int], ShownProgress]) -> RunResult:
+    """Bring the result in `settings.out` up to date with the photographs in `settings.photos`.
 
-    `progress_of` gets the number of photographs to process. Raises `InvalidInput` where the folders or the
-    settings make no sense, `ModelError` where a model is missing, `Transient` where the disk is full; whatever was
-    finished by then is kept.
+    `progress_of` gets the number of photographs that will be decoded. Raises `InvalidInput` if the folders or the
+    settings make no sense, `ModelError` if a model is missing, `Transient` if the disk is full. Everything that was
+    stored before an error stays.
     """
-    check_folders(options.photos, options.out)
-    settings = _settings(options)
-    detection = Detection(
-        options.photos, options.out, located(LANDMARKS), settings.buckets, settings.detector, settings.quality
-    )
-    embedding = EmbedderSettings()
-    model = options.model or embedding.model or located(FACENET)
-    with locked(options.out, options.photos), SqliteRepository(options.out / DATABASE) as repository:
-        if options.recluster:
-            check_not_pinned(repository, options.out)
+    check_folders(settings.photos, settings.out)
+    settings = settings.with_memory_shared()
+    detector = PhotoDetector(located(LANDMARKS), settings.detector)
+    model = settings.embedder.model or located(FACENET)
+    with locked(settings.out, settings.photos), SqliteRepository(settings.out / DATABASE) as repository:
+        if settings.recluster:
+            check_not_pinned(repository, settings.out)
         model_id = model_id_of(model)
-        origin = origin_of(options.photos, model_id, settings.detector, settings.quality)
-        made_from = check_origin(options.out, origin)
-        files = ResultFiles(
-            *(repository, detection.objects(), repository.file_index(), options.out),
-            *(settings.buckets, settings.assigner, settings.quality),
-        )
-        aside = files.check()
-        library = Library(detection.objects(), repository, repository.file_index(), settings.buckets)
-        run = Run(library, detection, settings, decoders(settings.detector))
-        comparison = run.compare(rescan=options.rescan)
-        check_presence(comparison, options.photos, options.out, settings.standalone)
-        found = run.identify(comparison)
+        origin = origin_of(settings.photos, model_id, settings.detector, settings.quality)
+        made_from = check_origin(settings.out, origin)
+
+        store = FolderStore({settings.buckets.photos: settings.photos, settings.buckets.faces: settings.out})
+        library = Library(store, repository, repository.file_index(), settings.buckets)
+        files = _files(library, settings)
+        kept = files.check()
+        update = _update(library, detector, settings)
+        comparison = update.compare()
+        check_presence(comparison, settings.photos, settings.out, settings.standalone)
+        found = update.identify(comparison)
         if made_from and not settings.standalone.forget_missing:
-            check_library(comparison, found, made_from, options.photos, options.out)
-        record_origin(options.out, origin)
+            check_library(comparison, found, made_from, settings.photos, settings.out)
+        record_origin(settings.out, origin)
+
         with progress_of(len(found.pending)) as progress:
-
-            def add(pending: Sequence[ObjectInfo]) -> Added:
-                pool = settings.standalone
-                # They load their models in the time that loading the network takes.
-                bounds = pool.photo_timeout, detection.finder().load, settings.detector.memory
-                with PhotoPool(pool.processes, *bounds) as processes:
-                    return run.arrivals.add(pending, load_embedder(model, embedding), processes, progress)
-
-            changes = run.take_in(comparison, found, add)
-            generation, changes = _regrouped(run, model_id, progress, changes, asked=options.recluster)
-            left = files.write(progress.stage)
-        return Done(summarise(repository, generation, settings.reclusterer.min_cluster_size, changes), [*aside, *left])
+            renamed = update.begin(found)
+            added = _add(update.intake, found.pending, detector, model, progress)
+            changes = update.finish(comparison, found, added, renamed)
+            generation, changes = _recluster(repository, settings, model_id, progress, changes)
+            kept = [*kept, *files.write(progress.stage)]
+        smallest = settings.reclusterer.min_cluster_size
+        return RunResult(summarise(repository, generation, smallest, changes), kept)
 
 
-def _settings(options: Options) -> RunSettings:
-    sizes: dict[str, Any] = {} if options.min_cluster_size is None else {"min_cluster_size": options.min_cluster_size}
-    standalone = StandaloneSettings.with_processes(options.processes, forget_missing=options.forget_missing)
-    standalone, detector = standalone.sharing(DetectorSettings(), OF_RUN)
-    return RunSettings(
-        BucketSettings(),
-        standalone,
-        detector,
-        QualitySettings(),
-        AssignerSettings(),
-        ReclustererSettings(**sizes),
-        PhotoSettings(),
+def _files(library: Library, settings: RunSettings) -> ResultFiles:
+    contents = ResultContents(
+        repository=library.repository,
+        crops=library.folder,
+        index=library.index,
+        buckets=settings.buckets,
+        assigner=settings.assigner,
+        quality=settings.quality,
     )
+    return ResultFiles(contents, settings.out)
 
 
-def _regrouped(
-    run: Run, model_id: str, progress: Progress, changes: Changes, *, asked: bool
+def _update(library: Library, detector: PhotoDetector, settings: RunSettings) -> Update:
+    detect_and_screen = DetectAndScreen(
+        objects=library.folder,
+        detect=detector.detect,
+        max_bytes=settings.detector.max_bytes,
+        quality=settings.quality,
+        buckets=settings.buckets,
+    )
+    decoded_by = decoders(settings.detector)
+    intake = Intake(library, detect_and_screen, settings, decoded_by)
+    return Update(library=library, intake=intake, settings=settings, decoders=decoded_by)
+
+
+def _add(
+    intake: Intake, pending: Sequence[ObjectInfo], detector: PhotoDetector, model: Path, progress: Progress
+) -> Added:
+    """Decode and store photographs; the models are loaded only if there are any."""
+    if not pending:
+        return Added()
+    standalone, memory = intake.settings.standalone, detector.settings.memory
+    # The processes load their models while this one loads the network.
+    with PhotoPool(standalone.processes, standalone.photo_timeout, detector.load, memory) as pool:
+        return intake.add(pending, load_embedder(model, intake.settings.embedder), pool, progress)
+
+
+def _recluster(
+    repository: FaceRepository, settings: RunSettings, model_id: str, progress: Progress, changes: Changes
 ) -> tuple[Generation, Changes]:
-    """Regroup where a person asked for it or it is due; return the active generation, and what is to be said of it."""
-    generation = run.library.repository.active_generation()
-    if generation is not None and not asked and not run.is_due(generation):
-        return generation, changes
+    """Group all faces again if a person asked for it or it is due; return the active generation, and the changes."""
+    active = repository.active_generation()
+    if active and not settings.recluster and not is_due(active, repository, settings.standalone.recluster_below):
+        return active, changes
     progress.stage("grouping all faces into people")
-    done = run.regroup(model_id)
+    done = recluster_faces(repository, settings.assigner, settings.reclusterer, model_id)
     if done.generation is None:
-        msg = f"expected a generation after a regrouping, found none: {done.reason}"
+        msg = f"expected a generation after grouping all faces, found none: {done.reason}"
         raise Fatal(msg)
-    return done.generation, replace(changes, not_regrouped=done.reason if asked else "")
+    return done.generation, replace(changes, not_reclustered=done.reason if settings.recluster else "")

@@ -1,7 +1,8 @@
-"""What can be configured about a run over a folder."""
+"""The settings of a run over a folder."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.detector import decoder_memory as memory
 from services.detector.settings import DetectorSettings
+from services.embedder.settings import EmbedderSettings
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from shared.domain.matching import AssignerSettings
@@ -17,9 +19,9 @@ from shared.settings import BucketSettings, DefaultText, Settings, Unit
 
 _MIB = 1024 * 1024
 OF_RUN = 2304 * _MIB
-"""Bytes that the process of a run takes beside those that decode; the largest one measured took 2.2 GiB."""
+"""Bytes that the main process of a run needs, without the processes that decode; 2.2 GiB is the most it ever took."""
 OF_COMMAND = 256 * _MIB
-"""Bytes that the process of a command takes which decodes, and does nothing with faces."""
+"""Bytes that the main process of a command needs that only decodes photographs, and computes nothing of faces."""
 
 
 class StandaloneSettings(Settings):
@@ -83,22 +85,22 @@ class StandaloneSettings(Settings):
     ] = 0.5
 
     def is_too_much(self, lost: int, known: int) -> bool:
-        """Say whether so many of the known photographs are not lost to a person's doing at once."""
+        """Return whether too many of the `known` photographs are lost at once for a person to have removed them."""
         return lost > max(self.largest_loss * known, self.least_loss)
 
     @classmethod
     def with_processes(cls, processes: int | None, *, forget_missing: bool = False) -> Self:
-        """Return the settings, or what a person said on the command line in their place."""
-        said: dict[str, Any] = {} if processes is None else {"processes": processes}
+        """Return the settings of the environment, except for these values of the command line."""
+        given: dict[str, Any] = {} if processes is None else {"processes": processes}
         if forget_missing:
-            said["forget_missing"] = True
-        return cls(**said)
+            given["forget_missing"] = True
+        return cls(**given)
 
-    def sharing(self, detector: DetectorSettings, beside: int) -> tuple[Self, DetectorSettings]:
-        """Return these settings and the detector's with the memory of each process; `beside`: bytes that others take.
+    def with_memory_shared(self, detector: DetectorSettings, beside: int) -> tuple[Self, DetectorSettings]:
+        """Divide the memory of the container or machine among the processes that decode photographs.
 
-        Of as many processes as the machine has cores, those are left out that would have too little; a number that
-        somebody has said stays.
+        Returns these settings and the detector's. The default number of processes is lowered if each would have too
+        little memory; an explicit number stays. `beside`: bytes that the calling process itself needs.
         """
         fewer = self
         if "processes" not in self.model_fields_set and detector.memory is None:
@@ -106,14 +108,28 @@ class StandaloneSettings(Settings):
         return fewer, memory.of_folder(detector, fewer.processes, beside)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """The settings of all steps of a run."""
+    """Everything that is configured about one run: its two folders, the command line, and the settings of each step.
 
-    buckets: BucketSettings
-    standalone: StandaloneSettings
-    detector: DetectorSettings
-    quality: QualitySettings
-    assigner: AssignerSettings
-    reclusterer: ReclustererSettings
-    photos: PhotoSettings
+    `photos` is the folder of the photographs, `out` that of the result. `recluster`: group all faces again, even if
+    that is not due. `rescan`: read every photograph again, even if its size and times are as before.
+    """
+
+    photos: Path
+    out: Path
+    recluster: bool = False
+    rescan: bool = False
+    standalone: StandaloneSettings = field(default_factory=StandaloneSettings)
+    buckets: BucketSettings = field(default_factory=BucketSettings)
+    photo_rule: PhotoSettings = field(default_factory=PhotoSettings)
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
+    embedder: EmbedderSettings = field(default_factory=EmbedderSettings)
+    assigner: AssignerSettings = field(default_factory=AssignerSettings)
+    reclusterer: ReclustererSettings = field(default_factory=ReclustererSettings)
+
+    def with_memory_shared(self) -> Self:
+        """Return the settings with the number of processes and the memory of each that this machine allows."""
+        standalone, detector = self.standalone.with_memory_shared(self.detector, OF_RUN)
+        return replace(self, standalone=standalone, detector=detector)

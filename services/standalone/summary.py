@@ -1,4 +1,4 @@
-"""What a run found, in sentences for the person who started it."""
+"""The summary of a run, in sentences for the person who started it."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,22 +8,22 @@ from services.standalone.library.changes import folder_of
 from shared.domain.event_words import in_words
 from shared.domain.events import Cause, Outcome, Verdict
 from shared.domain.records import Generation
-from shared.photos.photo_names import Reason, told
+from shared.photos.photo_names import Reason, passed_over_in_words
 from shared.ports.repository import FaceRepository
 
 _SHOWN = 20  # people whose sizes fit a line
 _EXAMPLES = 3  # names that fit a sentence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a run did with the files of the folder.
+    """The changes that a run made in the library.
 
-    `renamed`, `forgotten`, `left_out` (passed over now): numbers of photographs. `copies`: files with the bytes of
-    another one. `away`: keys of photographs that are missing and kept. `refused`: why files cannot be read now, by key.
-    `spoilt`: why known files hold no photograph any more, by key, where so many do that they are kept. `passed_over`:
-    numbers of files that are no photographs, by the reason. `not_regrouped`: why nothing was regrouped, though a person
-    asked for it.
+    `renamed`, `forgotten`, `left_out` (passed over now): numbers of photographs. `copies`: number of files with the
+    bytes of another one. `away`: keys of photographs that are missing and kept. `refused`: why files cannot be read
+    now, by key. `spoilt`: why known photographs can no longer be decoded, by key, if they are so many that they are
+    kept. `passed_over`: numbers of files that are no photographs, by the reason. `not_reclustered`: why the faces were
+    not grouped again, although a person asked for it.
     """
 
     renamed: int = 0
@@ -34,14 +34,15 @@ class Changes:
     refused: Mapping[str, str] = field(default_factory=dict)
     spoilt: Mapping[str, str] = field(default_factory=dict)
     passed_over: Mapping[Reason, int] = field(default_factory=dict)
-    not_regrouped: str = ""
+    not_reclustered: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The numbers of a result. `people` are the sizes of the clusters in faces, largest first.
+    """The numbers of a result.
 
-    `late` counts unknown faces that came after the people were made; `min_cluster_size` is what a person needs.
+    `people`: the sizes of the clusters in faces, largest first. `late`: number of unknown faces that were added after
+    the last reclustering. `min_cluster_size`: smallest number of faces of a person.
     """
 
     photos: int
@@ -54,7 +55,7 @@ class Summary:
     changes: Changes
 
     def lines(self) -> Iterator[str]:
-        """Yield what was found, what was passed over or kept, and what to do next."""
+        """Yield sentences on what was found, what was passed over or kept, and what can be done next."""
         yield self._photos()
         if self.photos:
             yield self._people()
@@ -105,22 +106,22 @@ class Summary:
             key, reason = min(done.spoilt.items())
             photos = _count(len(done.spoilt), "photograph")
             yield (
-                f"{photos} of earlier runs cannot be decoded any more ({key}: {reason}). So many at once are nobody's"
-                " doing: is a disk failing, or a copy not finished? What is known of them is kept."
+                f"{photos} of earlier runs can no longer be decoded ({key}: {reason}). A person hardly damages so many"
+                " at once: is a disk failing, or a copy not finished? What is known of them is kept."
             )
         if done.passed_over:
-            yield f"{told(done.passed_over)}; the report names them."
+            yield f"{passed_over_in_words(done.passed_over)}; the report names them."
 
     def _next(self) -> Iterator[str]:
-        if self.changes.not_regrouped:
-            same = "; the people would be the same" if self.changes.not_regrouped == _NOTHING_NEW else ""
-            yield f"Nothing was regrouped: {self.changes.not_regrouped}{same}."
+        if self.changes.not_reclustered:
+            same = "; the people would be the same" if self.changes.not_reclustered == _NOTHING_NEW else ""
+            yield f"The faces were not grouped again: {self.changes.not_reclustered}{same}."
         elif self.late >= self.min_cluster_size:
-            yield f"{self.late} unknown faces came after the last regrouping; --recluster groups all faces anew."
+            yield f"{self.late} unknown faces came after the last reclustering; --recluster groups all faces again."
         elif self._good and not self.people:
             yield "Add photographs, or lower --min-cluster-size and use --recluster."
         if self.unreadable:
-            yield "The report says why photographs are unreadable."
+            yield "The report names the reason for each unreadable photograph."
 
     @property
     def _good(self) -> int:
@@ -132,7 +133,7 @@ _NOTHING_NEW = "no face came or went"
 
 
 def summarise(repository: FaceRepository, generation: Generation, min_cluster_size: int, changes: Changes) -> Summary:
-    """Count what the repository holds."""
+    """Count the photographs, faces and people in the repository."""
     outcomes = Counter(image.outcome for image in repository.images())
     verdicts = Counter(face.verdict for face in repository.faces())
     of_people: Counter[str | None] = Counter()
@@ -154,7 +155,7 @@ def summarise(repository: FaceRepository, generation: Generation, min_cluster_si
 
 
 def _where(keys: Sequence[str]) -> str:
-    """Return the folders of most of these keys, with their numbers."""
+    """Return the folders with most of these keys, each with its number of keys."""
     folders = Counter(folder_of(key) or "." for key in keys)
     shown = ", ".join(f"{folder}: {count}" for folder, count in folders.most_common(_EXAMPLES))
     return f"{shown}, ..." if len(folders) > _EXAMPLES else shown

@@ -1,4 +1,4 @@
-"""A map of the embeddings in the plane, for looking at.
+"""A map of the embeddings in the plane.
 
 t-SNE (van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 2008) in the implementation of openTSNE, which
 interpolates the repulsive forces for large sets (Linderman et al., Fast interpolation-based t-SNE, Nature Methods
@@ -10,20 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PERPLEXITY = 30.0
-_FEWEST_FOR_TSNE = 8  # perplexity is at most a third of the neighbours; below this that is less than two of them
-_START_SPREAD = 1e-4  # standard deviation of the start: small, so that the forces decide (Kobak and Berens)
+_FEWEST_FOR_TSNE = (
+    8  # the perplexity is at most a third of the neighbours; with fewer vectors that would be less than two
+)
+_START_DEVIATION = 1e-4  # standard deviation of the start: small, so that the forces decide (Kobak and Berens)
 
 
 def embed_2d(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Place vectors in the plane, near ones near each other.
+    """Map vectors to points in the plane, so that near vectors become near points.
 
     Args:
         vectors: shape (n, d), float32, unit length; n may be 0.
-        seed: of the approximate neighbour search and of the start.
+        seed: for the approximate neighbour search and the start.
 
     Returns:
-        Shape (n, 2), float32, no unit. The same vectors and seed give the same bits on the same machine, whatever
-        its number of cores.
+        Shape (n, 2), float32, no unit. The same vectors and seed give the same bits on the same machine, for any
+        number of cores.
 
     Raises:
         ValueError: if the vectors are not finite numbers in two axes.
@@ -38,12 +40,12 @@ def embed_2d(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     from openTSNE import TSNE  # noqa: PLC0415  half a second of imports that only a map needs
 
     start = plane / (plane[:, 0].std() or 1.0)
-    # Equal vectors would start, and for ever stay, on one point: a thousandth of the spread tells them apart.
+    # Equal vectors would start at one point and stay there: noise of a thousandth of the deviation separates them.
     start += np.random.default_rng(seed).normal(scale=1e-3, size=start.shape)
     tsne = TSNE(
         perplexity=min(_PERPLEXITY, count**0.5, (count - 1) / 3),
         metric="euclidean",  # of unit vectors: the same neighbours as the inner product
-        initialization=start * _START_SPREAD,
+        initialization=start * _START_DEVIATION,
         # With two threads the search and the forces round differently than with one; 20,000 vectors take 52 s with one.
         n_jobs=1,
         random_state=seed,

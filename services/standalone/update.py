@@ -1,74 +1,63 @@
-"""One run over a folder: compare -> identify -> take in (`arrivals.py`) -> forget -> (regroup)."""
+"""Updating the library of a result from its folder: compare -> identify -> begin -> intake -> finish."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from more_itertools import ilen
-
-from services.reclusterer.step import ReclusterResult, recluster
-from services.standalone.detect_and_screen import Detection
-from services.standalone.intake import Added, Arrivals
+from services.standalone.intake import Added, Intake
 from services.standalone.library.changes import Comparison, compare
 from services.standalone.library.identity import Findings, Reader, identify
 from services.standalone.library.library import Library
-from services.standalone.library.missing import Absence, judge
+from services.standalone.library.missing import Missing, judge
 from services.standalone.library.passed_over import Opener
-from services.standalone.recluster import job_settings, publisher
 from services.standalone.settings import RunSettings
 from services.standalone.summary import Changes
-from shared.domain.records import Generation
 from shared.erasure.refit import refit_bereft
 from shared.photos.photo_rule import PhotoRule
-from shared.ports.objects import ObjectInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run over a folder: the photographs, what decodes them, and the settings.
-
-    `decoders` names the decoders and limits of this run.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One update of a library. `decoders` names the decoders and limits of this run (`library/decoders.py`)."""
 
     library: Library
-    detection: Detection
+    intake: Intake
     settings: RunSettings
     decoders: str
 
-    @property
-    def arrivals(self) -> Arrivals:
-        """Return what takes photographs in."""
-        return Arrivals(self.library, self.detection, self.settings, self.decoders)
-
-    def compare(self, *, rescan: bool) -> Comparison:
-        """Compare the folder with what is known of it. `rescan`: as if somebody might have touched every file."""
-        bucket, index = self.settings.buckets.photos, self.library.index
-        known = (replace(file, stamp="") for file in index.files()) if rescan else index.files()
-        folder = self.detection.objects()
-        rule = PhotoRule.of(self.settings.photos, str(self.detection.photos.resolve()))
-        opener = Opener(folder, bucket, rule, self.decoders)
-        return compare(folder.walk(bucket), known, opener.passed_over, self.decoders)
+    def compare(self) -> Comparison:
+        """Compare the files of the folder with those of the index, by names, sizes and times. Nothing is written."""
+        library, bucket = self.library, self.settings.buckets.photos
+        known = library.index.files()
+        if self.settings.rescan:
+            known = (replace(file, stamp="") for file in known)
+        rule = PhotoRule.of(self.settings.photo_rule, str(self.settings.photos.resolve()))
+        opener = Opener(library.folder, bucket, rule, self.decoders)
+        return compare(library.folder.walk(bucket), known, opener.passed_over, self.decoders)
 
     def identify(self, comparison: Comparison) -> Findings:
-        """Find out which photograph each file holds that is new, or may be another one than before."""
+        """Find out which photograph each file holds that is new, or whose content may have changed."""
         bucket, limit = self.settings.buckets.photos, self.settings.detector.max_bytes
-        return identify(comparison, self.library.index, Reader(self.detection.objects(), bucket, limit, self.decoders))
+        return identify(comparison, self.library.index, Reader(self.library.folder, bucket, limit, self.decoders))
 
-    def take_in(self, comparison: Comparison, found: Findings, add: Callable[[Sequence[ObjectInfo]], Added]) -> Changes:
-        """Bring the repository up to date with what was found in the folder; return what was done.
+    def begin(self, found: Findings) -> int:
+        """Store all findings that need no decoding; return the number of photographs that have a new key.
 
-        `add` decodes photographs and stores them, as `Arrivals.add` does, and is called only where there are any.
+        Before that, remove the crops that a killed run left behind.
         """
+        if not self.library.index.begin_run():
+            self.library.remove_orphans()
+        renamed = self.library.apply(found)
+        refit_bereft(self.library.repository)  # for faces that were erased by an earlier version of this software
+        return renamed
+
+    def finish(self, comparison: Comparison, found: Findings, added: Added, renamed: int) -> Changes:
+        """Store copies and forget what was deleted, after the intake has `added` the pending photographs."""
         library = self.library
-        if not library.index.begin_run():
-            library.remove_orphans()
-        renamed = library.settle(found)
-        refit_bereft(library.repository)  # of faces that an earlier version of this software has erased
-        added = add(found.pending) if found.pending else Added()
-        spoilt = self._take_in_copies(comparison, found, added)
+        spoilt = self._store_copies(comparison, found, added)
         refused = {**found.refused, **added.refused}
-        absence = self._absence(comparison, found, refused)
-        forgotten, left_out = library.forget(absence.deleted), library.forget(absence.left_out)
-        library.forget(absence.rest)
+        missing = self._missing(comparison, found, refused)
+        forgotten, left_out = library.forget(missing.deleted), library.forget(missing.left_out)
+        library.forget(missing.undecoded)
         library.pass_over(comparison)
         library.index.end_run()
         return Changes(
@@ -76,17 +65,17 @@ class Run:
             forgotten=forgotten,
             left_out=left_out,
             copies=library.index.copies(),
-            away=[file.key for file in absence.away],
+            away=[file.key for file in missing.away],
             refused=refused,
             spoilt=spoilt,
             passed_over=comparison.reasons,
         )
 
-    def _take_in_copies(self, comparison: Comparison, found: Findings, added: Added) -> dict[str, str]:
-        """Take in copies, and known files that hold no photograph any more, unless these are many at once.
+    def _store_copies(self, comparison: Comparison, found: Findings, added: Added) -> dict[str, str]:
+        """Store copies, and files of known photographs that can no longer be decoded, unless these are many at once.
 
-        A disk that fails, or a synchronisation that is half done, makes photographs zeros or halves; a person does not.
-        Returns those that are kept for that, with the reasons.
+        A failing disk or an unfinished synchronisation turns photographs into zeros or halves; a person does not. If
+        there are many, what is known of them is kept. Returns their keys with the reasons.
         """
         was_decoded = {file.key for _, file in comparison.changed if file.unread_by is None}
         reasons = {item.photo.photo.etag: item.photo.reason or "" for item in added.spoilt}
@@ -97,44 +86,15 @@ class Run:
             return spoilt
         if added.spoilt:
             stamps = {info.key: info.stamp for info in found.pending}
-            self.arrivals.store_spoilt(added.spoilt, stamps)
+            self.intake.store_spoilt(added.spoilt, stamps)
         self.library.add_copies(found.copies)
         return {}
 
-    def _absence(self, comparison: Comparison, found: Findings, refused: Collection[str]) -> Absence:
-        """Say of the photographs that are missing whether they count as deleted.
+    def _missing(self, comparison: Comparison, found: Findings, refused: Collection[str]) -> Missing:
+        """Decide which missing photographs were deleted.
 
-        What lies below a name that cannot be read just now, as a link whose target is away, is not missing.
+        A photograph below a name that cannot be read now, such as a link whose target is away, is not missing.
         """
         closed = tuple(f"{key.removesuffix('/')}/" for key in refused)
         missing = [file for file in found.missing if not file.key.startswith(closed)]
         return judge(missing, found.disowned, comparison, self.settings.standalone)
-
-    def regroup(self, model_id: str) -> ReclusterResult:
-        """Cluster all faces of this model anew and make the result the active generation, or say why not."""
-        repository = self.library.repository
-        with publisher(repository, self.settings.assigner) as publishing:
-            return recluster(
-                repository,
-                publishing,
-                self.settings.reclusterer,
-                job_settings(),
-                phases=publishing.phases,
-                model_id=model_id,
-            )
-
-    def is_due(self, generation: Generation | None) -> bool:
-        """Say whether a run regroups without being asked.
-
-        It does before the first generation, and while the active one has no people or was made of a small share of
-        the faces there are: a first run over few photographs decides nothing. Where a person went back to an earlier
-        generation, that is a decision.
-        """
-        if generation is None:
-            return True
-        if generation.previous > generation.number:
-            return False
-        if not generation.counts.get("clusters"):
-            return True
-        faces = ilen(self.library.repository.accepted_ids())
-        return generation.counts.get("faces", 0) < self.settings.standalone.recluster_below * faces

@@ -1,9 +1,9 @@
-"""What a file is, told from its first bytes: for the reason why it is unreadable, and where its name says nothing."""
+"""The kind of a file, from its first bytes. It explains why a file is unreadable, and decides on unclear names."""
 
 from typing import NamedTuple
 
-LOOKED_AT = 4096
-"""Bytes at the beginning of a file that are enough to tell its kind."""
+HEAD_SIZE = 4096
+"""Number of bytes at the beginning of a file from which its kind is found."""
 
 
 class Kind(NamedTuple):
@@ -50,15 +50,15 @@ _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     b"crx ": "camera raw",
 }
-_OF_BOTH = {b"mif1", b"msf1", b"mif2"}  # HEIC or AVIF: what else the file is like says which
-_LIKE_A_PICTURE = {b"heic", b"avif", b"mif1"}  # one of these is named beside any brand that is younger
-_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes; `BM` alone begins many a text
+_OF_BOTH = {b"mif1", b"msf1", b"mif2"}  # HEIC or AVIF: the compatible brands decide
+_OF_PICTURES = {b"heic", b"avif", b"mif1"}  # newer brands name one of these as compatible
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes; `BM` alone is the beginning of many texts
 _TEXT = bytes({*range(0x20, 0x7F), *range(0x80, 0x100), *b"\t\n\f\r"})
-_TEXT_LOOKED_AT = 1000  # bytes; that many without a control character are text
+_TEXT_HEAD = 1000  # bytes; if so many have no control character, the file is text
 
 
 def kind_of(data: bytes) -> Kind:
-    """Return the kind of file that these bytes are the beginning of; `LOOKED_AT` bytes are enough."""
+    """Return the kind of a file that begins with these bytes; `HEAD_SIZE` bytes are enough."""
     for beginning, kind in _BEGINNINGS.items():
         if data.startswith(beginning):
             return kind
@@ -68,17 +68,17 @@ def kind_of(data: bytes) -> Kind:
         return _of_boxes(data)
     if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
         return Kind("BMP", is_image=True)
-    if not data[:_TEXT_LOOKED_AT].translate(None, delete=_TEXT):
+    if not data[:_TEXT_HEAD].translate(None, delete=_TEXT):
         return Kind("text" if data else "empty file", is_image=False)
     return Kind("unknown kind of file", is_image=False)
 
 
 def _of_boxes(data: bytes) -> Kind:
-    """Return the kind of a file of ISO's base format: its first box names a brand, and those that it is like."""
+    """Return the kind of a file in ISO's base media format. Its first box has a brand, and the compatible brands."""
     brand, size = data[8:12], int.from_bytes(data[:4])
-    like = [data[at : at + 4] for at in range(16, min(size, len(data)) - 3, 4)]
+    compatible = [data[at : at + 4] for at in range(16, min(size, len(data)) - 3, 4)]
     if brand in _BRANDS:
         return Kind(_BRANDS[brand], is_image=True)
-    if brand in _OF_BOTH or _LIKE_A_PICTURE.intersection(like):
-        return Kind(next((_BRANDS[one] for one in like if one in _BRANDS), "HEIC"), is_image=True)
+    if brand in _OF_BOTH or _OF_PICTURES.intersection(compatible):
+        return Kind(next((_BRANDS[one] for one in compatible if one in _BRANDS), "HEIC"), is_image=True)
     return Kind("video", is_image=False)

@@ -1,9 +1,9 @@
-"""What other programs keep beside photographs: thumbnails, previews, waste bins, notes.
+"""Files that other programs keep beside photographs: thumbnails, previews, waste bins, notes.
 
-Each of them is a copy, was thrown away, or is a piece that a repair of a file system left. Patterns as in
-`shared/photos/path_patterns.py`. Names that begin with a dot need none: they are passed over anyway. A name that a
-person may well give to an own folder (`Originals`, `thumbs`, `cache`) is only here with what makes it unmistakable.
-docs/photographs.md has the same list for people.
+Each of them is a copy, was thrown away, or was left by the repair of a file system. The patterns have the syntax of
+`shared/photos/path_patterns.py`. Names that begin with a dot need no pattern, since they are passed over anyway. A name
+that a person may give to a folder (`Originals`, `thumbs`, `cache`) is only listed together with other parts of the path
+that make it unmistakable. docs/photographs.md has the same list for people.
 """
 
 from collections.abc import Mapping
@@ -73,6 +73,6 @@ KEPT_BY: Mapping[str, tuple[str, ...]] = {
     "Nextcloud and ownCloud": ("appdata_*/preview/", "files_trashbin/", "files_versions/"),
     "Syncthing": ("~syncthing~*",),
 }
-"""Whose they are, and by which patterns they are known."""
+"""The patterns of each program's files."""
 
 OWNER_OF: Mapping[str, str] = {pattern: owner for owner, patterns in KEPT_BY.items() for pattern in patterns}

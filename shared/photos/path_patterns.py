@@ -1,8 +1,9 @@
-"""Patterns of paths, as people know them from lists of files to leave out.
+"""Patterns of paths, as in the ignore files of other programs.
 
-A pattern without a slash is compared with every part of a path, one with slashes with as many neighbouring parts; what
-lies below is meant too. `*` is any text within a part, `?` one letter, `[abc]` one of these; `**` between slashes is
-any number of folders. A slash at the beginning: only at the top; one at the end: only folders. Case does not matter.
+A pattern without a slash is compared with every part of a path, a pattern with slashes with as many consecutive parts.
+Everything below a matching folder matches too. `*` is any text within a part, `?` one character, `[abc]` one of these
+characters, `**` between slashes any number of folders. With a slash at the beginning, a pattern matches only at the
+top; with one at the end, only folders. Case does not matter.
 """
 
 import re
@@ -16,18 +17,18 @@ _CLASS = re.compile(r"\[(?P<not>!?+)(?P<these>\]?+[^]/]*)\]")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Which pattern met a path, and the part of the path that it met, from the beginning."""
+    """The pattern that matches a path, and the path up to the end of the match."""
 
     pattern: str
     path: str
 
 
 class PathPatterns:
-    """Patterns that are looked for together, in one go whatever their number; a value, equal by its patterns."""
+    """Patterns that are searched for together, in one pass. Two objects with the same patterns are equal."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._patterns = tuple(patterns)
-        # The longest first: where two begin together, the one that reaches further into the path is found.
+        # The longest first: of two that begin at the same part, the one that reaches further into the path is found.
         ordered = sorted(self._patterns, key=lambda pattern: -pattern.strip("/").count("/"))
         self._top = _Together([pattern for pattern in ordered if pattern.startswith("/")])
         self._anywhere = _Together([pattern for pattern in ordered if not pattern.startswith("/")])
@@ -39,10 +40,10 @@ class PathPatterns:
         return hash(self._patterns)
 
     def find(self, key: str, above: str = "") -> Hit | None:
-        """Return the pattern that meets a path, which begins below the folder `above`; None where none does.
+        """Return the pattern that matches a path below the folder `above`; None if none does.
 
-        A pattern of several parts may begin above; a pattern that ends there meets nothing, since a person who names
-        a folder means what is in it. A key that ends in a slash is a folder.
+        A pattern of several parts may begin in `above`. One that ends there is no match, since a person who chooses
+        that folder means its files. A key that ends in a slash is a folder.
         """
         if not self._patterns:
             return None
@@ -58,24 +59,24 @@ class PathPatterns:
 
 
 class _Together:
-    """Several patterns as one expression."""
+    """Several patterns as one regular expression."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._each = [(pattern, re.compile(_BEGINS_A_PART + _expression(pattern))) for pattern in patterns]
-        # Whether a part begins here is asked once for all: a library has a million names.
+        # The beginning of a part is tested once for all patterns, since a library may have a million names.
         self.any = re.compile(_BEGINS_A_PART + f"(?:{'|'.join(map(_expression, patterns)) or '(?!)'})")
 
     def which(self, found: re.Match[str]) -> str:
         return next(pattern for pattern, each in self._each if each.match(found.string, found.start()))
 
 
-def _beginning(key: str, met: str) -> str:
-    """Return as many parts of a key as there are in what was met; folding may have changed the number of letters."""
-    return "/".join(key.split("/")[: met.rstrip("/").count("/") + 1])
+def _beginning(key: str, matched: str) -> str:
+    """Return as many parts of a key as `matched` has; folding may have changed the number of characters."""
+    return "/".join(key.split("/")[: matched.rstrip("/").count("/") + 1])
 
 
 def _folded(text: str) -> str:
-    """Return a text in which what people see as equal is equal: case, and letters with their accents apart."""
+    """Return a text in lower case and NFC, so that names that people see as equal are equal."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).lower()
 
 
@@ -89,14 +90,14 @@ def _expression(pattern: str) -> str:
 
 def _part(part: str) -> str:
     if part == "**":
-        return "\0"  # stands for itself until the slashes around it are known; no path has it
+        return "\0"  # replaced when the slashes around it are known; no path contains it
     made, at = "", 0
     while at < len(part):
-        letter = part[at]
-        if letter == "[" and (found := _CLASS.match(part, at)):
+        character = part[at]
+        if character == "[" and (found := _CLASS.match(part, at)):
             made += f"[{'^/' if found['not'] else ''}{re.escape(found['these'])}]"
             at = found.end()
             continue
-        made += {"*": "[^/]*", "?": "[^/]"}.get(letter) or re.escape(letter)
+        made += {"*": "[^/]*", "?": "[^/]"}.get(character) or re.escape(character)
         at += 1
     return made

@@ -1,31 +1,31 @@
-"""The photographs among the files of a folder: by their names and, where these say nothing, by their first bytes."""
+"""The photographs among the files of a folder, by their names or, if these show nothing certain, by their bytes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from shared.errors import ObjectError, ObjectMissing
-from shared.photos.file_kinds import LOOKED_AT, kind_of
+from shared.photos.file_kinds import HEAD_SIZE, kind_of
 from shared.photos.photo_names import Likely, PassedOver, Reason, Verdict
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.objects import FolderEntry, ObjectInfo, ObjectStore
 
 
 class PhotoFolder(ObjectStore, Protocol):
-    """A folder of files that are seen as objects: `FolderStore` is one."""
+    """A folder whose files are objects, such as `FolderStore`."""
 
     def walk(self, bucket: str) -> Iterator[FolderEntry]:
-        """Yield what `list` does and, between, the links that it passes over; raises `Transient`."""
+        """Yield the entries of `list` and also the links that it passes over, in one order; raises `Transient`."""
         ...
 
     def head(self, bucket: str, key: str, size: int) -> bytes:
-        """Return the first `size` bytes of a file, or all of them; raises as `ObjectStore.get` does."""
+        """Return the first `size` bytes of a file, or all if it is shorter; raises as `ObjectStore.get` does."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SortedFile:
-    """A file of a folder, and why it is passed over; None for a photograph."""
+    """A file of a folder, and why it is passed over; None if it is a photograph."""
 
     info: ObjectInfo
     passed_over: PassedOver | None
@@ -34,10 +34,10 @@ class SortedFile:
 def sorted_files(
     folder: PhotoFolder, bucket: str, rule: PhotoRule, wanted: Callable[[str], bool] | None = None
 ) -> Iterator[SortedFile]:
-    """Yield every file of a folder in the order of the keys, each with what it is; with `wanted`, those of such names.
+    """Yield every file of a folder in the order of the keys; with `wanted`, only files whose keys it accepts.
 
-    Only files whose names say nothing are opened. What cannot be opened counts as a photograph, so that it is told when
-    it cannot be read, and never passed over in silence. Raises `Transient`.
+    Only files whose names show nothing certain are opened. A file that cannot be opened counts as a photograph, so that
+    it is reported as unreadable instead of being passed over. Raises `Transient`.
     """
     for entry in folder.walk(bucket):
         key = entry.info.key
@@ -46,15 +46,15 @@ def sorted_files(
         try:
             found = passed_over(folder, bucket, entry, rule.in_folder(key))
         except ObjectMissing:
-            continue  # removed since its name was read
+            continue  # removed after its name was read
         yield SortedFile(entry.info, found)
 
 
 def passed_over(folder: PhotoFolder, bucket: str, entry: FolderEntry, verdict: Verdict) -> PassedOver | None:
-    """Return why a file is passed over of which the rule gives this verdict, None where it is a photograph.
+    """Return why a file with this verdict on its name is passed over; None if it is a photograph.
 
-    What cannot be opened counts as a photograph, so that it is told when it cannot be read. Raises `ObjectMissing`
-    where it was removed since its name was read, and `Transient`.
+    A file that cannot be opened counts as a photograph, so that it is reported as unreadable. Raises `ObjectMissing` if
+    it was removed after its name was read, and `Transient`.
     """
     if isinstance(verdict, PassedOver):
         return verdict
@@ -63,7 +63,7 @@ def passed_over(folder: PhotoFolder, bucket: str, entry: FolderEntry, verdict: V
     if verdict is Likely.PHOTOGRAPH:
         return None
     try:
-        return passed_over_by_bytes(folder.head(bucket, entry.info.key, LOOKED_AT))
+        return passed_over_by_bytes(folder.head(bucket, entry.info.key, HEAD_SIZE))
     except ObjectMissing:
         raise
     except ObjectError:
@@ -71,6 +71,6 @@ def passed_over(folder: PhotoFolder, bucket: str, entry: FolderEntry, verdict: V
 
 
 def passed_over_by_bytes(beginning: bytes) -> PassedOver | None:
-    """Return why a file that begins with these bytes is passed over; None where it is a picture."""
+    """Return why a file that begins with these bytes is passed over; None if it is a picture."""
     kind = kind_of(beginning)
     return None if kind.is_image else PassedOver(Reason.NOT_A_PICTURE, kind.name)

@@ -1,7 +1,7 @@
-"""What a file is, told from its name alone: a photograph, a file of another known kind, or one to be looked into.
+"""What the name of a file shows: a photograph, a file of another known kind, or nothing certain.
 
-The bytes decide what a file is, so only names of other known kinds are passed over; any name that says nothing is to be
-looked into. docs/photographs.md has the same lists for people.
+The bytes decide what a file is. So only names of other known kinds are passed over, and a file whose name shows nothing
+certain is opened. docs/photographs.md has the same lists for people.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from enum import Enum, StrEnum, auto
 
 
 class Reason(StrEnum):
-    """Why a file was passed over, in the words for one file."""
+    """Why a file was passed over, in words for one file."""
 
     KEPT = "kept by another program"
     IGNORED = "left out by a setting"
@@ -51,22 +51,22 @@ _OF_ONE = {
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A file that is not taken for a photograph. `detail` says more for a person: whose it is, which kind it is."""
+    """Why a file is not a photograph. `detail`, for people: the program that keeps it, its ending, or its kind."""
 
     reason: Reason
     detail: str = ""
 
     def __str__(self) -> str:
-        """Return the reason and the detail, for a list with a line for each file."""
+        """Return the reason and the detail, for a list with one line per file."""
         return f"{self.reason.value} ({self.detail})" if self.detail else self.reason.value
 
 
 class Likely(Enum):
-    """What a name says of a file that is not passed over."""
+    """What the name of a file shows that is not passed over."""
 
     PHOTOGRAPH = auto()
     LOOK_INSIDE = auto()
-    """The name says nothing: the first bytes decide."""
+    """The name shows nothing certain: the first bytes decide."""
 
 
 Verdict = Likely | PassedOver
@@ -102,13 +102,13 @@ OTHER_ENDINGS: Mapping[str, Reason] = {ending: reason for reason, words in _OTHE
 
 
 def ending_of(key: str) -> str:
-    """Return what follows the last dot of a name, in small letters; empty where there is none, or only a first one."""
+    """Return the part of a name after its last dot, in lower case; empty if there is no dot but a leading one."""
     stem, _, ending = key.rpartition("/")[2].rpartition(".")
     return ending.lower() if stem else ""
 
 
 def classify_ending(key: str) -> Verdict:
-    """Return what the ending of a name says, in any case; total, and the same for ever for one name."""
+    """Return what the ending of a name shows. Works for every name, in upper and lower case."""
     ending = ending_of(key)
     if ending in PHOTO_ENDINGS:
         return Likely.PHOTOGRAPH
@@ -117,17 +117,17 @@ def classify_ending(key: str) -> Verdict:
 
 
 def is_raw_name(key: str) -> bool:
-    """Say whether a file of this name may be a camera's raw file."""
+    """Return whether a file of this name may be a raw file of a camera."""
     return ending_of(key) in RAW_ENDINGS
 
 
-def told(passed_over: Mapping[Reason, int]) -> str:
-    """Return for example `3 files were passed over: 2 videos, 1 sidecar file`; empty where there were none."""
+def passed_over_in_words(passed_over: Mapping[Reason, int]) -> str:
+    """Return for example `3 files were passed over: 2 videos, 1 sidecar file`; empty if there were none."""
     counts = Counter(passed_over)
     total = counts.total()
     if not total:
         return ""
-    # Equal numbers in the order of the reasons: one folder is always told in the same words.
+    # Equal numbers in the order of the reasons, so that the same files always give the same sentence.
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], list(Reason).index(pair[0])))
     parts = [f"{number} {_words(reason, number)}" for reason, number in ordered if number]
     return f"{total} {'files were' if total > 1 else 'file was'} passed over: {', '.join(parts)}"

@@ -1,4 +1,4 @@
-"""The one rule for what is taken for a photograph: in a folder, in an upload, in the stream, in the reconciler."""
+"""The rule for which files are photographs. Folders, uploads, the stream and the reconciler all use it."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -65,10 +65,10 @@ _NONE = PathPatterns(())
 
 @dataclass(frozen=True, slots=True)
 class PhotoRule:
-    """The rule with its settings: a value, which says the same of a name wherever it is asked.
+    """The rule with its settings: equal rules give the same verdict on a name in every process.
 
-    `above`: the path of the folder that is walked, from which patterns of several parts may begin: a person may name
-    `Photos Library.photoslibrary` itself. Empty in a bucket.
+    `above`: the path of the folder that is walked; a pattern of several parts may begin in it, because a person may
+    choose `Photos Library.photoslibrary` itself as the folder. Empty for a bucket.
     """
 
     ignored: PathPatterns = _NONE
@@ -81,7 +81,7 @@ class PhotoRule:
         return cls(PathPatterns(settings.patterns), _known() if settings.ignore_known else _NONE, above)
 
     def in_bucket(self, key: str) -> Verdict:
-        """Return what the key of an object says. A key that ends in a slash is the mark of a folder, and no file."""
+        """Return the verdict on the key of an object. A key that ends in a slash marks a folder, and is no file."""
         by_path = self._of_path(key)
         if by_path:
             return by_path
@@ -90,10 +90,10 @@ class PhotoRule:
         return classify_ending(key)
 
     def in_folder(self, key: str) -> Verdict:
-        """Return what the key of a file says, as `FolderStore` lists it.
+        """Return the verdict on the key of a file, as `FolderStore` lists it.
 
-        There a key that ends in a slash is a folder that cannot be read. There may be photographs in it, so it counts
-        as one, which is then told as unreadable, unless all that may be in it would be passed over.
+        There a key that ends in a slash is a folder that cannot be read. It may have photographs in it, so it counts as
+        a photograph, which is then reported as unreadable, unless everything in it would be passed over.
         """
         by_path = self._of_path(key)
         if by_path:
@@ -101,7 +101,7 @@ class PhotoRule:
         return Likely.PHOTOGRAPH if key.endswith("/") else classify_ending(key)
 
     def passes_over(self, key: str) -> bool:
-        """Say whether an object of a bucket is passed over by its key: it is not read and has no outcome."""
+        """Return whether an object of a bucket is passed over by its key. It is then not read, and has no outcome."""
         return isinstance(self.in_bucket(key), PassedOver)
 
     def _of_path(self, key: str) -> PassedOver | None:

@@ -101,7 +101,7 @@ def test_a_folder_that_is_away_for_a_run_is_kept_and_told_of(library: Library, t
     (tmp_path / "unplugged").rename(library.photos / PEOPLE[0])
     lines = library.run("--recluster")
     assert library.people() == before
-    assert lines[-1] == "Nothing was regrouped: no face came or went; the people would be the same."
+    assert lines[-1] == "The faces were not grouped again: no face came or went; the people would be the same."
 
 
 def test_a_folder_that_a_person_gave_up_is_forgotten_with_all_that_was_derived_from_it(library: Library) -> None:

@@ -89,7 +89,7 @@ def test_an_own_file_of_the_name_of_a_result_stops_the_run_before_it_writes(name
         before = database.execute("SELECT count(*) FROM images").fetchall()
     done = run(folder / "photos", folder / "result")
     assert done.status != 0
-    assert f"expected in {name} what an earlier command wrote there" in done.error
+    assert f"expected {name} as an earlier command wrote it" in done.error
     assert (folder / "result" / name).read_bytes() == b"mine"
     with closing(sqlite3.connect(folder / "result" / "facestream.db")) as database:
         assert database.execute("SELECT count(*) FROM images").fetchall() == before
@@ -98,7 +98,7 @@ def test_an_own_file_of_the_name_of_a_result_stops_the_run_before_it_writes(name
 def test_an_own_run_json_stops_the_run(folder: Path) -> None:
     (folder / "result" / "run.json").write_text(json.dumps({"marathon": "4:12"}))
     done = run(folder / "photos", folder / "result")
-    assert "run.json: expected what an earlier run wrote there, found something else" in done.error
+    assert "run.json: expected the file of an earlier run, found something else" in done.error
     assert json.loads((folder / "result" / "run.json").read_text()) == {"marathon": "4:12"}
 
 
@@ -109,7 +109,7 @@ def test_what_was_edited_is_told_at_the_end_of_the_run(folder: Path) -> None:
     done = run(folder / "photos", folder / "result")
     assert done.status == 0
     name = entry.relative_to(folder / "result")
-    assert f"{name} was left as it is: no command wrote it, so that no crop is put there" in done.lines
+    assert f"{name} was kept as it is, since no command wrote it; the crop is not shown there" in done.lines
     assert entry.read_bytes() == b"mine"
 
 

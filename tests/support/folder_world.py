@@ -14,22 +14,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detector import types
 from services.detector.settings import DetectorSettings
+from services.detector.types import Detection, PhotoDetections
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
-from services.standalone.detect_and_screen import Detection
+from services.standalone.detect_and_screen import DetectAndScreen
+from services.standalone.intake import Added, Intake
 from services.standalone.library.decoders import decoders
 from services.standalone.library.library import Library
 from services.standalone.library.missing import check_presence
+from services.standalone.recluster import is_due, recluster_faces
 from services.standalone.settings import RunSettings, StandaloneSettings
 from services.standalone.summary import Changes
-from services.standalone.update import Run
+from services.standalone.update import Update
+from shared.adapters.folder.store import FolderStore
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.domain.events import Box, Point
-from shared.domain.matching import AssignerSettings
 from shared.errors import Unreadable
-from shared.photos.photo_rule import PhotoSettings
 from shared.settings import BucketSettings
 from tests.support.synthetic_faces import unit
 
@@ -65,31 +66,53 @@ class World:
         buckets = BucketSettings()
         (self.folder / "result").mkdir(exist_ok=True)
         settings = RunSettings(
-            buckets,
-            self.settings,
-            self.detector,
-            QualitySettings(sharpness_threshold=0),
-            AssignerSettings(),
-            ReclustererSettings(min_cluster_size=self.min_cluster_size),
-            PhotoSettings(),
+            photos=self.photos,
+            out=self.folder / "result",
+            rescan=rescan,
+            standalone=self.settings,
+            buckets=buckets,
+            detector=self.detector,
+            quality=QualitySettings(sharpness_threshold=0),
+            reclusterer=ReclustererSettings(min_cluster_size=self.min_cluster_size),
         )
-        detection = _KnownFaces(
-            *(self.photos, self.folder / "result", Path(), buckets, self.detector, settings.quality), self.decoded
+        store = FolderStore({buckets.photos: settings.photos, buckets.faces: settings.out})
+        detect_and_screen = DetectAndScreen(
+            objects=store,
+            detect=self._detect,
+            max_bytes=self.detector.max_bytes,
+            quality=settings.quality,
+            buckets=buckets,
         )
-        with SqliteRepository(self.folder / "result" / "facestream.db") as repository:
-            library = Library(detection.objects(), repository, repository.file_index(), buckets)
-            run = Run(library, detection, settings, decoders(self.detector))
-            comparison = run.compare(rescan=rescan)
-            check_presence(comparison, self.photos, self.folder / "result", self.settings)
-            found = run.identify(comparison)
+        with SqliteRepository(settings.out / "facestream.db") as repository:
+            library = Library(store, repository, repository.file_index(), buckets)
+            decoded_by = decoders(self.detector)
+            intake = Intake(library, detect_and_screen, settings, decoded_by)
+            update = Update(library=library, intake=intake, settings=settings, decoders=decoded_by)
+            comparison = update.compare()
+            check_presence(comparison, self.photos, settings.out, self.settings)
+            found = update.identify(comparison)
             network: Any = _Patterns()
             pool: Any = _Inline()
-            changes = run.take_in(
-                comparison, found, lambda pending: run.arrivals.add(pending, network, pool, _Silent())
-            )
-            if recluster or run.is_due(repository.active_generation()):
-                run.regroup(_Patterns.model_id)
+            renamed = update.begin(found)
+            added = intake.add(found.pending, network, pool, _Silent()) if found.pending else Added()
+            changes = update.finish(comparison, found, added, renamed)
+            if recluster or is_due(repository.active_generation(), repository, self.settings.recluster_below):
+                recluster_faces(repository, settings.assigner, settings.reclusterer, _Patterns.model_id)
             return changes
+
+    def _detect(self, data: bytes) -> PhotoDetections:
+        """Stand for the detector: read who is on a photograph."""
+        self.decoded.append(data)
+        names, _, number = data.decode().partition("#")
+        if not number:
+            msg = "truncated"
+            raise Unreadable(msg)
+        point = Point(x=1, y=1)
+        faces = tuple(
+            Detection(Box(left=10 * index, top=1, width=9, height=9), 1.0, (point,) * 5, _crop(name, number))
+            for index, name in enumerate(names.split())
+        )
+        return PhotoDetections("a pattern", 100, 100, faces)
 
     def people(self) -> dict[str, dict[str, str | None]]:
         """Return who is who in the active generation: the cluster of each face by key, then by face id."""
@@ -107,29 +130,6 @@ class World:
         """Return what a question to the database gives."""
         with SqliteRepository(self.folder / "result" / "facestream.db") as repository:
             return question(repository)
-
-
-@dataclass(frozen=True, slots=True)
-class _KnownFaces(Detection):
-    """The detection of a run, with a detector that reads who is on a photograph."""
-
-    decoded: list[bytes]
-
-    def finder(self) -> Any:
-        return self
-
-    def detect(self, data: bytes) -> types.PhotoDetections:
-        self.decoded.append(data)
-        names, _, number = data.decode().partition("#")
-        if not number:
-            msg = "truncated"
-            raise Unreadable(msg)
-        point = Point(x=1, y=1)
-        faces = tuple(
-            types.Detection(Box(left=10 * place, top=1, width=9, height=9), 1.0, (point,) * 5, _crop(name, number))
-            for place, name in enumerate(names.split())
-        )
-        return types.PhotoDetections("a pattern", 100, 100, faces)
 
 
 class _Patterns:

@@ -14,13 +14,14 @@ import pytest
 
 from cli.jobs.switching import go_back
 from services.quality.settings import QualitySettings
-from services.standalone.report.page import Text
+from services.standalone.result.contents import ResultContents
 from services.standalone.result.files import ResultFiles
-from services.standalone.result.folder import locked
+from services.standalone.result.lock import locked
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.domain import ids
 from shared.domain.matching import AssignerSettings
+from shared.embedding_tables import TextFile
 from shared.ports.repository import FaceRepository
 from shared.settings import BucketSettings
 from tests.support.reclustering import Killed, World, add_faces
@@ -127,18 +128,25 @@ def person_of_four(result: Path) -> Path:
     return next(folder for folder in sorted((result / "people").iterdir()) if len(list(folder.iterdir())) == 4)
 
 
-def made_without_notes(result: Path) -> Path:
-    """Make it what a version left that took no notes."""
+def made_without_manifest(result: Path) -> Path:
+    """Make it what a version without manifests left."""
     (result / ".facestream-made.db").unlink()
     return result
 
 
 def write_again(result: Path) -> None:
-    """Make the files of the active generation anew, as a run does that found nothing new."""
-    buckets, assigner, quality = BucketSettings(), AssignerSettings(), QualitySettings()
-    crops = FolderStore({buckets.faces: result})
+    """Make the files of the active generation again, as a run does that found nothing new."""
+    buckets = BucketSettings()
     with locked(result), SqliteRepository(result / "facestream.db") as repository:
-        files = ResultFiles(repository, crops, repository.file_index(), result, buckets, assigner, quality)
+        contents = ResultContents(
+            repository=repository,
+            crops=FolderStore({buckets.faces: result}),
+            index=repository.file_index(),
+            buckets=buckets,
+            assigner=AssignerSettings(),
+            quality=QualitySettings(),
+        )
+        files = ResultFiles(contents, result)
         files.check()
         files.write()
 
@@ -146,7 +154,9 @@ def write_again(result: Path) -> None:
 def leave_out_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a line stand for the report, and nothing wait for the disk."""
 
-    def write_page(repository: FaceRepository, _objects: object, file: Text, **_looks: object) -> None:
+    def write_page(
+        repository: FaceRepository, _objects: object, file: TextFile, *_looks: object, **_more: object
+    ) -> None:
         active = repository.active_generation()
         file.write(f"the report of generation {active and active.number}")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.atomic_output import put_in_place, whole_file
+from shared.atomic_output import replace_folder, whole_file
 from shared.errors import InvalidInput
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_what_is_no_folder_is_not_replaced_by_one(tmp_path: Path) -> None:
     (tmp_path / "people").write_text("mine")
     (tmp_path / "finished").mkdir()
-    with pytest.raises(InvalidInput, match="found something else; it was left as it is"):
-        put_in_place(tmp_path / "finished", tmp_path / "people")
+    with pytest.raises(InvalidInput, match="found something else; it was not changed"):
+        replace_folder(tmp_path / "finished", tmp_path / "people")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["finished", "people"]
     assert (tmp_path / "people").read_text() == "mine"

@@ -265,7 +265,7 @@ def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path: Path, source: Path) 
         fill(tmp_path / "file", source)
     with pytest.raises(InvalidInput, match="expected the name of a file"), new_file(source):
         pytest.fail("it must not begin")
-    with pytest.raises(InvalidInput, match="expected a place that can be written"):
+    with pytest.raises(InvalidInput, match="expected a path that can be written"):
         fill(tmp_path / "file" / "below", source)
 
 

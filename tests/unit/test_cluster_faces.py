@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from services.reclusterer.clustering import reference
 from services.reclusterer.clustering.arrays import UNKNOWN
 from services.reclusterer.clustering.cluster_faces import Clustering, cluster_faces
 from services.reclusterer.clustering.medoids import medoid
@@ -118,3 +119,13 @@ def test_who_has_lost_what_held_two_halves_together_is_the_larger_one() -> None:
 def test_no_faces_are_no_people() -> None:
     found = _clustered(np.empty((0, 8), np.float32))
     assert (found.labels.tolist(), found.medoids.tolist(), found.edges) == ([], [], 0)
+
+
+@given(SEEDS, SIZES, st.integers(1, 3))
+def test_the_reference_form_of_chinese_whispers_gives_the_same_clusters(
+    seed: int, sizes: list[int], faces_per_photo: int
+) -> None:
+    vectors = embeddings(sizes, seed, spread=0.8)
+    photos = np.arange(len(vectors), dtype=np.int32) // faces_per_photo
+    plain = cluster_faces(vectors, photos, SETTINGS, whispers=reference.chinese_whispers)
+    assert plain.labels.tolist() == cluster_faces(vectors, photos, SETTINGS).labels.tolist()

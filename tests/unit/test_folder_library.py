@@ -501,7 +501,7 @@ def test_a_file_that_the_system_refuses_is_not_decoded_in_each_run(world: World)
     (world.photos / "late.jpg").symlink_to(world.folder / "target.jpg")
     world.run()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.standalone.intake.Arrivals.add", killed)
+        patch.setattr("services.standalone.intake.Intake.add", killed)
         assert world.run().refused == {"late.jpg": "a link that leads nowhere"}
 
 

@@ -16,7 +16,7 @@ import pytest
 from cli.jobs.generations import remove
 from cli.jobs.repositories import opened_alone
 from cli.main import main
-from services.standalone.result.folder import locked
+from services.standalone.result.lock import locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
 from shared.domain.records import Generation
@@ -316,13 +316,14 @@ def test_a_run_does_not_regroup_where_the_active_generation_is_pinned(
     result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from services.standalone import run as folder_run  # noqa: PLC0415  imports much that other tests do without
+    from services.standalone.settings import RunSettings  # noqa: PLC0415
 
     printed("generations pin 2", result)
     monkeypatch.setattr(folder_run, "located", lambda model: tmp_path / model.name)
     (tmp_path / "photos").mkdir()
-    options = folder_run.Options(tmp_path / "photos", result, recluster=True)
+    settings = RunSettings(photos=tmp_path / "photos", out=result, recluster=True)
     with pytest.raises(InvalidInput, match=rf"`facestream generations unpin 2 --result {result}`"):
-        folder_run.run_folder(options, lambda _: pytest.fail("the run has begun"))
+        folder_run.run_folder(settings, lambda _: pytest.fail("the run has begun"))
 
 
 @pytest.mark.slow  # imports all that a run imports

@@ -14,7 +14,7 @@ from tests.support.small_results import (
     copied,
     killed_at,
     leave_out_what_takes_long,
-    made_without_notes,
+    made_without_manifest,
     make_result,
     of_the_first_generation,
     person_of_four,
@@ -68,7 +68,7 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_command_ends_as_if_noth
     undisturbed = seen(tmp_path / "undisturbed")
     crops = seen(result / "crops")
     if adopting:
-        made_without_notes(result)
+        made_without_manifest(result)
     step, whole = 0, False
     while not whole:
         out = copied(result, tmp_path / f"killed at {step}")

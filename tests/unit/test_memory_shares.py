@@ -128,9 +128,9 @@ def test_a_command_on_a_small_machine_has_fewer_processes_and_never_too_little()
 
 def test_a_number_of_processes_that_somebody_said_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.detector.decoder_memory.limit_of_memory", lambda: GIB)
-    pool, detector = StandaloneSettings.with_processes(5).sharing(DetectorSettings(), OF_RUN)
+    pool, detector = StandaloneSettings.with_processes(5).with_memory_shared(DetectorSettings(), OF_RUN)
     assert (pool.processes, detector.memory) == (5, LEAST)
-    pool, detector = StandaloneSettings.with_processes(None).sharing(DetectorSettings(), OF_RUN)
+    pool, detector = StandaloneSettings.with_processes(None).with_memory_shared(DetectorSettings(), OF_RUN)
     assert (pool.processes, detector.memory) == (1, LEAST)
 
 

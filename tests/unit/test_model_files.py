@@ -6,6 +6,7 @@ import os
 import tarfile
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -71,7 +72,7 @@ def offline(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def model(offline: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFile:
     archive = SourceArchive("tiny-net", "1.0", _sha256((offline / "tiny-net-1.0.tar.gz").read_bytes()))
     monkeypatch.setattr(models, "_FACENET_ARCHIVE", archive)  # the one that has the sample photographs
-    return ModelFile("net.h5", archive, _MEMBER, _sha256(_MODEL), "MIT")
+    return ModelFile(name="net.h5", archive=archive, member=_MEMBER, sha256=_sha256(_MODEL), license="MIT")
 
 
 def _names(folder: Path) -> list[str]:
@@ -126,14 +127,14 @@ def test_an_altered_archive_is_not_opened(model: ModelFile, offline: Path, tmp_p
 def test_an_altered_member_of_the_right_archive_is_not_installed(
     model: ModelFile, offline: Path, tmp_path: Path
 ) -> None:
-    other = ModelFile(model.name, model.archive, model.member, _sha256(b"another model"), model.license)
+    other = replace(model, sha256=_sha256(b"another model"))
     with pytest.raises(ModelError, match=f"expected SHA-256 {other.sha256}, found {model.sha256}"):
         fetch([other], tmp_path / "models", offline=offline)
     assert not (tmp_path / "models").exists()
 
 
 def test_an_archive_without_the_member_is_named(model: ModelFile, offline: Path, tmp_path: Path) -> None:
-    other = ModelFile(model.name, model.archive, "weights/none.h5", model.sha256, model.license)
+    other = replace(model, member="weights/none.h5")
     with pytest.raises(ModelError, match=r"expected a member weights/none\.h5, found none"):
         fetch([other], tmp_path / "models", offline=offline)
 
@@ -286,7 +287,7 @@ def test_pip_takes_no_archive_with_another_checksum(
 ) -> None:
     _only_from(offline, monkeypatch)
     changed = SourceArchive("tiny-net", "1.0", _sha256(b"another archive"))
-    other = ModelFile(model.name, changed, model.member, model.sha256, model.license)
+    other = replace(model, archive=changed)
     with pytest.raises(ModelError, match=r"tiny-net==1\.0 could not be downloaded"):
         fetch([other], tmp_path / "elsewhere")
     assert not (tmp_path / "mark").exists()

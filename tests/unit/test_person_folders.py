@@ -50,7 +50,7 @@ def test_a_file_in_a_person_folder_stays(result: Path) -> None:
     other = next(folder for folder in (result / "people").iterdir() if folder != person_of_four(result))
     for folder in (other, person_of_four(result), result / "people", result / "unknown", result / "crops"):
         (folder / "own.png").write_bytes(b"mine")
-    assert "left as it is" not in go_back(result, 1)
+    assert "kept as it is" not in go_back(result, 1)
     assert [path.name for path in other.iterdir()] == ["own.png"], "the person is gone, the file is there"
     assert len(list(result.rglob("own.png"))) == 5
     assert all_entries(result) - {str(path.relative_to(result)) for path in result.rglob("own.png")} == (
@@ -74,7 +74,7 @@ def test_a_crop_that_was_edited_stays_and_is_told_once_more_in_every_run(result:
     (result / entry).write_bytes(b"mine")
     for number in (2, 1):
         assert go_back(result, number).splitlines()[1:] == [
-            f"{entry} was left as it is: no command wrote it, so that no crop is put there"
+            f"{entry} was kept as it is, since no command wrote it; the crop is not shown there"
         ]
         assert (result / entry).read_bytes() == b"mine"
 
@@ -135,7 +135,7 @@ def test_nothing_is_made_or_removed_where_a_link_leads_out_of_the_result(
     before = contents(tmp_path / "moved")
     lines = go_back(result, 1).splitlines()[1:]
     assert lines == [
-        f"{folder.relative_to(result)} was left as it is: no command wrote it, so that no crop is put there"
+        f"{folder.relative_to(result)} was kept as it is, since no command wrote it; the crop is not shown there"
     ]
     assert contents(tmp_path / "moved") == before
     go_back(result, 2)
@@ -143,13 +143,13 @@ def test_nothing_is_made_or_removed_where_a_link_leads_out_of_the_result(
 
 
 def test_much_that_is_in_the_way_is_told_in_few_lines(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.standalone.result.person_folders._ENTRIES_TOLD", 2)
+    monkeypatch.setattr("services.standalone.result.person_folders._REPORTED", 2)
     for entry in all_entries(result):
         (result / entry).unlink()
         (result / entry).write_bytes(b"mine")
     lines = go_back(result, 2).splitlines()[1:]
     assert len(lines) == 3
-    assert lines[-1].endswith("more such places were left as they are")
+    assert lines[-1].endswith("more such paths were kept as they are")
 
 
 def test_where_no_links_can_be_made_crops_are_copied(

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidInput
 from shared.photos.other_programs import KEPT_BY
-from shared.photos.photo_names import OTHER_ENDINGS, PHOTO_ENDINGS, RAW_ENDINGS, Likely, PassedOver, Reason, told
+from shared.photos.photo_names import (
+    OTHER_ENDINGS,
+    PHOTO_ENDINGS,
+    RAW_ENDINGS,
+    Likely,
+    PassedOver,
+    Reason,
+    passed_over_in_words,
+)
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
 
 _DOCS = (Path(__file__).parents[2] / "docs" / "photographs.md").read_text(encoding="utf-8")
@@ -214,10 +222,10 @@ def test_no_ending_is_of_two_kinds() -> None:
 
 
 def test_a_person_reads_how_many_of_what_were_passed_over() -> None:
-    assert told({}) == told({Reason.VIDEO: 0}) == ""
-    assert told({Reason.KEPT: 1}) == "1 file was passed over: 1 file kept by another program"
+    assert passed_over_in_words({}) == passed_over_in_words({Reason.VIDEO: 0}) == ""
+    assert passed_over_in_words({Reason.KEPT: 1}) == "1 file was passed over: 1 file kept by another program"
     counts = {Reason.KEPT: 3, Reason.SIDECAR: 4, Reason.VIDEO: 5, Reason.NOT_A_PICTURE: 1, Reason.LINK: 1}
-    assert told(counts) == (
+    assert passed_over_in_words(counts) == (
         "14 files were passed over: 5 videos, 4 sidecar files, 3 files kept by other programs, "
         "1 link to what is there itself, 1 file that is not a picture"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from cli.jobs.output import new_folder, new_text, write
 from services.standalone.report import write_map
-from shared.atomic_output import put_in_place, whole_file
+from shared.atomic_output import replace_folder, whole_file
 from tests.support.synthetic_faces import embeddings
 
 
@@ -78,5 +78,5 @@ def test_what_is_for_everyone_on_purpose_is_as_the_umask_says(tmp_path: Path) ->
 def test_a_folder_that_is_put_in_place_is_for_its_owner_only(tmp_path: Path) -> None:
     finished = tmp_path / "finished"
     finished.mkdir()
-    put_in_place(finished, tmp_path / "people")
+    replace_folder(finished, tmp_path / "people")
     assert mode_of(tmp_path / "people") == 0o700

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.standalone.report import faces as report_faces
-from services.standalone.report.content import Coarse, Report, Run, build
+from services.standalone.report.content import Coarse, Report, ReportRecords, ReportSettings, Run, build
 from services.standalone.report.faces import MAP_SIDE
 from shared.domain.events import Box, Cause, Outcome, Verdict
 from shared.domain.matching import AssignerSettings, matches
@@ -60,18 +60,15 @@ def arrange(
     *,
     rule: Rule = "medoid",
 ) -> Report:
-    return build(
-        images,
-        faces,
-        generation,
-        clusters,
-        {membership.face_id: membership for membership in memberships},
-        project=corner,
-        similarity_threshold=0.75,
-        sharpness_threshold=25,
-        smallest_face=smallest,
-        rule=rule,
+    records = ReportRecords(
+        images=images,
+        faces=faces,
+        generation=generation,
+        clusters=clusters,
+        memberships={membership.face_id: membership for membership in memberships},
     )
+    settings = ReportSettings(faces_bucket="faces", similarity_threshold=0.75, sharpness_threshold=25, rule=rule)
+    return build(records, settings, project=corner, smallest_face=smallest)
 
 
 def names(report: Report, run: Run) -> list[str]:
@@ -178,14 +175,9 @@ def test_vectors_of_another_model_are_not_on_the_map() -> None:
 
 def test_the_map_fills_its_square_with_one_scale_for_both_axes() -> None:
     report = build(
-        [image(0)],
-        [face("a"), face("b")],
-        None,
-        (),
-        {},
+        ReportRecords(images=[image(0)], faces=[face("a"), face("b")], generation=None),
+        ReportSettings(faces_bucket="faces", similarity_threshold=0.75, sharpness_threshold=25),
         project=lambda _: np.array([[-2, 5], [2, 7]], np.float32),
-        similarity_threshold=0.75,
-        sharpness_threshold=25,
         smallest_face=smallest,
     )
     assert [one.position for one in report.faces] == [(0, MAP_SIDE // 4), (MAP_SIDE, MAP_SIDE * 3 // 4)]

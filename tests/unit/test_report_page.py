@@ -12,7 +12,7 @@ from PIL import Image
 from services.detector.scale import smallest_face
 from services.detector.settings import DetectorSettings
 from services.standalone.report import write_report
-from services.standalone.report.content import build
+from services.standalone.report.content import ReportRecords, ReportSettings, build
 from services.standalone.report.page import render
 from shared.adapters.memory.repository import MemoryObjectStore
 from shared.domain.events import Outcome
@@ -147,14 +147,9 @@ def test_what_could_not_be_found_on_wide_photographs_is_told_in_words() -> None:
 
     def told(images: list[ImageRecord]) -> list[str]:
         report = build(
-            images,
-            [],
-            None,
-            (),
-            {},
+            ReportRecords(images=images, faces=[], generation=None),
+            ReportSettings(faces_bucket="faces", similarity_threshold=0.75, sharpness_threshold=25),
             project=lambda vectors: vectors,
-            similarity_threshold=0.75,
-            sharpness_threshold=25,
             smallest_face=partial(smallest_face, settings=DetectorSettings()),
         )
         return [text for text in Reader("".join(render(report, ()))).inside["p"] if "could not be found" in text]

@@ -18,7 +18,7 @@ from tests.support.small_results import (
     entries,
     expected_entries,
     leave_out_what_takes_long,
-    made_without_notes,
+    made_without_manifest,
     make_result,
     of_the_first_generation,
     person_of_four,
@@ -80,7 +80,7 @@ def test_a_file_that_a_person_changed_stops_the_command_before_anything_is_writt
 ) -> None:
     change(result / name)
     before, beside = contents(result), contents(result.parent)
-    with pytest.raises(InvalidInput, match=rf"expected in {name} what an earlier command wrote .* move it away"):
+    with pytest.raises(InvalidInput, match=rf"expected {name} as an earlier command wrote it, .* move it away"):
         go_back(result, 2)
     assert active_number(result) == 1
     assert seen(result) == {path: data for path, data in before.items() if path in seen(result)}
@@ -99,7 +99,7 @@ def test_a_pipe_in_the_place_of_a_file_stops_the_command_too(result: Path) -> No
 def test_all_files_that_are_a_persons_are_named_at_once(result: Path) -> None:
     for name in ("medoids.csv", "report.html"):
         edit(result / name)
-    with pytest.raises(InvalidInput, match=r"expected in medoids\.csv, report\.html what .* move them away"):
+    with pytest.raises(InvalidInput, match=r"expected medoids\.csv, report\.html as .* move them away"):
         go_back(result, 2)
 
 
@@ -161,7 +161,7 @@ def test_a_full_disk_is_told_in_a_line_and_all_is_as_it_was(result: Path, monkey
 
 def test_a_result_without_notes_is_taken_over(result: Path) -> None:
     go_back(result, 2)
-    made_without_notes(result)
+    made_without_manifest(result)
     (person_of_four(result) / "own.png").write_bytes(b"mine")
     (result / "people" / "Anna").mkdir()
     assert go_back(result, 1).count("\n") == 0
@@ -174,13 +174,13 @@ def person_of_four_with_own(result: Path) -> Path:
 
 
 def test_in_a_result_without_notes_what_differs_from_the_database_is_a_persons(result: Path) -> None:
-    made_without_notes(result)
+    made_without_manifest(result)
     edit(result / "report.html")
     entry = min(entries(result))
     (result / entry).unlink()
     (result / entry).write_bytes(b"mine")
-    with pytest.raises(InvalidInput, match=r"expected in report\.html what an earlier command wrote"):
+    with pytest.raises(InvalidInput, match=r"expected report\.html as an earlier command wrote it"):
         go_back(result, 2)
     (result / "report.html").rename(result / "mine.html")
-    assert f"{entry} was left as it is" in go_back(result, 2)
+    assert f"{entry} was kept as it is" in go_back(result, 2)
     assert (result / entry).read_bytes() == b"mine"

@@ -12,7 +12,8 @@ import pytest
 
 from cli.jobs.switching import go_back
 from cli.main import main
-from services.standalone.result.folder import check_folders, locked
+from services.standalone.result.folder import check_folders
+from services.standalone.result.lock import locked
 from shared.errors import InvalidInput, Transient
 from tests.support.small_results import contents, make_result
 
@@ -178,7 +179,7 @@ def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path: P
     (tmp_path / "mine").write_text("mine")
     (result / ".lock").symlink_to(tmp_path / "mine")
     with (
-        pytest.raises(InvalidInput, match=r"\.lock: expected a file that keeps others out, found a link"),
+        pytest.raises(InvalidInput, match=r"\.lock: expected a lock file, found a link"),
         locked(result),
     ):
         pytest.fail("held")
@@ -206,7 +207,9 @@ def test_a_file_system_without_locks_is_told_in_a_line(
 ) -> None:
     monkeypatch.setattr(fcntl, "flock", raising(error))
     with (
-        pytest.raises(InvalidInput, match=r"expected a file system with locks, .*; choose a folder on another one"),
+        pytest.raises(
+            InvalidInput, match=r"expected a file system with locks, .*; choose a folder on another file system"
+        ),
         locked(tmp_path / "out"),
     ):
         pytest.fail("held")

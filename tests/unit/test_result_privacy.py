@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.switching import go_back
-from services.standalone.result.folder import locked
+from services.standalone.result.lock import locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from tests.support.small_results import make_result
 

@@ -1,1 +1,1 @@
-"""Which photographs a result knows, and what has changed in their folder since the last run."""
+"""The photographs that a result knows, and the changes in their folder since the last run."""

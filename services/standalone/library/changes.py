@@ -1,4 +1,4 @@
-"""What a folder holds beside what the index knows of it, by names, sizes and times."""
+"""The changes in a folder since the last run: its files compared with the index, by names, sizes and times."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -11,19 +11,20 @@ from shared.ports.file_index import IndexedFile
 from shared.ports.objects import FolderEntry, ObjectInfo
 
 Rule = Callable[[FolderEntry, IndexedFile | None], PassedOver | None]
-"""Says why a file is passed over, None where it is a photograph; the second is what the index knows of it."""
+"""Returns why a file is passed over; None if it is a photograph. The second argument is its entry in the index."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A listing beside the index.
+    """The differences between a listing of the folder and the index.
 
-    `unchanged` counts photographs that nobody has touched. `changed`: files that somebody may have touched, or whose
-    photograph is to be tried again. `new`: files of unknown names. `missing`: known photographs that are not listed.
-    `disowned`: known photographs that are listed and passed over now. `beyond` counts photographs below what cannot be
-    read now, a folder or a link: they are not missing. `folders`: all in which photographs lie now, the top one is the
-    empty text. `passed_over`: files that are no photographs, as the index is to know them where it does not, and
-    `reasons` the numbers of all such files; `vanished`: keys of such files that are gone.
+    `unchanged`: number of photographs that nobody has touched. `beyond`: number of known photographs below a folder or
+    link that cannot be read now; they are not missing. `changed`: files that may have been touched, or that are to be
+    decoded again, each with its entry in the index. `new`: files that the index does not know as photographs.
+    `missing`: known photographs that are not listed. `disowned`: known photographs that are listed and passed over now.
+    `folders`: all folders that have photographs now; the top folder is the empty text. `passed_over`: files that are
+    no photographs, and whose entry in the index is missing or differs. `reasons`: numbers of all files that are no
+    photographs. `vanished`: keys of files that were no photographs and are gone.
     """
 
     unchanged: int = 0
@@ -51,9 +52,9 @@ class Comparison:
 def compare(listing: Iterable[FolderEntry], known: Iterable[IndexedFile], rule: Rule, decoders: str) -> Comparison:
     """Compare a listing with the index, both in ascending order of the UTF-8 bytes of their keys.
 
-    `decoders` names what decodes photographs in this run: what other decoders could not read is tried again.
+    `decoders` names the decoders of this run: files that other decoders could not decode are tried again.
     """
-    walk = _Walk(rule, decoders)
+    walk = _Walk(rule=rule, decoders=decoders)
     for entry, file in outer_join(listing, known, lambda entry: entry.info.key, lambda file: file.key):
         if entry:
             walk.listed(entry, file)
@@ -62,7 +63,7 @@ def compare(listing: Iterable[FolderEntry], known: Iterable[IndexedFile], rule: 
     return walk.result()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Walk:
     rule: Rule
     decoders: str
@@ -86,7 +87,7 @@ class _Walk:
             if row != file:
                 self.passed_over.append(row)
             self.reasons[passed_over.reason] += 1
-            if not info.size:  # a link whose target is away may have been a folder
+            if not info.size:  # a link whose target is away may have led to a folder
                 self.closed_names.add(info.key)
             if file and file.image_id:
                 self.disowned.append(file)

@@ -1,8 +1,8 @@
-"""Which photograph a file holds: equal bytes are the same one, whatever the file's name, time or disk.
+"""Which photograph a file holds: files with equal bytes hold the same one, regardless of names, times and disks.
 
-A file that was touched, renamed, copied or put elsewhere is known by its MD5 and size, and nothing but reading it is
-done. Read are only files that may hold something known: those that were touched and kept their size, and others of a
-size that some photograph has. Two different files of one MD5 can be made on purpose; the second one is then passed
+A file that was touched, renamed, copied or moved is identified by its MD5 and size; it is read, but not decoded. Only
+files that may hold a known photograph are read: those that were touched and kept their size, and others that have the
+size of a known photograph. Somebody can make two different files with one MD5 on purpose; the second one is then passed
 over as a copy of the first.
 """
 
@@ -19,20 +19,20 @@ from shared.photos.photo_files import PhotoFolder
 from shared.ports.file_index import FileIndex, IndexedFile
 from shared.ports.objects import ObjectInfo
 
-_THREADS = 4  # that read; each holds one file in memory
+_THREADS = 4  # for reading; each has one file in memory
 _BLOCK = 500  # files looked up at once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What the files of a folder turned out to hold.
+    """What the files of a folder hold.
 
-    `same`: files whose bytes are those of before, with their new stamps. `elsewhere`: files of new names, or new
-    content, that hold a known photograph. `vacated`: known files that no longer hold their photograph, which is
-    elsewhere; `homes` maps each such photograph to a key where it is. `pending`: files to be decoded, `copies` those
-    with the bytes of a pending one, each with its MD5. `refused`: files that cannot be read now, with the reasons.
-    `missing`: files that are gone, and their photographs with them; `disowned`: those that are passed over now.
-    `overwritten`: photographs in whose file there is now what is known from others.
+    `same`: files with the bytes that they had before, with their new stamps. `elsewhere`: files that are new, or have
+    new bytes, and hold a known photograph. `vacated`: known files that no longer hold their photograph, while another
+    file does; `homes` has the key of that file by image id. `pending`: files to be decoded. `copies`: files with the
+    bytes of a pending one, each with its MD5. `refused`: why files cannot be read now, by key. `missing`: files that
+    are gone, together with their photographs. `disowned`: files with known photographs that are passed over now.
+    `overwritten`: image ids of photographs whose file now holds another known photograph.
     """
 
     same: list[IndexedFile] = field(default_factory=list)
@@ -49,7 +49,10 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What reads files: the folder and its bucket, the size of the largest file in bytes, the name of the decoders."""
+    """Reads the files of a folder.
+
+    `max_bytes`: size in bytes of the largest file that a run decodes. `decoders` names the decoders of this run.
+    """
 
     folder: PhotoFolder
     bucket: str
@@ -57,14 +60,14 @@ class Reader:
     decoders: str
 
     def etag_of(self, info: ObjectInfo) -> str | ObjectError:
-        """Return the MD5 of a file, or why it cannot be read."""
+        """Return the MD5 of a file, or the error of reading it."""
         try:
             return self.folder.get(self.bucket, info.key, max(info.size, self.max_bytes)).etag
         except ObjectError as error:
             return error
 
     def refusal_of(self, info: ObjectInfo) -> ObjectError | None:
-        """Return why not even the first byte of a file can be read, None where it can."""
+        """Return the error of reading the first byte of a file; None if it can be read."""
         try:
             self.folder.head(self.bucket, info.key, 1)
         except ObjectError as error:
@@ -73,15 +76,16 @@ class Reader:
 
 
 def identify(comparison: Comparison, index: FileIndex, reader: Reader) -> Findings:
-    """Find out which photograph each file holds that is not as it was; what is as it was is written down at once.
+    """Find out which photograph each file holds that is new or was touched.
 
-    Files above the limit are read only if a photograph of their size is known. Raises `Transient`.
+    Files whose bytes are as before are stored in the index at once, so that a run that is killed need not read them
+    again. Files above the limit are read only if a photograph of their size is known. Raises `Transient`.
     """
     return _Search(comparison, index, reader).findings()
 
 
 class _Search:
-    """One look at the files that may not hold what they held."""
+    """Finds out which photographs the files hold that are new or were touched. It is used once."""
 
     def __init__(self, comparison: Comparison, index: FileIndex, reader: Reader) -> None:
         self._comparison = comparison
@@ -90,7 +94,7 @@ class _Search:
         self._known = {file.key: file for _, file in comparison.changed}
         self._found = Findings()
         self._etags: dict[str, str] = {}
-        self._out: set[str] = set()  # keys of files that are gone since they were listed, or cannot be read
+        self._out: set[str] = set()  # keys of files that were removed after the listing, or cannot be read
 
     def findings(self) -> Findings:
         comparison, found = self._comparison, self._found
@@ -111,7 +115,7 @@ class _Search:
         return same_bytes and file.unread_by in (None, self._reader.decoders)
 
     def _read(self) -> None:
-        """Read what may hold something known."""
+        """Read the files that may hold a known photograph."""
         with ThreadPoolExecutor(_THREADS, "read") as threads:
             closed = [info for info, file in self._comparison.changed if file.unread_by == ""]
             for info, error in zip(closed, threads.map(self._reader.refusal_of, closed), strict=True):
@@ -123,7 +127,6 @@ class _Search:
                         self._leave_out(info, answer)
                     else:
                         self._etags[info.key] = answer
-                # A run that is killed need not read these again.
                 same = [
                     replace(file, stamp=info.stamp)
                     for info in block
@@ -135,8 +138,8 @@ class _Search:
     def _leave_out(self, info: ObjectInfo, error: ObjectError) -> None:
         file = self._known.get(info.key)
         if isinstance(error, ObjectMissing):
-            self._out.add(info.key)  # removed since it was listed: the next run misses it
-        elif file is not None:  # a new one is recorded as unreadable
+            self._out.add(info.key)  # removed after the listing: the next run finds it missing
+        elif file is not None:  # a new file is stored as unreadable
             self._out.add(info.key)
             self._found.refused[info.key] = str(error).removeprefix(f"{self._reader.bucket}/{info.key}: ")
 
@@ -144,7 +147,7 @@ class _Search:
         infos = [info for info, _ in self._comparison.changed if info.key not in self._out]
         touched = [info for info in infos if (file := self._known[info.key]).etag and info.size == file.size]
         decided = {info.key for info in touched}
-        # All empty files are equal, and nothing is in them.
+        # All empty files are equal, and hold nothing.
         others = [info for info in [*infos, *self._comparison.new] if info.key not in decided and info.size]
         sizes = Counter(info.size for info in others)
         known = self._index.sizes_among(sizes.keys())
@@ -153,7 +156,7 @@ class _Search:
         return [*touched, *alike]
 
     def _sort_in(self, fresh: Iterable[ObjectInfo], vacated: Container[str]) -> None:
-        """Say of files with unknown content whether they hold what is known, are to be decoded, or copies of such."""
+        """Sort files of unknown content: those with a known photograph, those to be decoded, and copies of these."""
         decoded: set[tuple[str, int]] = set()
         taken: set[str] = set()
         for block in chunked(sorted(fresh, key=lambda info: info.key), _BLOCK):
@@ -173,10 +176,10 @@ class _Search:
     def _match(
         self, info: ObjectInfo, files: Iterable[IndexedFile], vacated: Container[str], taken: Container[str]
     ) -> IndexedFile | None:
-        """Return a file of before with these bytes, one that has lost its place first.
+        """Return a known file with the bytes of this one, preferably one that no longer holds its photograph.
 
-        What other decoders could not read is not known; what these cannot does not take the place of a photograph
-        unseen (`Run.take_in` counts how often that happens).
+        A file that other decoders could not read does not count as known. Nor does one that the present decoders could
+        not read, if this file had a decoded photograph before: `Update.finish` counts how often that happens.
         """
         own = self._known.get(info.key)
         allowed: tuple[str | None, ...] = (None,) if own and own.unread_by is None else (None, self._reader.decoders)
@@ -184,7 +187,7 @@ class _Search:
         return min(alike, key=lambda file: (file.image_id in taken, file.key not in vacated, file.key), default=None)
 
     def _follow(self, vacated: Sequence[IndexedFile], listed: Container[str]) -> None:
-        """Say of files that no longer hold their photograph where that is now, if it is anywhere."""
+        """Find for files that no longer hold their photograph the file that holds it now, if there is one."""
         found, disowned = self._found, {file.key for file in self._comparison.disowned}
         left = {file.key for file in vacated}
         now: defaultdict[str, list[str]] = defaultdict(list)

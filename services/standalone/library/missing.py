@@ -1,8 +1,8 @@
-"""Photographs that are not where they were: away, or gone?
+"""Missing photographs: were they deleted, or is their folder only away?
 
-A disk that is not mounted, a share that does not answer, a link whose target is away and a synchronisation that is
-half done look like deletions. So a part of a library that is gone all at once counts as away: its photographs and
-their people are kept, the run says so, and only a person's word forgets them.
+A disk that is not mounted, a share that does not answer, a link whose target is away and an unfinished synchronisation
+all look like deletions. So a part of a library that is missing all at once counts as away: its photographs and their
+people are kept, the run reports them, and only `--forget-missing` makes it forget them.
 """
 
 from collections.abc import Sequence
@@ -17,16 +17,17 @@ from shared.ports.file_index import IndexedFile
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
-    """What is missing: photographs that count as deleted or as away, those that are passed over now, and the rest.
+class Missing:
+    """The missing photographs, sorted.
 
-    The `rest` are files of which nothing was decoded, to be forgotten without a word.
+    `deleted` are to be forgotten. `away` are kept. `left_out` are passed over now, and to be forgotten. `undecoded` are
+    files that were never decoded, to be forgotten without being reported.
     """
 
     deleted: Sequence[IndexedFile] = ()
     away: Sequence[IndexedFile] = ()
     left_out: Sequence[IndexedFile] = ()
-    rest: Sequence[IndexedFile] = ()
+    undecoded: Sequence[IndexedFile] = ()
 
 
 def judge(
@@ -34,25 +35,25 @@ def judge(
     disowned: Sequence[IndexedFile],
     comparison: Comparison,
     settings: StandaloneSettings,
-) -> Absence:
-    """Say of each missing photograph, and of those that are passed over now, whether they count as deleted.
+) -> Missing:
+    """Decide which of the missing photographs, and of those that are passed over now, were deleted.
 
-    One does if its folder still holds others, and if no more than a share of all photographs is missing in that way.
-    Where the settings say so, all that is missing was deleted. What was never decoded is forgotten at once.
+    A photograph counts as deleted if its folder still holds others, and if not too many photographs are missing in this
+    way at once. With `forget_missing`, all missing photographs count as deleted.
     """
-    rest = [file for file in missing if file.unread_by is not None]
+    undecoded = [file for file in missing if file.unread_by is not None]
     missing = [file for file in missing if file.unread_by is None]
     if settings.forget_missing:
-        return Absence(deleted=missing, left_out=disowned, rest=rest)
+        return Missing(deleted=missing, left_out=disowned, undecoded=undecoded)
     single = [file for file in missing if folder_of(file.key) in comparison.folders]
     if settings.is_too_much(len(single) + len(disowned), comparison.known):
-        return Absence(away=[*missing, *disowned], rest=rest)
+        return Missing(away=[*missing, *disowned], undecoded=undecoded)
     away = [file for file in missing if folder_of(file.key) not in comparison.folders]
-    return Absence(deleted=single, away=away, left_out=disowned, rest=rest)
+    return Missing(deleted=single, away=away, left_out=disowned, undecoded=undecoded)
 
 
 def check_presence(comparison: Comparison, photos: Path, out: Path, settings: StandaloneSettings) -> None:
-    """Raise `InvalidInput` where there were photographs in earlier runs, and there is none any more."""
+    """Raise `InvalidInput` if earlier runs found photographs in the folder, and this one finds none."""
     if comparison.photos or not comparison.known or settings.forget_missing:
         return
     msg = f"{photos}: expected the photographs of earlier runs, found none; is a disk not mounted?"
@@ -61,14 +62,14 @@ def check_presence(comparison: Comparison, photos: Path, out: Path, settings: St
 
 
 def check_library(comparison: Comparison, found: Findings, made_from: Path, photos: Path, out: Path) -> None:
-    """Raise `InvalidInput` where a result was made from another folder, whose photographs are not in this one.
+    """Raise `InvalidInput` if a result was made from another folder, `made_from`, with other photographs than this one.
 
-    A library that was moved, or mounted elsewhere, is known by its photographs: half of them are enough.
+    A library that was moved, or mounted elsewhere, is recognised by its photographs: half of them are enough.
     """
     if made_from == photos.resolve():
         return
-    there = comparison.known - len(found.missing)
-    if 2 * there < comparison.known:
+    present = comparison.known - len(found.missing)
+    if 2 * present < comparison.known:
         msg = f"{out}: expected a result of {photos.resolve()}, found one of {made_from}, of whose {comparison.known}"
-        msg += f" photographs {there} are here; choose another --out, or use --forget-missing if it is the same"
+        msg += f" photographs {present} are here; choose another --out, or use --forget-missing if it is the same"
         raise InvalidInput(msg)

@@ -1,4 +1,4 @@
-"""Which files of a folder are no photographs; what was looked into once is not opened again while nobody touches it."""
+"""Which files of a folder are no photographs. A file that was opened once is not opened again until it is touched."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from shared.ports.objects import FolderEntry
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """What says of the files of a folder whether they are photographs. `decoders` names those of this run."""
+    """Decides which files of a folder are photographs. `decoders` names the decoders of this run."""
 
     folder: PhotoFolder
     bucket: str
@@ -20,9 +20,9 @@ class Opener:
     decoders: str
 
     def passed_over(self, entry: FolderEntry, known: IndexedFile | None) -> PassedOver | None:
-        """Return why a file is passed over, None where it is a photograph.
+        """Return why a file is passed over; None if it is a photograph. `known`: the entry of its key in the index.
 
-        What cannot be opened counts as a photograph, so that it is told when it cannot be read.
+        A file that cannot be opened counts as a photograph, so that it is reported as unreadable.
         """
         verdict = self.rule.in_folder(entry.info.key)
         untouched = known if known and known.stamp == entry.info.stamp else None

@@ -1,10 +1,10 @@
-"""What the report says, apart from how it looks: values made from the records, without reading or writing anything."""
+"""The contents of the report, without its looks: values computed from records, without reading or writing anything."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from services.standalone.report.faces import Face, Placer, light_faces
+from services.standalone.report.faces import Face, Projection, light_faces
 from services.standalone.report.histogram import Histogram, sharpness_histogram, similarity_histogram
 from shared.domain.event_words import in_words
 from shared.domain.events import Outcome, Verdict
@@ -12,12 +12,12 @@ from shared.domain.person_index import People, Rule
 from shared.domain.records import Cluster, FaceRecord, Generation, ImageRecord, Membership
 
 PLAIN_FACE = 100
-"""Pixels: width of a face that a person would expect to be found."""
+"""Width in pixels of a face that a person expects to be found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The faces `first` to `first + count - 1` of a report."""
+    """The faces from number `first` to `first + count - 1` of a report."""
 
     first: int
     count: int
@@ -25,7 +25,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A cluster: its faces, the medoid first. `photos` counts the photographs that they are on."""
+    """A cluster: its faces, with the medoid first, and the number of photographs that they are on."""
 
     number: int
     cluster_id: str
@@ -35,7 +35,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The faces that were refused for one reason."""
+    """The faces that were rejected for one reason."""
 
     reason: str
     faces: Run
@@ -52,22 +52,23 @@ class UnreadablePhoto:
 
 @dataclass(frozen=True, slots=True)
 class Coarse:
-    """The photographs on which faces of `PLAIN_FACE` pixels could not be found, and the largest face that could not.
+    """The photographs on which faces of `PLAIN_FACE` pixels cannot be found, because they were scaled down.
 
-    `faces_below`: width in pixels, on the photograph where it is most.
+    `photos`: their number. `faces_below`: on the one that was scaled down most, faces of a smaller width in pixels than
+    this cannot be found.
     """
 
     photos: int
     faces_below: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that the page shows.
+    """Everything that the page shows.
 
-    `faces` lie in the order of the page: the faces of each person, then the unknown, then the rejected ones; people,
-    `unknown` and `rejections` are runs of them. `photos` are the keys of the readable photographs. `passed_over`: the
-    keys of files that are no photographs, and why.
+    `faces` are in the order of the page: the faces of each person, then the unknown faces, then the rejected ones;
+    `people`, `unknown` and `rejections` refer to runs of them. `photos`: the keys of the readable photographs.
+    `passed_over`: keys of files that are no photographs, and why.
     """
 
     generation: Generation | None
@@ -85,48 +86,70 @@ class Report:
 
     @property
     def rejected(self) -> int:
-        """How many faces were refused, for whatever reason."""
+        """The number of rejected faces, of all reasons together."""
         return sum(rejection.faces.count for rejection in self.rejections)
 
     @property
     def mapped(self) -> int:
-        """How many faces lie on the map."""
+        """The number of faces on the map."""
         return sum(face.position is not None for face in self.faces)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSettings:
+    """The values that a report shows beside its records.
+
+    `faces_bucket`: bucket of the crops. `similarity_threshold`: inner product from which on a face is assigned.
+    `sharpness_threshold`: variance of the Laplacian below which a face is blurry. `rule`: by which faces are assigned.
+    `seed`: of the map.
+    """
+
+    faces_bucket: str
+    similarity_threshold: float
+    sharpness_threshold: float
+    rule: Rule = "medoid"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRecords:
+    """The records that a report is made from.
+
+    `images`: in the order in which the page lists them. `faces`: in ascending order of face id, so that the first
+    `MAP_FACES` are a fair sample for the map. `generation`: the active one; without it all accepted faces are unknown.
+    `clusters`: of that generation. `memberships`: of that generation, by face id; a face without one is unknown.
+    `passed_over`: keys of the files that are no photographs, and why.
+    """
+
+    images: Iterable[ImageRecord]
+    faces: Iterable[FaceRecord]
+    generation: Generation | None
+    clusters: Sequence[Cluster] = ()
+    memberships: Mapping[str, Membership] = field(default_factory=dict)
+    passed_over: Sequence[tuple[str, str]] = ()
+
+
 def build(
-    images: Iterable[ImageRecord],
-    faces: Iterable[FaceRecord],
-    generation: Generation | None,
-    clusters: Sequence[Cluster],
-    memberships: Mapping[str, Membership],
+    records: ReportRecords,
+    settings: ReportSettings,
     *,
-    project: Placer,
-    similarity_threshold: float,
-    sharpness_threshold: float,
+    project: Projection,
     smallest_face: Callable[[int, int], int],
-    rule: Rule = "medoid",
-    passed_over: Sequence[tuple[str, str]] = (),
 ) -> Report:
-    """Arrange the records for the page.
+    """Arrange records for the page.
 
     Args:
-        images: in the order in which they are listed.
-        faces: in ascending order of face id, so that the first `MAP_FACES` are a fair sample for the map.
-        generation: the active one; without it all accepted faces are unknown.
-        clusters: of that generation.
-        memberships: of that generation, by face id; a face without one is unknown.
-        project: shape (n, d) float32 to shape (n, 2): the map.
-        similarity_threshold: inner product; from it on a face is assigned.
-        sharpness_threshold: variance of the Laplacian; below it a face is blurry.
-        smallest_face: width and height of a photograph to the width of the smallest face that can be found; pixels.
-        rule: by which faces are assigned.
-        passed_over: the files that are no photographs, and why.
+        records: of the photographs, faces and people.
+        settings: the thresholds that the page shows.
+        project: maps vectors, shape (n, d) float32, to points in the plane, shape (n, 2) float32.
+        smallest_face: returns the width of the smallest face that can be found on a photograph of a width and height;
+            all in pixels.
     """
+    generation, clusters, memberships = records.generation, records.clusters, records.memberships
     readable: dict[str, str] = {}
     unreadable = []
     sizes = []
-    for image in images:
+    for image in records.images:
         if image.outcome is Outcome.UNREADABLE:
             unreadable.append(UnreadablePhoto(image.key, image.reason or "no reason recorded", image.size))
         elif image.outcome is Outcome.DETECTED:
@@ -136,7 +159,12 @@ def build(
     photos = tuple(readable.values())
     model_id = generation.model_id if generation else None
     known = light_faces(
-        faces, numbers, model_id=model_id, memberships=memberships, people=People(clusters, rule), project=project
+        records.faces,
+        numbers,
+        model_id=model_id,
+        memberships=memberships,
+        people=People(clusters, settings.rule),
+        project=project,
     )
 
     def by_similarity(face: Face) -> tuple[bool, float, str, str]:
@@ -146,11 +174,11 @@ def build(
         return -face.sharpness, photos[face.photo], face.face_id
 
     members: dict[str, list[Face]] = defaultdict(list)
-    refused: dict[Verdict, list[Face]] = defaultdict(list)
+    rejected: dict[Verdict, list[Face]] = defaultdict(list)
     unknown = []
     for face in known:
         if face.verdict is not Verdict.ACCEPTED:
-            refused[face.verdict].append(face)
+            rejected[face.verdict].append(face)
         elif face.cluster_id is None:
             unknown.append(face)
         else:
@@ -166,7 +194,7 @@ def build(
     unknown_run = _append(ordered, sorted(unknown, key=by_similarity))
     rejections = tuple(
         Rejection(in_words(verdict), _append(ordered, sorted(group, key=by_sharpness)))
-        for verdict, group in sorted(refused.items())
+        for verdict, group in sorted(rejected.items())
     )
     seen = Counter(face.photo for face in known)
     medoid_faces = set(medoids.values())
@@ -175,21 +203,21 @@ def build(
         photos=photos,
         without_face=tuple(key for number, key in enumerate(photos) if number not in seen),
         unreadable=tuple(unreadable),
-        passed_over=tuple(passed_over),
+        passed_over=tuple(records.passed_over),
         faces=tuple(ordered),
         people=tuple(people),
         unknown=unknown_run,
         rejections=rejections,
         similarity=similarity_histogram(
-            # A medoid has similarity 1 with itself, which says nothing.
+            # A medoid has similarity 1 with itself, which is no information.
             [face.similarity for group in members.values() for face in group if face.face_id not in medoid_faces],
             [face.similarity for face in unknown],
-            similarity_threshold,
+            settings.similarity_threshold,
         ),
         sharpness=sharpness_histogram(
             [face.sharpness for face in known if face.verdict is Verdict.ACCEPTED],
             [face.sharpness for face in known if face.verdict is not Verdict.ACCEPTED],
-            sharpness_threshold,
+            settings.sharpness_threshold,
         ),
         coarse=_coarse(sizes, smallest_face),
     )

@@ -1,4 +1,4 @@
-"""Faces as the page shows them: without vectors, with a place on the map."""
+"""Faces as the page shows them: without vectors, with a position on the map."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,15 +13,16 @@ from shared.domain.records import FaceRecord, Membership
 MAP_FACES = 20_000  # t-SNE of as many takes a minute; face ids are digests, so the first ones are a fair sample
 MAP_SIDE = 10_000  # positions are whole numbers from 0 to this
 
-Placer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Maps vectors, shape (n, d), to points in the plane, shape (n, 2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
     """One face.
 
-    `nearest` is the person that an unknown face is likest to, `similarity` then how much. `position` is where the face
-    lies on the map, x and y from 0 to `MAP_SIDE`; None if it is not on it.
+    `nearest`: the person that is most similar to an unknown face; `similarity` is then the similarity to that person.
+    `position`: x and y on the map, from 0 to `MAP_SIDE`; None if the face is not on the map.
     """
 
     face_id: str
@@ -43,17 +44,18 @@ def light_faces(
     model_id: str | None,
     memberships: Mapping[str, Membership],
     people: People,
-    project: Placer,
+    project: Projection,
 ) -> list[Face]:
-    """Make what the page shows of faces; the vectors stay behind.
+    """Return the faces of the page, without their vectors.
 
     Args:
-        records: in ascending order of face id. Only the vectors for the map are ever held together.
-        numbers: of the photographs, by image id; faces of others were removed while the report was made.
-        model_id: whose vectors are compared; None takes the model of the first face.
+        records: in ascending order of face id. Only the vectors for the map are kept in memory together.
+        numbers: of the photographs, by image id. A face of another photograph is left out: it was removed while the
+            report was made.
+        model_id: the model whose vectors are compared; None: the model of the first face.
         memberships: by face id.
-        people: with whom unknown faces are compared, by the rule by which faces are assigned.
-        project: shape (n, d) float32 to shape (n, 2): the map.
+        people: those with which unknown faces are compared, by the rule by which faces are assigned.
+        project: maps vectors to points in the plane.
     """
     faces: list[Face] = []
     mapped: list[int] = []
@@ -66,7 +68,7 @@ def light_faces(
         similarity = membership.similarity if membership else None
         nearest = None
         model_id = model_id or record.model_id
-        if record.vector is not None and record.model_id == model_id:  # vectors of two models have no common space
+        if record.vector is not None and record.model_id == model_id:  # vectors of two models cannot be compared
             if cluster_id is None and len(people):
                 found = people.two_nearest(record.vector[None])
                 nearest, similarity = people.cluster_ids[found.person[0]], float(found.similarity[0])
@@ -92,11 +94,11 @@ def light_faces(
     return faces
 
 
-def whole_numbers(places: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Fit places, shape (n, 2), into the middle of a square of `MAP_SIDE`, with one scale for both axes."""
-    if not len(places):
+def whole_numbers(points: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Scale points, shape (n, 2), to the middle of a square of `MAP_SIDE`, with one scale for both axes."""
+    if not len(points):
         return []
-    low, high = places.min(axis=0), places.max(axis=0)
+    low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max()) or 1.0
-    fitted = (places - (low + high) / 2) / extent * MAP_SIDE + MAP_SIDE / 2
+    fitted = (points - (low + high) / 2) / extent * MAP_SIDE + MAP_SIDE / 2
     return [(x, y) for x, y in np.rint(fitted).astype(int).tolist()]

@@ -1,4 +1,4 @@
-"""Histograms as geometry: two kinds of faces stacked in common bins, and a line at the threshold between them."""
+"""Histograms as geometry: two kinds of faces in common bins, stacked, and a line at the threshold between them."""
 
 import math
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ WIDTH, HEIGHT = 420, 210  # of the drawing area, in units of the picture
 _BINS = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One bin from `low` to `high`, in the unit of the axis. Heights and places in units of the picture."""
+    """One bin from `low` to `high`, in the unit of the axis. Heights and positions in units of the picture."""
 
     low: str
     high: str
@@ -27,15 +27,19 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A place on an axis and what is written there."""
+    """A position on an axis, and its label."""
 
     at: float
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """`passed` and `failed` are decisions, not sides of the line: of two faces in one photo only one is assigned."""
+    """Counts of faces in bins.
+
+    `passed` and `failed` are decisions, not sides of the threshold: of two faces on one photograph that are similar to
+    one person, only one is assigned to it.
+    """
 
     bars: tuple[Bar, ...]
     x_ticks: tuple[Tick, ...]
@@ -47,15 +51,15 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """`edges` of bins, `ticks` and `threshold` in one unit, each but the edges with what is written there."""
+    """`edges` of bins, `ticks` and `threshold` in one unit, each of the latter two with its label."""
 
     edges: NDArray[np.float64]
     labels: tuple[str, ...]
     ticks: tuple[tuple[float, str], ...]
     threshold: tuple[float, str]
 
-    def place(self, value: float) -> float:
-        """Return where a value lies in the picture."""
+    def position(self, value: float) -> float:
+        """Return the position of a value in the picture, in units of the picture."""
         low, high = float(self.edges[0]), float(self.edges[-1])
         return round((value - low) / (high - low) * WIDTH, 2)
 
@@ -63,7 +67,7 @@ class _Axis:
 def similarity_histogram(
     assigned: Iterable[float | None], unknown: Iterable[float | None], threshold: float
 ) -> Histogram:
-    """Count inner products, in equal bins; faces that were compared with nothing are left out."""
+    """Count inner products in equal bins; faces that were not compared (None) are left out."""
     passed, failed = (
         np.array([value for value in values if value is not None], dtype=np.float64) for values in (assigned, unknown)
     )
@@ -79,7 +83,7 @@ def similarity_histogram(
 
 
 def sharpness_histogram(accepted: Iterable[float], rejected: Iterable[float], threshold: float) -> Histogram:
-    """Count variances of the Laplacian, in bins of equal ratio: they spread over four powers of ten."""
+    """Count variances of the Laplacian in bins of equal ratio, since they range over four powers of ten."""
     passed, failed = (
         np.log10(np.maximum(1.0, np.array([*values], dtype=np.float64))) for values in (accepted, rejected)
     )
@@ -96,14 +100,14 @@ def sharpness_histogram(accepted: Iterable[float], rejected: Iterable[float], th
 
 def _stack(passed: NDArray[np.float64], failed: NDArray[np.float64], axis: _Axis) -> Histogram:
     edges = axis.edges
-    # A value beyond the last edge by a rounding error belongs into the last bin.
+    # A value that exceeds the last edge by a rounding error belongs to the last bin.
     counts = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0].tolist() for values in (passed, failed)]
     ceiling = _round_ceiling(max(map(sum, zip(*counts, strict=True))))
     bars = tuple(
         Bar(
-            axis.labels[index],
-            axis.labels[index + 1],
-            x=axis.place(edges[index]),
+            low=axis.labels[index],
+            high=axis.labels[index + 1],
+            x=axis.position(edges[index]),
             width=round(WIDTH / _BINS, 2),
             passed=good,
             failed=bad,
@@ -115,9 +119,9 @@ def _stack(passed: NDArray[np.float64], failed: NDArray[np.float64], axis: _Axis
     )
     return Histogram(
         bars=bars,
-        x_ticks=tuple(Tick(axis.place(value), label) for value, label in axis.ticks),
+        x_ticks=tuple(Tick(axis.position(value), label) for value, label in axis.ticks),
         y_ticks=tuple(Tick(HEIGHT * (1 - part / 2), f"{ceiling * part // 2:,}") for part in range(3)),
-        threshold=Tick(axis.place(axis.threshold[0]), axis.threshold[1]),
+        threshold=Tick(axis.position(axis.threshold[0]), axis.threshold[1]),
         passed=len(passed),
         failed=len(failed),
     )

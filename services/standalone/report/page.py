@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from services.detector.scale import smallest_face
 from services.detector.settings import DetectorSettings
-from services.standalone.report.content import PLAIN_FACE, Report, Run, build
+from services.standalone.report.content import PLAIN_FACE, Report, ReportRecords, ReportSettings, Run, build
 from services.standalone.report.faces import MAP_SIDE, whole_numbers
 from services.standalone.report.thumbnails import thumbnail_width, thumbnails
 from services.standalone.tsne import embed_2d
 from shared.atomic_output import whole_file
-from shared.domain.person_index import Rule
+from shared.embedding_tables import TextFile
 from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository
 
@@ -28,14 +28,6 @@ _PACKAGE = "services.standalone.report"
 _REPORT_SCRIPTS = ("data.js", "tiles.js", "detail.js", "map.js")
 _MAP_SCRIPTS = ("data.js", "map.js")
 _BLOCK = 200  # thumbnails that the page decodes together
-
-
-class Text(Protocol):
-    """What text is written to."""
-
-    def write(self, text: str, /) -> object:
-        """Take more of the text."""
-        ...
 
 
 def write_report(
@@ -46,78 +38,67 @@ def write_report(
     faces_bucket: str,
     similarity_threshold: float,
     sharpness_threshold: float,
-    rule: Rule = "medoid",
-    seed: int = 0,
+    passed_over: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Do as `write_page`, to the file `destination`: replaced when the new one is complete, never half written."""
+    """Write the page to the file `destination`, which is replaced when the new one is complete. See `write_page`."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(destination) as draft, open_page(draft) as file:
-        write_page(
-            repository,
-            objects,
-            file,
+        settings = ReportSettings(
             faces_bucket=faces_bucket,
             similarity_threshold=similarity_threshold,
             sharpness_threshold=sharpness_threshold,
-            rule=rule,
-            seed=seed,
         )
+        write_page(repository, objects, file, settings, passed_over=passed_over)
 
 
 def open_page(path: Path) -> TextIO:
-    """Open a file for a page. Names may be no valid Unicode: what cannot be encoded is written as an escape."""
+    """Open a file for a page. Names that are not valid Unicode are written with escapes."""
     return path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_page(
     repository: FaceRepository,
     objects: ObjectStore,
-    file: Text,
+    file: TextFile,
+    settings: ReportSettings,
     *,
-    faces_bucket: str,
-    similarity_threshold: float,
-    sharpness_threshold: float,
-    rule: Rule = "medoid",
     passed_over: Sequence[tuple[str, str]] = (),
-    seed: int = 0,
 ) -> None:
-    """Write what the repository knows as one page; the same records and crops give the same bytes.
+    """Write the contents of the database as one page. The same records and crops give the same bytes.
 
     Args:
-        repository: is read in one pass; only the vectors on the map, at most `MAP_FACES`, are held in memory.
-        objects: has the crops in `faces_bucket`. They are read one by one while the page is written.
-        file: takes HTML in UTF-8. In names that are no valid Unicode there are halves of surrogate pairs: open it
-            with `errors="backslashreplace"`.
-        faces_bucket: where the crops lie, by their crop keys.
-        similarity_threshold: inner product; from it on a face is assigned.
-        sharpness_threshold: variance of the Laplacian; below it a face is blurry.
-        rule: by which faces are assigned.
-        passed_over: the files that are no photographs, and why.
-        seed: of the map.
+        repository: is read once from beginning to end. Only the vectors on the map, at most `MAP_FACES`, are kept in
+            memory.
+        objects: has the crops. They are read one by one while the page is written.
+        file: takes HTML in UTF-8. Open it with `errors="backslashreplace"`, since names that are not valid Unicode
+            contain halves of surrogate pairs.
+        settings: the bucket of the crops, and what the page shows beside the records.
+        passed_over: keys of the files that are no photographs, and why.
     """
     generation = repository.active_generation()
     number = generation.number if generation else None
-    report = build(
-        repository.images(),
-        repository.faces(),
-        generation,
-        () if number is None else repository.clusters(number),
-        {} if number is None else {member.face_id: member for member in repository.memberships(number)},
-        project=partial(embed_2d, seed=seed),
-        similarity_threshold=similarity_threshold,
-        sharpness_threshold=sharpness_threshold,
-        smallest_face=partial(smallest_face, settings=DetectorSettings()),
-        rule=rule,
+    records = ReportRecords(
+        images=repository.images(),
+        faces=repository.faces(),
+        generation=generation,
+        clusters=() if number is None else repository.clusters(number),
+        memberships={} if number is None else {member.face_id: member for member in repository.memberships(number)},
         passed_over=passed_over,
     )
+    report = build(
+        records,
+        settings,
+        project=partial(embed_2d, seed=settings.seed),
+        smallest_face=partial(smallest_face, settings=DetectorSettings()),
+    )
     width = thumbnail_width(len(report.faces))
-    pictures = thumbnails(objects, faces_bucket, (face.crop_key for face in report.faces), width)
+    pictures = thumbnails(objects, settings.faces_bucket, (face.crop_key for face in report.faces), width)
     for piece in render(report, pictures):
         file.write(piece)
 
 
 def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
-    """Yield the page in pieces. `pictures` are base64 WebP, one for each face of the report, in its order."""
+    """Yield the page in pieces. `pictures`: a WebP in base64 for each face of the report, in the same order."""
     return _fill_in(
         "report.html.j2",
         _REPORT_SCRIPTS,
@@ -128,16 +109,16 @@ def render(report: Report, pictures: Iterable[str]) -> Iterator[str]:
     )
 
 
-def render_map(groups: Mapping[str, Sequence[int]], places: NDArray[np.float32], names: Sequence[str]) -> Iterator[str]:
-    """Yield in pieces the page of a map of labels: the map of a report, without pictures, and a list of the labels.
+def render_map(groups: Mapping[str, Sequence[int]], points: NDArray[np.float32], names: Sequence[str]) -> Iterator[str]:
+    """Yield in pieces the page of a map of labels: the map of a report without pictures, with a list of the labels.
 
     Args:
         groups: the rows of each label, in the order of the list. Each row has one label.
-        places: shape (n, 2), float32, no unit: where each row lies.
+        points: shape (n, 2), float32, no unit: the position of each row.
         names: of length n, shown beside the dot under the pointer.
     """
     rows = [row for members in groups.values() for row in members]
-    spots = whole_numbers(places[rows])
+    positions = whole_numbers(points[rows])
     firsts = itertools.accumulate(map(len, groups.values()), initial=0)
     sections = [
         _section("person", label or "(no label)", f"label-{number}", Run(first, len(members)))
@@ -148,16 +129,16 @@ def render_map(groups: Mapping[str, Sequence[int]], places: NDArray[np.float32],
         "photos": [names[row] for row in rows],
         "photo": list(range(len(rows))),
         "similarity": [None] * len(rows),
-        "x": [x for x, _ in spots],
-        "y": [y for _, y in spots],
+        "x": [x for x, _ in positions],
+        "y": [y for _, y in positions],
         "sections": sections,
     }
     return _fill_in("map.html.j2", _MAP_SCRIPTS, data=data)
 
 
 def _fill_in(template: str, scripts: Sequence[str], **values: object) -> Iterator[str]:
-    """Yield in pieces a page that loads nothing, and runs nothing but the scripts named here."""
-    # PackageLoader and autoescape: names of photographs come from strangers.
+    """Yield in pieces a page that loads nothing, and runs only the scripts with these names."""
+    # With autoescape, because names of photographs come from strangers.
     environment = Environment(
         loader=PackageLoader(_PACKAGE),
         autoescape=True,
@@ -172,14 +153,14 @@ def _fill_in(template: str, scripts: Sequence[str], **values: object) -> Iterato
         **values,
         style=style,
         scripts=sources,
-        # Nothing may be loaded, and nothing may run but the page's own scripts, whatever a name might smuggle in.
+        # Nothing may be loaded, and only the page's own scripts may run, even if a name contains HTML.
         policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
         f"script-src {' '.join(map(_hash, sources))}; base-uri 'none'; form-action 'none'",
     )
 
 
 def _data(report: Report) -> dict[str, Any]:
-    """Arrange what the scripts need as columns: half the size of one object per face."""
+    """Arrange the data of the scripts in columns, which take half the size of one object per face."""
     faces = report.faces
     numbers = {person.cluster_id: index for index, person in enumerate(report.people)}
     unknown = faces[report.unknown.first : report.unknown.first + report.unknown.count]
@@ -223,5 +204,5 @@ def _asset(name: str) -> str:
 
 
 def _hash(source: str) -> str:
-    """Name an inline script or style in a content security policy."""
+    """Return the hash of an inline script or style, as a content security policy names it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode('ascii')}'"

@@ -1,1 +1,1 @@
-"""What lies in the folder of a result, and how it is kept up to date without touching files of other owners."""
+"""The files in the folder of a result, and how they are kept up to date without touching files of a person."""

@@ -1,4 +1,7 @@
-"""A result of a version that took no notes: what in it is ours is found by comparing."""
+"""Making the manifest of a result that an earlier version, without manifests, has written.
+
+Which files facestream has made is found by comparing them with what it would write now.
+"""
 
 import hashlib
 import re
@@ -6,15 +9,14 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
-from services.standalone.report.page import Text
-from services.standalone.result.contents import Contents, place
+from services.standalone.result.contents import ResultContents, entry_path
 from services.standalone.result.drafts import ASSIGNMENTS, EMBEDDINGS, MEDOIDS, ODD_NAMES
 from services.standalone.result.folder import PEOPLE, REPORT
 from services.standalone.result.manifest import Manifest
 from services.standalone.result.proof import Proof, is_plain_folder, is_same, proof_of, status
 from shared.domain.ids import crop_key
-from shared.ports.repository import FaceRepository
-from shared.stream.worker import nothing
+from shared.embedding_tables import TextFile
+from shared.ports.generations import GenerationStore
 
 _MARKS = {
     ASSIGNMENTS: re.compile(rb'\A{"face_id":"[0-9a-f]{32}"'),
@@ -22,52 +24,50 @@ _MARKS = {
     MEDOIDS: re.compile(rb"\A[0-9a-f]{32},-?[0-9]"),
     REPORT: re.compile(rb'<p class="brand">facestream</p>'),
 }
-_LOOKED_AT = 1 << 16  # bytes of a page that hold its head, the style above all
+_BEGINNING = 1 << 16  # bytes of a page that include its mark, which comes after the style sheet
 
 
-def begin(manifest: Manifest, contents: Contents | None, repository: FaceRepository) -> Sequence[str]:
-    """Note what in a result is provably ours, and so begin to take notes; return lines on what was put aside.
+def begin(manifest: Manifest, contents: ResultContents) -> Sequence[str]:
+    """Begin the manifest with the files that are provably facestream's; return a line about each renamed file.
 
-    Ours is a file that says byte by byte what it would say if it were made now, before anything is changed, and an
-    entry of the folders of people that is where a generation has it and has the bytes of its crop. `contents` is
-    None where faces have not been grouped yet. All else is a person's.
+    A file is facestream's if it has, byte for byte, the contents that would be written now. An entry in the folders of
+    people is facestream's if a generation has it and it has the bytes of its crop. All others belong to a person.
 
-    A report of an earlier version says the same in other words, and a run of it that was killed leaves files of an
-    earlier day: they cannot be proved to be untouched. So they are put aside under names of their own, and nothing of
-    them is lost.
+    The report of an earlier version has other bytes, and a killed run leaves files of an earlier state. They cannot be
+    proved to be unchanged, so they get other names, and nothing of them is lost.
     """
-    entries = _entries(manifest.out, repository)
+    entries = _entries(manifest.out, contents.repository)
     folders = {path.rpartition("/")[0] for path in entries if path.startswith(f"{PEOPLE}/")}
     files = _files(manifest.out, contents)
     lines = []
     for name, mark in _MARKS.items():
         path = manifest.out / name
         if name not in files and _bears(path, mark):
-            aside = next(other for number in count(1) if not status(other := _numbered(path, number)))
-            path.rename(aside)
-            lines.append(f"{aside.name} is {name} of an earlier version, which may have been changed; it is kept.")
+            unused = next(other for number in count(1) if not status(other := _numbered(path, number)))
+            path.rename(unused)
+            lines.append(f"{unused.name} is {name} of an earlier version, which may have been changed; it is kept.")
     manifest.begin(files | entries, folders)
     return lines
 
 
 def _bears(path: Path, mark: re.Pattern[bytes]) -> bool:
-    """Say whether a file is one that this software has made, changed or not."""
+    """Return whether a file was made by facestream, changed since or not."""
     if proof_of(path) is None:
         return False
     with path.open("rb") as file:
-        return mark.search(file.read(_LOOKED_AT)) is not None
+        return mark.search(file.read(_BEGINNING)) is not None
 
 
 def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
-def _entries(out: Path, repository: FaceRepository) -> dict[str, Proof]:
+def _entries(out: Path, generations: GenerationStore) -> dict[str, Proof]:
     found = {}
-    for generation in repository.generations():
-        for membership in repository.memberships(generation.number):
+    for generation in generations.generations():
+        for membership in generations.memberships(generation.number):
             key = crop_key(membership.face_id)
-            path = place(membership.cluster_id, key)
+            path = entry_path(membership.cluster_id, key)
             folder = (out / path).parent
             plain = is_plain_folder(folder) and is_plain_folder(out / path.split("/")[0])
             if plain and is_same(out / key, out / path) and (proof := proof_of(out / path)):
@@ -75,11 +75,12 @@ def _entries(out: Path, repository: FaceRepository) -> dict[str, Proof]:
     return found
 
 
-def _files(out: Path, contents: Contents | None) -> dict[str, Proof]:
+def _files(out: Path, contents: ResultContents) -> dict[str, Proof]:
     found: dict[str, Proof] = {}
-    if contents is None:
+    active = contents.repository.active_generation()
+    if active is None:
         return found
-    for name, write in _writers(contents).items():
+    for name, write in _writers(contents, active.number).items():
         proof, made = proof_of(out / name), _Digest()
         if proof is None:
             continue
@@ -89,24 +90,27 @@ def _files(out: Path, contents: Contents | None) -> dict[str, Proof]:
     return found
 
 
-def _writers(contents: Contents) -> dict[str, Callable[[Text], None]]:
+def _writers(contents: ResultContents, generation: int) -> dict[str, Callable[[TextFile], None]]:
+    def want_nothing(_path: str, _source: str) -> None:
+        pass
+
     return {
-        ASSIGNMENTS: lambda file: contents.write_faces(file, _Nowhere(), nothing),
-        EMBEDDINGS: lambda file: contents.write_faces(_Nowhere(), file, nothing),
-        MEDOIDS: contents.write_medoids,
+        ASSIGNMENTS: lambda file: contents.write_faces(generation, file, _Discard(), want_nothing),
+        EMBEDDINGS: lambda file: contents.write_faces(generation, _Discard(), file, want_nothing),
+        MEDOIDS: lambda file: contents.write_medoids(generation, file),
         REPORT: contents.write_report,
     }
 
 
-class _Nowhere:
-    """Takes text and keeps none of it."""
+class _Discard:
+    """A text file that keeps nothing."""
 
     def write(self, text: str, /) -> None:
         pass
 
 
 class _Digest:
-    """Takes text and keeps the SHA-256 of the file that it would make."""
+    """A text file that keeps only the SHA-256 of its bytes."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()

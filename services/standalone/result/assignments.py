@@ -1,4 +1,4 @@
-"""The accepted faces of a result, each with its photograph and its person."""
+"""The accepted faces of a result, each with its photograph and its membership."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _BLOCK = 500  # images whose faces are read at once
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """An accepted face with its photograph and its place in the active generation."""
+    """An accepted face with its photograph and its membership in the active generation."""
 
     image: ImageRecord
     face: FaceRecord
@@ -27,7 +27,7 @@ class Assignment:
         return self.membership.cluster_id or UNKNOWN
 
     def event(self) -> FaceAssigned:
-        """Return it as the event that the assigner or the reclusterer emits for it."""
+        """Return the event that the assigner or the reclusterer would publish for it."""
         return FaceAssigned(
             face_id=self.face.face_id,
             image_id=self.face.image_id,
@@ -44,7 +44,7 @@ class Assignment:
 
 
 def assignments(repository: FaceRepository, generation: int) -> Iterator[Assignment]:
-    """Yield every accepted face, in the order of the photographs' keys and of the faces' places from the left."""
+    """Yield every accepted face, in the order of the photographs' keys, and from left to right on each photograph."""
     for images in chunked(repository.images(), _BLOCK):
         faces_of = repository.faces_of([image.image_id for image in images])
         accepted = {

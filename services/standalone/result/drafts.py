@@ -1,4 +1,4 @@
-"""The single files of a result: written whole under another name, and put in place of nothing but our own."""
+"""Drafts of the single files of a result. A draft gets its final name when complete, and replaces only own files."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ ODD_NAMES = "backslashreplace"
 
 
 class Drafts:
-    """New files of a result that a person does not see yet, until all of them are put in place."""
+    """New files of a result under hidden names, until all of them are published together."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
@@ -25,9 +25,9 @@ class Drafts:
 
     @contextlib.contextmanager
     def text(self, name: str) -> Iterator[TextIO]:
-        """Yield a file to write UTF-8 text to, line ends as written; it is to become `name`.
+        """Yield a file for UTF-8 text, without translation of line ends, whose final name is `name`.
 
-        Halves of surrogate pairs, from names of photographs that are no valid Unicode, are written as escapes.
+        Halves of surrogate pairs, from names of photographs that are not valid Unicode, are written as escapes.
         """
         draft = self._manifest.scratch()
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -37,16 +37,16 @@ class Drafts:
             os.fsync(handle)  # a machine that loses power must not leave the name with half of the file
         self._drafts[name] = draft
 
-    def put_in_place(self) -> None:
-        """Give every draft its name.
+    def publish(self) -> None:
+        """Give every draft its final name.
 
-        A file that a person has changed or put there stays. Then the others are put in place, and `InvalidInput` says
-        which one it is.
+        A file that a person has changed or put there stays. The other drafts still get their names, and then
+        `InvalidInput` is raised with the names of such files.
         """
         new = {name: proof for name, draft in self._drafts.items() if (proof := proof_of(draft))}
         self._manifest.note(new)
         known = self._manifest.proofs(list(new))
-        there, foreign = {}, []
+        published, foreign = {}, []
         for name, proof in new.items():
             target = self._manifest.out / name
             if status(target) and not has_bytes_of(target, known[name]):
@@ -56,13 +56,13 @@ class Drafts:
             if found is None or found.sha256 != proof.sha256:
                 os.replace(self._drafts[name], target)  # noqa: PTH105  as all that changes the folder
                 found = proof
-            there[name] = found
-        self._manifest.replace(there, foreign)
+            published[name] = found
+        self._manifest.replace(published, foreign)
         check_none_foreign(self._manifest.out, foreign)
 
 
 def foreign_files(manifest: Manifest, names: Iterable[str]) -> list[str]:
-    """Return those of these names where something lies that no command has written."""
+    """Return those of these names under which a file exists that no command has written."""
     known = manifest.proofs(list(names))
     return [
         name for name in names if status(manifest.out / name) and not seems_as(manifest.out / name, known.get(name, ()))
@@ -70,9 +70,9 @@ def foreign_files(manifest: Manifest, names: Iterable[str]) -> list[str]:
 
 
 def check_none_foreign(out: Path, names: Iterable[str]) -> None:
-    """Raise `InvalidInput` for files of a person's where files of the result are to be."""
+    """Raise `InvalidInput` if there are names: files that a person has made or changed."""
     if names := sorted(names):
-        msg = f"{out}: expected in {', '.join(names)} what an earlier command wrote there, found something else; move"
-        msg += f" {'it' if len(names) == 1 else 'them'} away to keep {'it' if len(names) == 1 else 'them'}, or remove"
-        msg += f" {'it' if len(names) == 1 else 'them'}, and try again"
+        them = "it" if len(names) == 1 else "them"
+        msg = f"{out}: expected {', '.join(names)} as an earlier command wrote {them}, found something else; move"
+        msg += f" {them} away to keep {them}, or remove {them}, and try again"
         raise InvalidInput(msg)

@@ -1,15 +1,15 @@
-"""The files of a result that people and other programs read, made anew from the repository after every run.
+"""The files of a result that people and other programs read; each run makes them again from the database.
 
-A reader finds the old one or the new one of each, whole. What a person has put there or changed is never replaced.
+A reader finds either the old or the new version of each file, complete. Files that a person has put there or changed
+are never replaced.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.quality.settings import QualitySettings
 from services.standalone.result import adoption
-from services.standalone.result.contents import Contents
+from services.standalone.result.contents import ResultContents
 from services.standalone.result.drafts import (
     ASSIGNMENTS,
     EMBEDDINGS,
@@ -22,75 +22,60 @@ from services.standalone.result.folder import REPORT
 from services.standalone.result.manifest import Manifest
 from services.standalone.result.person_folders import PersonFolders
 from shared.atomic_output import explained
-from shared.domain.matching import AssignerSettings
 from shared.errors import InvalidInput
-from shared.ports.file_index import FileIndex
-from shared.ports.objects import ObjectStore
-from shared.ports.repository import FaceRepository
-from shared.settings import BucketSettings
-from shared.stream.worker import nothing
+
+
+def _show_nothing(_stage: str) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFiles:
-    """The files of the result in `out`, and all that they are made from. `objects` has the crops."""
+    """The files of the result in the folder `out`, which the caller has locked."""
 
-    repository: FaceRepository
-    objects: ObjectStore
-    index: FileIndex
+    contents: ResultContents
     out: Path
-    buckets: BucketSettings
-    assigner: AssignerSettings
-    quality: QualitySettings
 
     def check(self) -> Sequence[str]:
-        """Refuse a result in which a person has put or changed files that `write` would replace.
+        """Raise `InvalidInput` with the names of files that `write` would replace and a person has made or changed.
 
-        Asked by whoever holds the folder, before anything in it or in its database is changed. What was left by a
-        command that was killed is removed. Takes as long as writing the files, once, in a result of a version that
-        took no notes. Returns lines on what was put aside in such a result. Raises `InvalidInput` that names the
-        files.
+        Called before anything in the folder or its database is changed. Files that a killed command has left behind
+        are removed. In a result of a version without manifests this takes as long as writing the files once, and files
+        can be renamed; returns a line about each of these.
         """
-        aside: Sequence[str] = ()
+        renamed: Sequence[str] = ()
         with explained(self.out), Manifest(self.out) as manifest:
             if manifest.begun:
                 manifest.sweep()
             else:
-                active = self.repository.active_generation()
-                contents = self._contents(active.number) if active else None
-                aside = adoption.begin(manifest, contents, self.repository)
+                renamed = adoption.begin(manifest, self.contents)
             check_none_foreign(self.out, foreign_files(manifest, [ASSIGNMENTS, EMBEDDINGS, MEDOIDS, REPORT]))
-        return aside
+        return renamed
 
-    def write(self, stage: Callable[[str], object] = nothing) -> Sequence[str]:
-        """Make all files anew from the active generation, after `check`; `stage` is told what is done.
+    def write(self, stage: Callable[[str], object] = _show_nothing) -> Sequence[str]:
+        """Make all files again from the active generation, after `check`; `stage` is called with the name of each step.
 
-        Returns lines on what was left as it is in the folders of people. Raises `InvalidInput` where there is no
-        generation, `out` cannot be written or one of the files is a person's, `Transient` where the disk is full; the
-        files are then those of an earlier run, and the next one makes them.
+        Returns lines on entries in the folders of people that were kept as they are. Raises `InvalidInput` if there is
+        no generation, if `out` cannot be written or if one of the files is a person's, and `Transient` if the disk is
+        full. The files are then those of an earlier run, and the next run makes them.
         """
-        generation = self.repository.active_generation()
-        if generation is None:
+        active = self.contents.repository.active_generation()
+        if active is None:
             msg = f"{self.out}: expected a generation, found none yet: faces have not been grouped so far"
             raise InvalidInput(msg)
-        contents = self._contents(generation.number)
         with explained(self.out), Manifest(self.out) as manifest, manifest.wanting():
             drafts = Drafts(manifest)
             try:
                 stage("writing people, events and vectors")
                 with drafts.text(ASSIGNMENTS) as events, drafts.text(EMBEDDINGS) as embeddings:
-                    contents.write_faces(events, embeddings, manifest.want)
+                    self.contents.write_faces(active.number, events, embeddings, manifest.want)
                 with drafts.text(MEDOIDS) as medoids:
-                    contents.write_medoids(medoids)
+                    self.contents.write_medoids(active.number, medoids)
                 stage("drawing the report")
                 with drafts.text(REPORT) as report:
-                    contents.write_report(report)
-                lines = PersonFolders(manifest).bring_up_to_date()
-                drafts.put_in_place()
+                    self.contents.write_report(report)
+                kept = PersonFolders(manifest).bring_up_to_date()
+                drafts.publish()
             finally:
                 manifest.sweep()
-        return lines
-
-    def _contents(self, generation: int) -> Contents:
-        parts = self.repository, self.objects, self.index
-        return Contents(*parts, generation, self.buckets, self.assigner, self.quality)
+        return kept

@@ -53,7 +53,7 @@ class Manifest:
         # The folder is locked, so SQLite need not share the file with other processes.
         self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
         if self.begun:
-            self._file.write_ahead()
+            self._file.use_wal()
 
     def __enter__(self) -> Self:
         return self
@@ -76,17 +76,17 @@ class Manifest:
         with self._file.writing():
             self._file.execute_all(_SCHEMA)
             self._insert(proofs, folders)
-        self._file.write_ahead()  # not before: a file is known as a manifest by its header, which must be written
+        self._file.use_wal()  # not before: a file is known as a manifest by its header, which must be written
 
     def proofs(self, paths: Sequence[str]) -> Mapping[str, Sequence[Proof]]:
-        """Return what may lie at each of these paths that has an entry: several proofs while a file is replaced."""
+        """Return the proofs of each of these paths that has an entry: several while a file is replaced."""
         found: defaultdict[str, list[Proof]] = defaultdict(list)
         for path, *proof in self._file.rows(f"SELECT * FROM made WHERE path IN {_LISTED}", json.dumps(paths)):  # noqa: S608  a constant
             found[path].append(Proof(*proof))
         return dict(found)
 
     def note(self, proofs: Mapping[str, Proof], folders: Iterable[str] = ()) -> None:
-        """Add entries for what is about to be made; entries that these paths have already stay."""
+        """Add entries for files and folders that are about to be made; other entries of these paths stay."""
         with self._file.writing():
             self._insert(proofs, folders)
 

@@ -1,4 +1,4 @@
-"""What a result was made from, in its `run.json`: photographs, a model, settings that decide which faces there are."""
+"""The origin of a result, in `run.json`: the photographs, the model, and the settings that decide on faces."""
 
 import json
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ _DECISIVE = ("model", "detector", "quality")
 
 
 def origin_of(photos: Path, model_id: str, detector: DetectorSettings, quality: QualitySettings) -> dict[str, str]:
-    """Return what decides which faces a result has and how they compare.
+    """Return what decides which faces a result has, and whether their vectors can be compared.
 
-    Limits of size are no part of it: they decide which photographs are read, and those that were over a limit are read
-    when it rises.
+    Limits of size are left out: they only decide which photographs are decoded, and a photograph above a limit is
+    decoded by a later run with a higher one.
     """
     return {
         "photos": str(photos.resolve()),
@@ -32,10 +32,10 @@ def origin_of(photos: Path, model_id: str, detector: DetectorSettings, quality: 
 
 
 def record_origin(out: Path, origin: Mapping[str, str]) -> None:
-    """Write down what this result is made of, for `check_origin` of later runs.
+    """Write `run.json`, for `check_origin` of later runs, unless it has this origin already.
 
-    A file that says so already stays as it is. One with these names is a run's, whoever has changed what it says of
-    them; what else it says stays. Raises `InvalidInput` where something else is there.
+    A file with all names of an origin is facestream's, even if a person has changed the values; other names in it
+    stay. Raises `InvalidInput` if there is another file of that name.
     """
     path = out / ORIGIN
     with explained(out), Manifest(out) as manifest:
@@ -50,16 +50,16 @@ def record_origin(out: Path, origin: Mapping[str, str]) -> None:
         try:
             with drafts.text(ORIGIN) as file:
                 file.write(json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
-            drafts.put_in_place()
+            drafts.publish()
         finally:
             manifest.sweep()
 
 
 def check_origin(out: Path, origin: Mapping[str, str]) -> Path | None:
-    """Return the folder of photographs that the result in `out` was made from, None before the first run.
+    """Return the folder of photographs that the result in `out` was made from; None before the first run.
 
-    Raises `InvalidInput` where faces found now could not be compared with those of earlier runs: another detector,
-    other settings of it, another model.
+    Raises `InvalidInput` if the faces of this run could not be compared with those of earlier runs, because the model
+    or the settings of the detector or of the quality step differ.
     """
     path = out / ORIGIN
     if not status(path):
@@ -85,13 +85,11 @@ def _known(path: Path) -> dict[str, str]:
 
 
 def _something_else(path: Path, found: str) -> InvalidInput:
-    return InvalidInput(
-        f"{path}: expected what an earlier run wrote there, found something else ({found}); move it away"
-    )
+    return InvalidInput(f"{path}: expected the file of an earlier run, found something else ({found}); move it away")
 
 
 def _without_limits(recorded: str) -> str:
-    """Return settings without the limits, which earlier versions wrote down as well."""
+    """Return settings without the limits, which earlier versions recorded as well."""
     try:
         settings = json.loads(recorded)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What tells a file that this software wrote from any other: its bytes, and nothing that a name could say."""
+"""The proof that facestream has made a file: the digest of its bytes, never its name."""
 
 import errno
 import hashlib
@@ -13,19 +13,19 @@ _NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM}
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A file as it was written: the SHA-256 of its bytes; size in bytes and time in ns save reading it again."""
+    """A file as it was written: the SHA-256 of its bytes. Size in bytes and time in ns avoid reading it again."""
 
     sha256: bytes
     size: int
     mtime_ns: int
 
     def fits(self, found: os.stat_result) -> bool:
-        """Say whether size and time are those of the file as it was written."""
+        """Return whether size and time are those of the file as it was written."""
         return (self.size, self.mtime_ns) == (found.st_size, found.st_mtime_ns)
 
 
 def status(path: Path) -> os.stat_result | None:
-    """Return what lies at a path itself, links not followed; None where nothing does."""
+    """Return the status of a path, without following a link; None if nothing exists there."""
     try:
         return path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -33,13 +33,13 @@ def status(path: Path) -> os.stat_result | None:
 
 
 def is_plain_folder(path: Path) -> bool:
-    """Say whether a path is a folder and no link to one."""
+    """Return whether a path is a folder, and not a link to one."""
     found = status(path)
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def proof_of(path: Path) -> Proof | None:
-    """Read a file; None where there is none, and for what is not a file of its own: a link, a folder, a pipe."""
+    """Read a file and return its proof; None if there is no file, or a link, a folder or a pipe."""
     found = status(path)
     if found is None or not stat.S_ISREG(found.st_mode):
         return None
@@ -55,13 +55,13 @@ def proof_of(path: Path) -> Proof | None:
 
 
 def has_bytes_of(path: Path, proofs: Iterable[Proof]) -> bool:
-    """Say whether a file has the bytes of one of these proofs. It is read: asked before it is replaced or removed."""
+    """Return whether a file has the bytes of one of these proofs. It is read, so this is safe before replacing it."""
     found = proof_of(path)
     return found is not None and found.sha256 in {proof.sha256 for proof in proofs}
 
 
 def seems_as(path: Path, proofs: Sequence[Proof]) -> bool:
-    """Say whether a file is as one of these proofs; it is read only where size or time are others."""
+    """Return whether a file matches one of these proofs. It is read only if its size or time differs from them."""
     found = status(path)
     if not proofs or found is None or not stat.S_ISREG(found.st_mode):
         return False
@@ -69,7 +69,7 @@ def seems_as(path: Path, proofs: Sequence[Proof]) -> bool:
 
 
 def is_same(path: Path, other: Path) -> bool:
-    """Say whether two paths are links to one file, or files of the same bytes."""
+    """Return whether two paths are hard links to one file, or files with equal bytes."""
     found, other_found = status(path), status(other)
     if found is None or other_found is None:
         return False

@@ -52,6 +52,6 @@ class FaceDatabase(SqliteFile):
                 msg += "choose another file, or the facestream that made this one"
                 raise InvalidInput(msg)
             self.execute(f"PRAGMA user_version = {schema.VERSION}")
-        self.write_ahead()
+        self.use_wal()
         # Deleted data is overwritten: vectors and names of erased faces must not stay in the file.
         self.execute("PRAGMA secure_delete = ON")

@@ -1,5 +1,5 @@
 "use strict";
-// What the page knows, in columns: data.photo[f], data.similarity[f] ... of face f. Sections are runs of faces.
+// The data of the page, in columns: data.photo[f], data.similarity[f] ... of face f. Sections are runs of faces.
 const data = JSON.parse(document.getElementById("data").textContent);
 const size = data.photo.length;
 const numeral = new Intl.NumberFormat("en");
@@ -17,7 +17,7 @@ const sectionOfFace = (face) => data.sections[sectionOf[face]];
 const keyOf = (face) => data.photos[data.photo[face]];
 const describe = (face) => `${sectionOfFace(face).title}: face in ${keyOf(face)}`;
 
-// The person that an unknown face is likest to, if any.
+// The person that is most similar to an unknown face, if there is one.
 function nearestOf(face) {
   const section = sectionOfFace(face);
   return section.kind === "unknown" ? data.sections[data.nearest[face - section.first]] : undefined;
@@ -37,7 +37,7 @@ for (const element of document.querySelectorAll("[data-section]")) {
   element.style.setProperty("--shift", `${shiftOf(Number(element.dataset.section))}%`);
 }
 
-// Thumbnails lie in blocks of text behind the scripts; a block is parsed when the first of its faces is looked at.
+// Thumbnails are in blocks of text after the scripts; a block is parsed when the first of its faces is shown.
 const blocks = new Map();
 const waiting = new Map();
 
@@ -45,7 +45,7 @@ function pictureOf(face) {
   const number = Math.floor(face / data.block);
   if (!blocks.has(number)) {
     const element = document.getElementById(`thumbnails-${number}`);
-    // While the page is loading, the last block that is there may be only half there.
+    // While the page is loading, its last block may be incomplete.
     if (!element || (document.readyState === "loading" && !element.nextElementSibling)) return null;
     blocks.set(number, JSON.parse(element.textContent));
     element.remove();

@@ -1,5 +1,5 @@
 "use strict";
-// One face in a dialog: larger, with what is known of it, and the other faces of its photograph.
+// One face in a dialog: larger, with its numbers, and the other faces of its photograph.
 const detail = document.getElementById("detail");
 let shown = 0;
 

@@ -9,16 +9,16 @@
   const portraitOfTip = tip.querySelector("img"); // a map of labels has no pictures
   const chooser = document.getElementById("map-group");
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const LANDMARK = 34; // pixels; as much is free above the highest dot
+  const LANDMARK = 34; // pixels; this much is free above the highest dot
   const MARGIN = 14;
 
   const faces = [];
-  for (let face = size - 1; face >= 0; face -= 1) if (data.x[face] !== null) faces.push(face); // people over unknown
+  for (let face = size - 1; face >= 0; face -= 1) if (data.x[face] !== null) faces.push(face); // people are drawn over unknown faces
   const medoids = data.sections.filter(({ kind, first }) => kind === "person" && data.x[first] !== null).map(({ first }) => first);
   const portraits = new Map();
   const view = { scale: 1, x: 0, y: 0 };
   let [width, height] = [0, 0];
-  let active = null; // the face with the tip
+  let active = null; // the face whose tip is shown
   let drawing = 0;
 
   const fit = () => (Math.min(width, height) - 2 * MARGIN - LANDMARK) / data.side;
@@ -70,7 +70,7 @@
     canvas.dataset.drawn = faces.length;
   }
 
-  // A portrait stands on top of the cloud around its medoid, and hides none of it.
+  // A portrait is drawn above the dots around its medoid, and hides none of them.
   function standOf(face, radius) {
     const x = left(face);
     let y = top(face);
@@ -83,12 +83,12 @@
   }
 
   function drawLandmarks(bright, radius) {
-    const placed = [];
+    const drawn = [];
     for (const face of portraitOfTip ? medoids : []) { // largest people first
       if (left(face) < 0 || top(face) < 0 || left(face) > width || top(face) > height) continue;
       const [x, y] = standOf(face, radius);
-      if (placed.some((other) => Math.hypot(other.x - x, other.y - y) < LANDMARK * 2)) continue;
-      placed.push({ x, y });
+      if (drawn.some((other) => Math.hypot(other.x - x, other.y - y) < LANDMARK * 2)) continue;
+      drawn.push({ x, y });
       const image = portrait(face);
       if (!image.complete || !image.naturalWidth) continue;
       context.globalAlpha = bright === null || bright === sectionOf[face] ? 1 : 0.3;
@@ -112,7 +112,7 @@
       const image = new Image();
       image.onload = redraw;
       const source = pictureOf(face);
-      if (source === null) return image; // still loading: asked again at the end of it
+      if (source === null) return image; // still loading: drawn again when it has loaded
       if (source) image.src = source;
       portraits.set(face, image);
     }
@@ -163,7 +163,7 @@
   }
 
   function move(x, y) {
-    // The map always covers the frame: it cannot be lost.
+    // The map always covers the frame, so that it cannot be moved out of sight.
     view.x = Math.min(0, Math.max(width * (1 - view.scale), view.x + x));
     view.y = Math.min(0, Math.max(height * (1 - view.scale), view.y + y));
     canvas.classList.toggle("zoomed", view.scale > 1);
@@ -189,8 +189,8 @@
     travelled += Math.hypot(x, y);
     if (fingers.size === 2) {
       const [other] = [...fingers.values()].filter((finger) => finger.pointerId !== event.pointerId);
-      const spread = (finger) => Math.hypot(finger.offsetX - other.offsetX, finger.offsetY - other.offsetY) || 1;
-      zoom(spread(event) / spread(before), other.offsetX, other.offsetY);
+      const distance = (finger) => Math.hypot(finger.offsetX - other.offsetX, finger.offsetY - other.offsetY) || 1;
+      zoom(distance(event) / distance(before), other.offsetX, other.offsetY);
     } else if (view.scale > 1 && travelled > 4) move(x, y);
     fingers.set(event.pointerId, event);
   });
@@ -199,7 +199,7 @@
     if (travelled > 8) return;
     const touched = event.pointerType !== "mouse";
     const face = nearest(event.offsetX, event.offsetY, touched ? 26 : 14);
-    // A finger has no hovering: its first touch shows the face, the next one goes there.
+    // A finger cannot hover: its first touch shows the face, the second one opens it.
     if (face !== null && (!touched || face === active)) go(face);
     else activate(face);
   });
@@ -210,7 +210,7 @@
     });
   }
   canvas.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
+    if (!event.ctrlKey && !event.metaKey) return; // without these keys the page scrolls
     event.preventDefault();
     zoom(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
   }, { passive: false });
@@ -230,12 +230,12 @@
 
   function step(right, down) {
     const [x, y] = active === null ? [width / 2, height / 2] : [left(active), top(active)];
-    const ahead = (face) => {
+    const isInDirection = (face) => {
       const [along, across] = right ? [(left(face) - x) * right, top(face) - y] : [(top(face) - y) * down, left(face) - x];
       return along > 0.5 && Math.abs(across) <= along;
     };
     const inside = (face) => left(face) >= 0 && top(face) >= 0 && left(face) <= width && top(face) <= height;
-    const face = nearest(x, y, Infinity, (other) => inside(other) && (active === null || ahead(other)));
+    const face = nearest(x, y, Infinity, (other) => inside(other) && (active === null || isInDirection(other)));
     if (face !== null) activate(face);
   }
 

@@ -1,5 +1,5 @@
 "use strict";
-// Tiles are made when their section comes near the window, and get their pictures when they do so themselves.
+// Tiles are made when their section comes near the window, and get their pictures when they come near it themselves.
 const FIRST = 36;
 const near = { rootMargin: "600px 0px" };
 const openedSections = new Set();
@@ -52,7 +52,7 @@ function fill(grid) {
   grids.unobserve(grid);
 }
 
-// An empty grid takes the room of its tiles: nothing moves under the reader, and a link to a person stays right.
+// An empty grid has the size of its tiles, so that nothing moves while a person reads, and links to people are right.
 function reserve() {
   const all = [...document.querySelectorAll("[data-tiles]:empty")];
   if (!all.length) return;
