@@ -10,9 +10,9 @@ import pytest
 
 from shared.errors import Transient
 from shared.ports.streams import ProducedRecord, RecordStream
+from tests.support.brokers import InKafka, consume, copies, eventually, values
 from tests.support.fixtures import needed
 from tests.support.proxied_broker import ProxiedBroker
-from tests.support.streams import InKafka, consume, copies, eventually, values
 
 pytestmark = pytest.mark.slow
 

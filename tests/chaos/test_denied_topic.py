@@ -13,9 +13,9 @@ from PIL import Image
 
 from shared.access.rights import RIGHTS, KafkaRight
 from shared.domain.topics import DEAD_LETTERS, FACES_SCREENED
+from tests.support.command_line import facestream_in_process
 from tests.support.fixtures import needed
-from tests.support.granted import Granted, granted
-from tests.support.operators import facestream_in_process
+from tests.support.restricted_stack import Granted, granted
 from tools.chaos.feed import Feed
 from tools.chaos.supervisor import Supervisor
 from tools.pipeline import Pipeline

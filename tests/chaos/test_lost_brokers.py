@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.copiers import Copiers, create_topics, written
+from tests.support.copy_services import Copiers, create_topics, written
 from tests.support.fixtures import needed
 from tests.support.proxied_broker import ProxiedBroker
 from tools.samples import ROOT
@@ -35,7 +35,9 @@ class Followers:
         self._processes = []
         for number in range(_COPIERS):
             (own := folder / f"follower-{number}").mkdir()
-            self._processes.append(start([sys.executable, "-m", "tests.support.follower", f"out-{number}"], where, own))
+            self._processes.append(
+                start([sys.executable, "-m", "tests.support.read_topic", f"out-{number}"], where, own)
+            )
 
     def wait_for(self, *values: str) -> None:
         """Wait until all have read these values, each once and in their order."""

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from shared.errors import Transient
 from shared.ports.streams import ConsumedRecord, RecordStream
-from tests.support.streams import PARTITIONS, InKafka, consume, eventually
+from tests.support.brokers import PARTITIONS, InKafka, consume, eventually
 
 pytestmark = pytest.mark.slow
 

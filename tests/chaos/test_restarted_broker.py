@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.copiers import Copiers, create_topics, written
+from tests.support.brokers import eventually
+from tests.support.copy_services import Copiers, create_topics, written
 from tests.support.fixtures import needed
-from tests.support.streams import eventually
 from tools.stack import KafkaServer
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from tests.support.brokers import eventually
 from tests.support.fixtures import needed
-from tests.support.streams import eventually
 from tools.stack import KafkaServer
 
 pytestmark = pytest.mark.slow

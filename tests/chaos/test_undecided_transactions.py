@@ -11,9 +11,9 @@ import pytest
 from shared.adapters.kafka import stream as adapter
 from shared.errors import Undecided
 from shared.ports.streams import ProducedRecord
+from tests.support.brokers import InKafka, consume, copies, values
 from tests.support.fixtures import needed
 from tests.support.proxied_broker import ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION, ProxiedBroker
-from tests.support.streams import InKafka, consume, copies, values
 
 pytestmark = pytest.mark.slow
 

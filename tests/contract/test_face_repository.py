@@ -13,7 +13,7 @@ from shared.domain.events import Outcome, Verdict
 from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from shared.ports.repository import FaceRepository
 from tests.contract.conftest import Repositories
-from tests.support.examples import (
+from tests.support.random_records import (
     CLUSTERS,
     FACES,
     GENERATIONS,

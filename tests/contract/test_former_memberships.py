@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from shared.domain.events import Cause
 from shared.ports.repository import FaceRepository
-from tests.support.examples import face, generation, image, membership
+from tests.support.random_records import face, generation, image, membership
 
 
 def _photograph(repository: FaceRepository, *generations: int) -> None:

@@ -13,7 +13,7 @@ from shared.domain.events import Cause, Verdict
 from shared.domain.records import FaceRecord, Lease
 from shared.ports.repository import FaceRepository
 from tests.contract.conftest import Repositories
-from tests.support.examples import FACES, cluster, face, generation, membership, plain
+from tests.support.random_records import FACES, cluster, face, generation, membership, plain
 
 _WHEN = datetime(2026, 11, 24, 9, 30, 0, 123456, tzinfo=UTC)
 FIRST = Lease(1, "one", 0, 60.0, _WHEN)

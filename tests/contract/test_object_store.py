@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared.errors import ObjectMissing, ObjectRefused, ObjectTooLarge
 from shared.ports.objects import ObjectStore
-from tests.support.examples import KEY_SETS, KEYS, PARTS
 from tests.support.limits import LIMIT
+from tests.support.random_records import KEY_SETS, KEYS, PARTS
 
 BUCKET = "photos"
 _TYPE = "application/octet-stream"

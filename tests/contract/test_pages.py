@@ -13,7 +13,7 @@ from shared.domain.events import Outcome, Verdict
 from shared.domain.records import ImageRecord
 from shared.ports.repository import FaceRepository
 from tests.contract.conftest import Repositories
-from tests.support.examples import IMAGES, cluster, face, generation, image, membership
+from tests.support.random_records import IMAGES, cluster, face, generation, image, membership
 
 _PAGES = ("shared.adapters.mongo.collection._PAGE", "shared.adapters.sqlite.repository._PAGE")
 _IDS = [f"{number:02x}" for number in range(11)]

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import Fatal
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from tests.support.streams import PARTITIONS, Broker, InKafka, InMemory, consume, copies, eventually, values
+from tests.support.brokers import PARTITIONS, Broker, InKafka, InMemory, consume, copies, eventually, values
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.slow)])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cli.files.csv_formats import read_embeddings
 from shared.model_files import FACENET, LANDMARKS, located
-from tests.support.beside_photographs import keep_beside_photographs
+from tests.support.photo_folder import keep_beside_photographs
 from tools.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.operators import facestream_in_process
+from tests.support.command_line import facestream_in_process
 from tools.samples import PEOPLE, link_photos, sample_photos
 
 pytestmark = pytest.mark.slow

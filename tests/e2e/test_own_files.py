@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.operators import Command, facestream_in_process
+from tests.support.command_line import Command, facestream_in_process
 from tests.support.small_results import contents
 from tools.samples import PEOPLE, link_photos, sample_photos
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.collector import Collector, Received, collecting
 from tests.support.fixtures import needed
+from tests.support.span_collector import Collector, Received, collecting
 from tools.pipeline import SERVICES, Pipeline, new_pipeline
 from tools.samples import PEOPLE, sample_photos
 

@@ -18,8 +18,8 @@ from shared.domain.events import FacesEmbedded
 from shared.domain.ids import object_id
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED, Topic
 from shared.ports.streams import ConsumedRecord
+from tests.support.command_line import Command, facestream_in_process
 from tests.support.fixtures import needed
-from tests.support.operators import Command, facestream_in_process
 from tools.golden_events import event_bytes
 from tools.stack import KafkaServer
 from tools.stack.stack import Stack, new_stack

@@ -27,8 +27,8 @@ from shared.ports.streams import ProducedRecord, RecordWriter
 from shared.settings import BucketSettings
 from shared.stream.photo_processor import About, encoded
 from shared.stream.worker import Worker, WorkerSettings
-from tests.support.regrouping import Watched, World, add_photos, image_record, people
-from tests.support.streams import eventually
+from tests.support.brokers import eventually
+from tests.support.reclustering import Watched, World, add_photos, image_record, people
 from tests.support.synthetic_faces import embeddings
 
 pytestmark = pytest.mark.slow

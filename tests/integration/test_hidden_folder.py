@@ -13,8 +13,8 @@ from shared.adapters.kafka.writer import KafkaWriter
 from shared.domain.events import ImageProcessed
 from shared.domain.topics import FACES_ASSIGNED, IMAGES_PROCESSED
 from shared.stream import notification_records as notices
+from tests.support.command_line import Command, facestream_in_process
 from tests.support.fixtures import needed
-from tests.support.operators import Command, facestream_in_process
 from tools.pipeline import Pipeline, new_pipeline
 from tools.samples import PEOPLE, sample_photos
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import FacestreamError, Fatal, Transient
-from tests.support.examples import image
 from tests.support.fixtures import needed
+from tests.support.random_records import image
 from tools.stack import Certificates, MongoServer, issue
 from tools.stack.mongo_login import Login, guarded
 from tools.stack.tls import terminated

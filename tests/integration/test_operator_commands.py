@@ -37,9 +37,9 @@ from shared.domain.topics import (
 )
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream import notification_records as notices
+from tests.support.command_line import Command, facestream_in_process
 from tests.support.fixtures import needed
 from tests.support.limits import LIMIT
-from tests.support.operators import Command, facestream_in_process
 from tools.golden_events import event_bytes
 from tools.notifications import told
 from tools.samples import FACESTREAM, ROOT

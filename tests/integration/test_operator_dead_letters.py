@@ -14,8 +14,8 @@ from shared.domain.topics import DEAD_LETTERS, FACES_EMBEDDED, IMAGES_UPLOADED
 from shared.errors import Poison
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.dead_letters import dead_letter
+from tests.support.command_line import facestream_in_process
 from tests.support.fixtures import needed
-from tests.support.operators import facestream_in_process
 from tools.golden_events import event_bytes
 from tools.stack import KafkaServer
 

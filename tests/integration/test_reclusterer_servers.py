@@ -28,8 +28,8 @@ from shared.domain.events import Change, ClusterChanged, FaceAssigned, Generatio
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
 from shared.ports.streams import ProducedRecord
 from tests.integration.conftest import read_committed
-from tests.support.operators import facestream_in_process
-from tests.support.regrouping import add_photos, people
+from tests.support.command_line import facestream_in_process
+from tests.support.reclustering import add_photos, people
 from tests.support.synthetic_faces import embeddings
 from tools.samples import ROOT
 from tools.stack.kafka import KafkaServer

@@ -13,9 +13,9 @@ from shared.access.rights import RIGHTS, KafkaRight
 from shared.errors import FacestreamError, Fatal
 from shared.settings import BucketSettings
 from tests.support.fixtures import needed
-from tests.support.granted import Granted, granted
-from tests.support.granted_deeds import use_kafka, use_minio, use_mongo
-from tests.support.granted_flows import everything
+from tests.support.restricted_stack import Granted, granted
+from tests.support.rights_calls import use_kafka, use_minio, use_mongo
+from tests.support.rights_workflows import everything
 from tools.stack.granting import asked, without
 from tools.stack.mongo_roles import limited
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.streams import consume, eventually
+from tests.support.brokers import consume, eventually
 from tools.keda.cases import PARTITIONS, Backlog
 from tools.keda.formula import Offsets, Scaler, Scaling, shipped
 

@@ -16,9 +16,9 @@ from shared.adapters.minio.store import MinioSettings, MinioStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.domain.events import Outcome
 from shared.errors import Fatal, ObjectMissing, ObjectRefused, Transient
-from tests.support.examples import face, generation, image, membership
 from tests.support.fixtures import needed
 from tests.support.limits import LIMIT
+from tests.support.random_records import face, generation, image, membership
 from tools.stack import MinioServer, MongoServer, issue
 from tools.stack.minio import settings_of
 

@@ -18,7 +18,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.errors import Transient
-from tests.support.streams import InKafka, consume, eventually
+from tests.support.brokers import InKafka, consume, eventually
 from tools.samples import ROOT
 from tools.stack.process import Process, start
 
@@ -45,7 +45,7 @@ class Copiers:
         folder = self._folder / instance
         folder.mkdir(exist_ok=True)
         command = [
-            *(sys.executable, "-m", "tests.support.copier"),
+            *(sys.executable, "-m", "tests.support.copy_service"),
             *(self._name, instance, self._broker.source, self._broker.target),
         ]
         self.processes[instance] = start(command, self._environment, folder)

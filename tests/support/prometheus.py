@@ -10,7 +10,7 @@ from typing import Any
 import urllib3
 import yaml
 
-from tests.support.queries import ROOT
+from tests.support.promql import ROOT
 from tools.requirements import need
 from tools.stack.server import Server
 

@@ -27,7 +27,7 @@ from shared.domain.events import FaceAssigned
 from shared.domain.topics import FACES_ASSIGNED
 from shared.ports.streams import ProducedRecord
 from shared.stream.health import Health
-from tests.support.regrouping import ASSIGNER, CLUSTERING, Watched, add_photos, people
+from tests.support.reclustering import ASSIGNER, CLUSTERING, Watched, add_photos, people
 from tests.support.synthetic_faces import embeddings
 
 _FACES = embeddings([6, 1, 5, 4])

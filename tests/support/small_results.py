@@ -24,7 +24,7 @@ from shared.domain.matching import AssignerSettings
 from shared.embedding_tables import TextFile
 from shared.ports.repository import FaceRepository
 from shared.settings import BucketSettings
-from tests.support.regrouping import Killed, World, add_faces
+from tests.support.reclustering import Killed, World, add_faces
 from tests.support.synthetic_faces import embeddings, face_record
 
 _VECTORS = embeddings([4, 3, 1])

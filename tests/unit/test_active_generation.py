@@ -9,7 +9,7 @@ from services.assigner.active_generation import ActiveGroup
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.matching import AssignerSettings
 from shared.erasure.erase import erase
-from tests.support.regrouping import World, add_photos, image_record
+from tests.support.reclustering import World, add_photos, image_record
 from tests.support.synthetic_faces import embeddings
 
 _VECTORS = embeddings([5, 4])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.queries import ROOT, RULES, SERVICES, known, labels_of, rules
+from tests.support.promql import ROOT, RULES, SERVICES, known, labels_of, rules
 from tools.requirements import need
 
 FOLDER = ROOT / "deploy" / "prometheus"

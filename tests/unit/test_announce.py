@@ -12,7 +12,7 @@ from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_P
 from shared.erasure.erase import erase as erased
 from shared.erasure.refit import refit_returned
 from shared.ports.streams import ProducedRecord
-from tests.support.regrouping import World
+from tests.support.reclustering import World
 from tests.unit.test_publish import NAMES, arrive, world
 
 

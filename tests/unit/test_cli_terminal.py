@@ -18,7 +18,7 @@ from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Cause
 from shared.domain.records import Membership
 from shared.ports.streams import ConsumedRecord
-from tests.support.examples import cluster, generation
+from tests.support.random_records import cluster, generation
 from tools.golden_events import event_bytes
 
 EVIL = "a\x1b]0;title\x07\x9b31m\u202eb[red]c[/]\nd"

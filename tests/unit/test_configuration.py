@@ -12,7 +12,7 @@ from docs.settings_readers import readers
 from services.detector.settings import DetectorSettings
 from shared.settings import PLAIN_VARIABLES, SECTIONS
 from shared.stream.worker import WorkerSettings
-from tests.support.documents import Page
+from tests.support.markdown_pages import Page
 from tools.samples import ROOT
 
 _SOURCES = [path for package in ("cli", "services", "shared") for path in sorted((ROOT / package).rglob("*.py"))]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from deploy.grafana.make_dashboard import TARGET, text
-from tests.support.queries import ROOT, known, labels_of
+from tests.support.promql import ROOT, known, labels_of
 
 _MADE = json.loads(text())
 _PROVISIONING = ROOT / "deploy" / "grafana" / "provisioning"

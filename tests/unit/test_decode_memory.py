@@ -15,7 +15,7 @@ from services.detector.decoding.limits import OverLimit
 from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from shared.errors import Undecoded, Unreadable
-from tests.support.deadly import fill_memory, fill_memory_with_a_picture
+from tests.support.crashing_tasks import fill_memory, fill_memory_with_a_picture
 from tools.large_pictures import KINDS, size_of
 
 MB = 1_000_000

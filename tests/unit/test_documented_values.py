@@ -21,7 +21,7 @@ from shared.erasure.erase import erase
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream.photo_processor import photo_record
-from tests.support.regrouping import World, add_photos
+from tests.support.reclustering import World, add_photos
 from tests.support.synthetic_faces import embeddings
 from tests.unit import test_assigner_processor as assigning
 from tests.unit import test_quality as judging

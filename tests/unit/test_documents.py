@@ -7,7 +7,7 @@ import pytest
 from docs.make_configuration import variables
 from shared.domain.topics import TOPICS
 from shared.settings import PLAIN_VARIABLES
-from tests.support.documents import (
+from tests.support.markdown_pages import (
     PAGES,
     ROOT,
     Page,
@@ -22,7 +22,7 @@ from tests.support.documents import (
     wrong_targets,
     wrong_words,
 )
-from tests.support.queries import known
+from tests.support.promql import known
 
 README = ROOT / "README.md"
 _LARGEST_README = 10_240  # bytes

@@ -21,7 +21,7 @@ from shared.erasure import refit as refitting
 from shared.erasure.erase import erase
 from shared.erasure.refit import refit, refit_bereft
 from shared.ports.repository import FaceRepository
-from tests.support.regrouping import Killed, Watched, World, add_faces, add_photos, image_record
+from tests.support.reclustering import Killed, Watched, World, add_faces, add_photos, image_record
 from tests.support.synthetic_faces import embeddings, face_record
 
 _SIZES = [7, 6]

@@ -14,7 +14,7 @@ from shared.domain.event_words import in_words
 from shared.domain.events import Cause, Change, FacesScreened, Outcome, Publication, Verdict
 from shared.domain.records import GenerationState
 from shared.metrics import Drop
-from tests.support.examples import face
+from tests.support.random_records import face
 from tools.golden_events import event_bytes
 
 _ENUMERATIONS: list[type[StrEnum]] = [

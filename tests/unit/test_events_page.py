@@ -8,8 +8,8 @@ from typer.main import get_command
 from cli.main import app
 from docs.make_events import TARGET, made
 from shared.domain.topics import TOPICS
-from tests.support.documents import Page
-from tests.support.queries import ROOT, known
+from tests.support.markdown_pages import Page
+from tests.support.promql import ROOT, known
 
 _PAGE = TARGET.read_text(encoding="utf-8")
 

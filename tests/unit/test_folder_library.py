@@ -18,7 +18,7 @@ from shared.domain.records import Generation
 from shared.errors import InvalidInput
 from shared.photos.photo_names import Reason
 from tests.support.folder_world import World, photo
-from tests.support.regrouping import Killed
+from tests.support.reclustering import Killed
 
 NAMES = ("anna", "ben", "carla")
 

@@ -7,7 +7,7 @@ from services.reclusterer.generations.former_ids import former_cluster_ids
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Cause
 from shared.domain.records import GenerationState, Membership
-from tests.support.examples import generation
+from tests.support.random_records import generation
 
 
 def _names(former: dict[str, str | None], members: dict[int, str], taken: str = "") -> dict[int, str]:

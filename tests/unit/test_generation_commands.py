@@ -21,8 +21,8 @@ from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
 from shared.domain.records import Generation
 from shared.errors import InvalidInput
-from tests.support.operators import facestream_in_process
-from tests.support.regrouping import World, add_photos
+from tests.support.command_line import facestream_in_process
+from tests.support.reclustering import World, add_photos
 from tests.support.synthetic_faces import embeddings
 from tools.samples import ROOT
 

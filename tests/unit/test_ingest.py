@@ -18,8 +18,8 @@ from shared.errors import InvalidInput, ObjectRefused, Transient
 from shared.photos.photo_names import Reason
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.objects import FolderEntry, ObjectInfo, StoredObject
-from tests.support.beside_photographs import keep_beside_photographs
 from tests.support.limits import LIMIT
+from tests.support.photo_folder import keep_beside_photographs
 
 _NOTES = Counter({Reason.DOCUMENT: 1})
 

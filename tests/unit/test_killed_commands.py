@@ -8,7 +8,7 @@ import pytest
 
 from cli.jobs.activation import activate_in_folder
 from services.standalone.result.manifest import Manifest
-from tests.support.regrouping import Killed
+from tests.support.reclustering import Killed
 from tests.support.small_results import (
     active_number,
     copied,

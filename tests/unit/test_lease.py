@@ -13,7 +13,7 @@ from services.reclusterer.settings import JobSettings
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.records import Generation, GenerationState, Lease
 from shared.errors import Busy, Fatal, Transient
-from tests.support.regrouping import nobody_waits
+from tests.support.reclustering import nobody_waits
 
 SETTINGS = JobSettings(lease=3, clock_skew=60)
 

@@ -49,7 +49,7 @@ from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice, bucket_events
 from shared.stream.photo_processor import PhotoStep, one
-from tests.support.harsh_records import (
+from tests.support.malformed_records import (
     HEADERS,
     NOTIFICATIONS,
     PHOTO_EVENTS,

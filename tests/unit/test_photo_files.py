@@ -11,7 +11,7 @@ from shared.errors import ObjectMissing, ObjectRefused
 from shared.photos.photo_files import passed_over_by_bytes, sorted_files
 from shared.photos.photo_names import PassedOver, Reason
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
-from tests.support.beside_photographs import keep_beside_photographs
+from tests.support.photo_folder import keep_beside_photographs
 
 
 class Counting(FolderStore):

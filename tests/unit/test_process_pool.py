@@ -18,7 +18,7 @@ from cli.files.input_files import content
 from services.detector.photo_pool import PhotoPool
 from shared.errors import Fatal, Undecoded, Unreadable
 from shared.process_pool import ProcessPool, TaskFailed, TaskKilledProcess, TaskOutOfMemory, TaskTimedOut
-from tests.support.deadly import fill_memory, hold_the_interpreter, killed_the_first_time, without_memory
+from tests.support.crashing_tasks import fill_memory, hold_the_interpreter, killed_the_first_time, without_memory
 from tools.samples import ROOT
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ def test_a_call_that_is_at_work_when_the_processes_are_ended_is_told_so() -> Non
 
 
 def test_a_parent_that_is_killed_leaves_no_process_even_where_one_hangs_in_c() -> None:
-    command = [sys.executable, "-m", "tests.support.deadly", "3"]
+    command = [sys.executable, "-m", "tests.support.crashing_tasks", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout
         children = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]

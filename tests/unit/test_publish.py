@@ -9,7 +9,7 @@ from services.reclusterer.generations.phases import Phases
 from services.reclusterer.step import ReclusterOutcome
 from shared.domain.events import Cause, Change
 from shared.domain.records import GenerationState
-from tests.support.regrouping import World, add_faces, add_photos, mark_removed, people
+from tests.support.reclustering import World, add_faces, add_photos, mark_removed, people
 from tests.support.synthetic_faces import embeddings, face_record
 
 FACES = embeddings([6, 1, 5, 4])

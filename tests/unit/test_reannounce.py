@@ -10,7 +10,7 @@ from services.reclusterer.generations.reannounce import Reannounced, reannounce
 from shared.adapters.memory.stream import MemoryBroker, MemoryWriter
 from shared.domain.events import Cause, Change, ImageProcessed, Outcome, Publication, Verdict
 from shared.domain.topics import FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
-from tests.support.regrouping import World, add_faces, add_photos, image_record, mark_removed
+from tests.support.reclustering import World, add_faces, add_photos, image_record, mark_removed
 from tests.support.synthetic_faces import embeddings, face_record
 
 FACES = embeddings([6, 1, 5])

@@ -18,7 +18,7 @@ from shared.durations import period_of
 from shared.errors import Fatal, Transient
 from shared.ports.streams import RecordWriter
 from shared.stream.health import Health
-from tests.support.regrouping import ASSIGNER, CLUSTERING, JOB, World, add_photos
+from tests.support.reclustering import ASSIGNER, CLUSTERING, JOB, World, add_photos
 from tests.support.synthetic_faces import embeddings
 
 _FACES = embeddings([6, 4])

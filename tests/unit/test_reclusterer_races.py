@@ -11,7 +11,7 @@ from shared.domain.events import Cause, Change
 from shared.domain.records import GenerationState
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED
 from shared.ports.streams import ProducedRecord
-from tests.support.regrouping import Killed, Watched, World, add_faces, add_photos, mark_removed, people
+from tests.support.reclustering import Killed, Watched, World, add_faces, add_photos, mark_removed, people
 from tests.support.synthetic_faces import embeddings, face_record
 
 pytestmark = pytest.mark.slow  # by their number

@@ -11,7 +11,7 @@ from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Cause
 from shared.domain.ids import cluster_id
 from shared.domain.records import Generation, GenerationState
-from tests.support.regrouping import World
+from tests.support.reclustering import World
 from tests.support.synthetic_faces import MODEL, embeddings, face_record
 
 SETTINGS = ReclustererSettings(min_cluster_size=3)

@@ -55,7 +55,7 @@ from shared.settings import BucketSettings
 from shared.stream.bucket_notifications import Notice, bucket_events
 from shared.stream.photo_processor import PhotoStep, one
 from shared.stream.worker import Ahead, Step, Worker, WorkerSettings
-from tests.support.turns import InTurns, Turns, TurnsExecutor
+from tests.support.thread_scheduler import InTurns, Turns, TurnsExecutor
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _MOVES = (

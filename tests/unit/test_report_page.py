@@ -19,7 +19,7 @@ from shared.domain.events import Outcome
 from shared.domain.records import ImageRecord
 from shared.errors import Transient
 from shared.ports.objects import ObjectStore, StoredObject
-from tests.page_reader import Reader, check_private
+from tests.support.report_page import Reader, check_private
 from tools.drawn_people import WHEN, Album, album
 
 

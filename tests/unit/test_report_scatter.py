@@ -8,7 +8,7 @@ from PIL import Image
 
 from services.standalone.report import write_map
 from shared.errors import InvalidInput
-from tests.page_reader import Reader, check_private
+from tests.support.report_page import Reader, check_private
 
 VECTORS = np.eye(6, 16, dtype=np.float32)
 LABELS = ["anna", "anna", "_bob", "$x^{", "", "<b>\u4eba"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cli.jobs.activation import activate_in_folder
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput
-from tests.support.regrouping import Killed
+from tests.support.reclustering import Killed
 from tests.support.small_results import active_number, contents, killed_at, make_result
 
 # What a person may well have, and all that the product uses or has ever used.

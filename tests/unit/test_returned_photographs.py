@@ -1,4 +1,4 @@
-"""Photographs that are removed and put back: their faces are who they were, in the stream and for a regrouping."""
+"""Photographs that are removed and put back: their faces are who they were, in the stream and for a reclustering."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +17,8 @@ from shared.domain.records import GenerationState, Membership
 from shared.domain.topics import FACES_ASSIGNED
 from shared.erasure import refit as refitting
 from shared.erasure.erase import erase
-from tests.support import regrouping
-from tests.support.regrouping import people
+from tests.support import reclustering
+from tests.support.reclustering import people
 from tests.support.synthetic_faces import MODEL, embeddings
 from tests.unit.test_assigner_processor import World as Assigners
 
@@ -81,7 +81,7 @@ class Library:
     def __init__(self) -> None:
         self.assigner = Assigners(batch=5)
         self.repository = self.assigner.repository
-        self.grouping = regrouping.World(self.repository, self.assigner.broker)
+        self.grouping = reclustering.World(self.repository, self.assigner.broker)
         self.moment = 0
 
     def upload(self, keys: Iterable[str], content: str = "") -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.support.queries import ROOT
+from tests.support.promql import ROOT
 
 _PAGE = ROOT / "docs" / "operations" / "security.md"
 _TEST = re.compile(r"`(test_[a-z0-9_]+)`")

@@ -21,7 +21,7 @@ from shared.domain.events import Cause, Change, Outcome, Verdict
 from shared.domain.records import GenerationState
 from shared.errors import InvalidInput, Transient
 from shared.ports.file_index import IndexedFile
-from tests.support.examples import DIMENSION, cluster, face, generation, image, membership, plain
+from tests.support.random_records import DIMENSION, cluster, face, generation, image, membership, plain
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -224,7 +224,7 @@ _SAVE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 from shared.adapters.sqlite.repository import SqliteRepository
-from tests.support.examples import image
+from tests.support.random_records import image
 SqliteRepository(Path(sys.argv[1])).save_images([image("1")])
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -14,7 +14,7 @@ from shared.errors import Fatal, InvalidInput, Poison, Transient
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 from shared.stream.tracing import TracingSettings, tracing
 from shared.stream.worker import Step, Worker, WorkerSettings
-from tests.support.collector import Collector, Received, collecting
+from tests.support.span_collector import Collector, Received, collecting
 from tools.samples import ROOT
 
 _TRACE, _SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

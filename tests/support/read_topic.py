@@ -1,4 +1,7 @@
-"""A process that reads a topic: `python -m tests.support.follower TOPIC` prints `read` and the value of each record."""
+"""A process that reads a topic from its beginning and goes on reading it.
+
+`python -m tests.support.read_topic TOPIC` prints `read` and the value of each record.
+"""
 
 import sys
 

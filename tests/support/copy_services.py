@@ -47,7 +47,7 @@ class Copiers:
         folder.mkdir(exist_ok=True)
         where = {"FACESTREAM_KAFKA_BOOTSTRAP_SERVERS": self._bootstrap_servers, "PYTHONPATH": str(ROOT)}
         command = [
-            *(sys.executable, "-m", "tests.support.copier"),
+            *(sys.executable, "-m", "tests.support.copy_service"),
             *(f"copier-{number}", "0", f"in-{number}", f"out-{number}"),
         ]
         return start(command, {**os.environ, **where}, folder)

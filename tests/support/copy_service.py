@@ -1,6 +1,6 @@
 """A service that copies records, as a process that a test may kill.
 
-`python -m tests.support.copier SERVICE INSTANCE FROM TO`
+`python -m tests.support.copy_service SERVICE INSTANCE FROM TO`
 """
 
 import sys

@@ -18,8 +18,8 @@ from shared.domain.topics import (
     IMAGES_UPLOADED,
     TOPICS,
 )
-from tests.support.granted import Granted
-from tests.support.operators import Command, facestream_in_process
+from tests.support.command_line import Command, facestream_in_process
+from tests.support.restricted_stack import Granted
 from tools.pipeline import Pipeline
 from tools.samples import PEOPLE, link_photos, sample_photos
 
