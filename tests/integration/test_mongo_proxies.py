@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr
-from tests.support.examples import image
+from tests.support.random_records import image
 
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import Fatal
