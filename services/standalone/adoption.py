@@ -14,7 +14,6 @@ from services.standalone.result_files import ASSIGNMENTS, EMBEDDINGS, MEDOIDS, O
 from services.standalone.result_folder import PEOPLE, REPORT
 from shared.domain.ids import crop_key
 from shared.ports.repository import FaceRepository
-from shared.stream.worker import nothing
 
 _MARKS = {
     ASSIGNMENTS: re.compile(rb'\A{"face_id":"[0-9a-f]{32}"'),
@@ -91,8 +90,8 @@ def _files(out: Path, contents: Contents | None) -> dict[str, Proof]:
 
 def _writers(contents: Contents) -> dict[str, Callable[[Text], None]]:
     return {
-        ASSIGNMENTS: lambda file: contents.write_faces(file, _Nowhere(), nothing),
-        EMBEDDINGS: lambda file: contents.write_faces(_Nowhere(), file, nothing),
+        ASSIGNMENTS: lambda file: contents.write_faces(file, _Nowhere(), lambda *_: None),
+        EMBEDDINGS: lambda file: contents.write_faces(_Nowhere(), file, lambda *_: None),
         MEDOIDS: contents.write_medoids,
         REPORT: contents.write_report,
     }

@@ -28,7 +28,6 @@ from shared.ports.file_index import FileIndex
 from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository
 from shared.settings import BucketSettings
-from shared.stream.worker import nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class ResultFiles:
             check_none_foreign(self.out, foreign_files(manifest, [ASSIGNMENTS, EMBEDDINGS, MEDOIDS, REPORT]))
         return aside
 
-    def write(self, stage: Callable[[str], object] = nothing) -> Sequence[str]:
+    def write(self, stage: Callable[[str], object] = lambda _: None) -> Sequence[str]:
         """Make all files anew from the active generation, after `check`; `stage` is told what is done.
 
         Returns lines on what was left as it is in the folders of people. Raises `InvalidInput` where there is no

@@ -27,12 +27,12 @@ from more_itertools import chunked
 from services.reclusterer.generations.existence import present
 from services.reclusterer.generations.lineage import Fate, fates
 from shared import metrics
-from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Publication
+from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Message, Publication
 from shared.domain.records import FaceRecord, Generation, ImageRecord, Membership
-from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED
+from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, Topic
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
-from shared.stream.photo_processor import About, encoded
+from shared.stream.cloudevents import EventEncoder
 
 SERVICE = "reclusterer"
 BLOCK = 500  # records in one transaction
@@ -114,8 +114,11 @@ def announce_publication(
     # Told once more by whoever goes on after a death, it has the same name if it says the same. Faces that were
     # erased meanwhile are not counted again.
     what = f"{cause} {event.published_at.isoformat()} {faces} {clusters} {photos}"
-    about = About(SERVICE, _ACTIVE, event.published_at, what, generation.number)
-    writer.write_if([encoded(GENERATIONS_PUBLISHED, _ACTIVE, event, about)], lambda: True)
+    encoder = EventEncoder(SERVICE, event.published_at)
+    record = encoder.record(
+        GENERATIONS_PUBLISHED, _ACTIVE, event, subject=_ACTIVE, cause=what, generation=generation.number
+    )
+    writer.write_if([record], lambda: True)
     return True
 
 
@@ -175,7 +178,7 @@ def _face_record(
         cause=cause,
     )
     what = f"{membership.cluster_id} {membership.similarity}"
-    return encoded(FACES_ASSIGNED, face.face_id, event, _about(generation, face.face_id, what))
+    return _record(FACES_ASSIGNED, face.face_id, event, generation, what)
 
 
 def _cluster_record(generation: Generation, fate: Fate, medoid: str | None, there: Container[str]) -> ProducedRecord:
@@ -188,7 +191,7 @@ def _cluster_record(generation: Generation, fate: Fate, medoid: str | None, ther
         generation=generation.number,
     )
     what = f"{event.change} {event.other_cluster_id} {event.size} {event.medoid_face_id}"
-    return encoded(CLUSTERS_CHANGED, fate.cluster_id, event, _about(generation, fate.cluster_id, what))
+    return _record(CLUSTERS_CHANGED, fate.cluster_id, event, generation, what)
 
 
 def moment_of(generation: Generation) -> datetime:
@@ -196,7 +199,8 @@ def moment_of(generation: Generation) -> datetime:
     return generation.published_at or datetime.fromtimestamp(0, UTC)
 
 
-def _about(generation: Generation, subject: str, what: str) -> About:
+def _record(topic: Topic, key: str, event: Message, generation: Generation, what: str) -> ProducedRecord:
     when = moment_of(generation)
     # A generation may be published several times: each has ids of its own, and keeps them where the same is repeated.
-    return About(SERVICE, subject, when, f"{Cause.RECLUSTERED} {when.isoformat()} {what}", generation.number)
+    cause = f"{Cause.RECLUSTERED} {when.isoformat()} {what}"
+    return EventEncoder(SERVICE, when).record(topic, key, event, subject=key, cause=cause, generation=generation.number)

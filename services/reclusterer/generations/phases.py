@@ -4,13 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from shared.stream.worker import nothing
-
 
 class Phases:
     """Times phases. `begins` is called with the name of each and may raise, to stop before it."""
 
-    def __init__(self, begins: Callable[[str], None] = nothing) -> None:
+    def __init__(self, begins: Callable[[str], None] = lambda _: None) -> None:
         self._begins = begins
         self.seconds: dict[str, float] = {}
 

@@ -25,7 +25,6 @@ from shared.domain.topics import GENERATIONS_PUBLISHED
 from shared.errors import InvalidInput, Transient
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import RecordWriter
-from shared.stream.worker import nothing
 
 NOT_TOLD = (
     f"topic {GENERATIONS_PUBLISHED.name}: not there, or not for this user; nobody is told that the publication is"
@@ -48,7 +47,7 @@ class Publisher:
     settings: JobSettings
     phases: Phases = field(default_factory=Phases)
     wait: Wait = time.sleep
-    say: Callable[[str, Mapping[str, object]], object] = nothing
+    say: Callable[[str, Mapping[str, object]], object] = lambda *_: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def resume(self) -> Generation | None:

@@ -27,7 +27,7 @@ from shared.domain.records import FaceRecord, Generation, GenerationState, Image
 from shared.domain.topics import IMAGES_PROCESSED
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
-from shared.stream.photo_processor import About, encoded
+from shared.stream.cloudevents import EventEncoder
 
 _NONE = Generation(0, GenerationState.ACTIVE, "", "", {})  # the faces before the first generation, who are unknown
 
@@ -88,7 +88,9 @@ def _forget_objects(
     while gone := _gone(repository, {image.object_id for image in block}):
         when = moment_of(generation)
         records = [
-            encoded(IMAGES_PROCESSED, name, None, About(SERVICE, name, when, f"forgotten {when.isoformat()}"))
+            EventEncoder(SERVICE, when).record(
+                IMAGES_PROCESSED, name, None, subject=name, cause=f"forgotten {when.isoformat()}"
+            )
             for name in gone
         ]
 
@@ -129,5 +131,10 @@ def _photo_record(
         unknown=len(accepted) - assigned,
         rejected=len(faces) - len(accepted),
     )
-    about = About(SERVICE, image.image_id, image.uploaded_at, f"repeated {generation.published_at}")
-    return encoded(IMAGES_PROCESSED, image.object_id, event, about)
+    return EventEncoder(SERVICE, image.uploaded_at).record(
+        IMAGES_PROCESSED,
+        image.object_id,
+        event,
+        subject=image.image_id,
+        cause=f"repeated {generation.published_at}",
+    )
