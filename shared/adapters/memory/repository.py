@@ -181,10 +181,6 @@ class MemoryRepository:
         """Return the generation that readers see, or None before the first."""
         return None if self._active is None else self.generation(self._active)
 
-    def last_generation_number(self) -> int:
-        """Return the highest number that any generation ever had, 0 before the first."""
-        return self._last_number
-
     def next_generation_number(self) -> int:
         """Return a number that no generation ever had, and that nobody else gets."""
         with self._lock:

@@ -31,10 +31,6 @@ class Control:
         number: int | None = self._active().get("generation")
         return number
 
-    def last_number(self) -> int:
-        """Return the highest number that was ever taken, 0 before the first."""
-        return int(self._active().get("last_number") or 0)
-
     def next_number(self) -> int:
         """Take the number after the last one, and return it."""
         with errors():

@@ -165,10 +165,6 @@ class MongoRepository:
                 raise Fatal(msg)
         return None
 
-    def last_generation_number(self) -> int:
-        """Return the highest number that any generation ever had, 0 before the first."""
-        return self._control.last_number()
-
     def next_generation_number(self) -> int:
         """Return a number that no generation ever had, and that nobody else gets."""
         return self._control.next_number()

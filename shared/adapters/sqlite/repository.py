@@ -153,10 +153,6 @@ class SqliteRepository:
         rows = self._file.rows("SELECT g.* FROM generations g JOIN control ON g.number = value WHERE name = 'active'")
         return schema.generation_of(rows[0]) if rows else None
 
-    def last_generation_number(self) -> int:
-        """Return the highest number that any generation ever had, 0 before the first."""
-        return self._control("last number")
-
     def next_generation_number(self) -> int:
         """Return a number that no generation ever had, and that nobody else gets."""
         with self._file.writing():
