@@ -437,6 +437,15 @@ def test_a_note_of_somebody_else_counts_for_no_record(text: str) -> None:
     assert Tries.read(text).first == -1
 
 
-@given(st.builds(Tries, st.integers(0), st.integers(0), st.integers(0, 99), st.integers(0, 99), st.text()))
+@given(
+    st.builds(
+        Tries,
+        first=st.integers(0),
+        last=st.integers(0),
+        together=st.integers(0, 99),
+        alone=st.integers(0, 99),
+        by=st.text(),
+    )
+)
 def test_a_note_says_what_was_noted(tries: Tries) -> None:
     assert Tries.read(tries.text()) == tries
