@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared.domain.topics import group_of
 from shared.errors import Fatal, Transient
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 from shared.stream.processor import Processor
@@ -53,7 +54,7 @@ class SpanTracing:
     """Makes the spans of a service."""
 
     def __init__(self, tracer: Tracer, service: str) -> None:
-        self._spans = _Spans(tracer, f"facestream.{service}")
+        self._spans = _Spans(tracer, group_of(service))
 
     def wrap(self, stream: RecordStream, processor: Processor) -> tuple[RecordStream, Processor]:
         """Return a stream that begins and ends spans, and a processor that adds errors to them."""

@@ -98,7 +98,7 @@ def test_a_server_that_stays_away_ends_the_attempt() -> None:
         raise Transient(msg)
 
     with pytest.raises(Transient, match="Kafka is away"):
-        job(world(), JOB.model_copy(update={"patience": 0}), away).once()
+        job(world(), JOB.model_copy(update={"retry_timeout": 0}), away).once()
 
 
 def test_a_job_that_lost_its_lease_before_it_opened_its_writer_tells_nobody_anything() -> None:
