@@ -14,7 +14,8 @@ from bench.arrivals import people, photographs, publish
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
 from bench.tables import Table
 from services.assigner.processor import AssignerProcessor
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import FaceRecord, ImageRecord, Membership

@@ -17,7 +17,7 @@ from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.domain.events import FaceAssigned, FacesEmbedded, Outcome, Photo
 from shared.domain.matching import AssignerSettings

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bench.arrivals import photographs, publish
 from services.assigner.processor import AssignerProcessor
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.matching import AssignerSettings
 from shared.domain.topics import FACES_EMBEDDED
 from shared.errors import Poison

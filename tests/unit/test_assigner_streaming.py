@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.assigner.processor import AssignerProcessor
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain import ids
 from shared.domain.events import (

@@ -10,7 +10,7 @@ from services.detector.hog_detector import version_of
 from services.detector.photo_detector import Finder, Finding
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain import ids
 from shared.domain.events import BucketEvent, FacesDetected, Outcome
 from shared.errors import ObjectRefused, Transient, Undecoded, Unreadable

@@ -23,7 +23,8 @@ from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.adapters.folder.store import FolderStore
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import (
     Box,
     FacesDetected,

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain.events import FacesDetected, Outcome, Photo
 from shared.domain.topics import FACES_DETECTED
 from shared.photos.photo_rule import PhotoRule, PhotoSettings

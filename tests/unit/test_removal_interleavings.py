@@ -27,7 +27,8 @@ from services.detector.step import detect
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain.events import (
     Box,

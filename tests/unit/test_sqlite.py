@@ -160,7 +160,7 @@ def test_a_full_disk_is_told_and_what_was_saved_before_is_kept(tmp_path: Path) -
 
 
 def test_a_file_that_another_process_holds_is_transient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_file, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite_file, "_LOCK_TIMEOUT", 0.05)
     with SqliteRepository(tmp_path / "x.db") as repository, closing(sqlite3.connect(tmp_path / "x.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Transient, match="another process"):

@@ -14,7 +14,10 @@ from shared.adapters.sqlite import schema
 from shared.adapters.sqlite.schema import Row
 from shared.errors import FacestreamError, InvalidInput, Transient
 
-_PATIENCE = 30.0  # seconds that a write waits for another process's
+_LOCK_TIMEOUT = 30.0  # seconds that a write waits for the write of another process
+
+SELECTED = "(SELECT value FROM json_each(?))"
+"""A list as one parameter, as JSON: SQLite limits the number of parameters, and not the length of one."""
 
 
 class SqliteFile:
@@ -28,7 +31,7 @@ class SqliteFile:
         self.path = path
         with self._errors():
             # No isolation level: transactions begin where `writing` says so.
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
         try:
             with self._errors():
                 self._prepare()
@@ -105,7 +108,7 @@ class SqliteFile:
 
     def _write_ahead(self) -> None:
         """Switch to the write-ahead log; needs the file for itself, and SQLite does not wait for that on its own."""
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _LOCK_TIMEOUT
         while True:
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
@@ -132,7 +135,7 @@ class SqliteFile:
             case sqlite3.SQLITE_FULL:
                 return Transient(f"{self.path}: no space left on the disk; all that was saved before is kept")
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
-                return Transient(f"{self.path}: another process has held it for {_PATIENCE:g} s ({error})")
+                return Transient(f"{self.path}: another process has held it for {_LOCK_TIMEOUT:g} s ({error})")
             case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_NOMEM:
                 return Transient(f"{self.path}: {error}")
             case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
@@ -140,3 +143,10 @@ class SqliteFile:
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
                 return InvalidInput(f"{self.path}: expected a file that can be read and written: {error}")
         return None
+
+
+class SqliteStore:
+    """Tables of a SQLite file, for one of the ports."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
