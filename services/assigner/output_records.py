@@ -9,7 +9,7 @@ from shared.domain.events import FacesEmbedded, ImageProcessed, Outcome, Verdict
 from shared.domain.records import FaceRecord, ImageRecord
 from shared.domain.topics import FACES_ASSIGNED, IMAGES_PROCESSED
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from shared.stream.photo_processor import Following, moment
+from shared.stream.cloudevents import EventEncoder, moment
 
 _SERVICE = "assigner"
 _FacesOf = Mapping[str, Sequence[FaceRecord]]
@@ -35,9 +35,9 @@ def told(news: News, assigned: Assigned | None, faces: _FacesOf) -> list[Produce
     `faces` are those of the images that it replaces.
     """
     when = moment(news.event)
-    following = Following(_SERVICE, news.event.photo.uploaded_at, news.record.headers)
+    encoder = EventEncoder(_SERVICE, news.event.photo.uploaded_at, news.record.headers)
     said = [
-        following.encoded(FACES_ASSIGNED, face.face_id, None, subject=face.face_id, cause=f"erased {when}")
+        encoder.record(FACES_ASSIGNED, face.face_id, None, subject=face.face_id, cause=f"erased {when}")
         for image in news.doomed
         for face in faces.get(image.image_id, ())
         if face.verdict is Verdict.ACCEPTED
@@ -48,12 +48,12 @@ def told(news: News, assigned: Assigned | None, faces: _FacesOf) -> list[Produce
             photo = replace(photo, image_id=news.doomed[-1].image_id, etag=news.doomed[-1].etag)
         gone = ImageProcessed(photo=photo, outcome=Outcome.REMOVED)
         # Who reads on hears what is gone; then Kafka forgets the name of the file too.
-        forgotten = following.encoded(
+        forgotten = encoder.record(
             IMAGES_PROCESSED, photo.object_id, None, subject=photo.object_id, cause=f"forgotten {when}"
         )
-        return [*said, following.photo(IMAGES_PROCESSED, gone), forgotten]
+        return [*said, encoder.photo_record(IMAGES_PROCESSED, gone), forgotten]
     said += [
-        following.encoded(
+        encoder.record(
             FACES_ASSIGNED,
             event.face_id,
             event,
@@ -63,7 +63,7 @@ def told(news: News, assigned: Assigned | None, faces: _FacesOf) -> list[Produce
         )
         for event in assigned.events
     ]
-    return [*said, following.photo(IMAGES_PROCESSED, assigned.processed)]
+    return [*said, encoder.photo_record(IMAGES_PROCESSED, assigned.processed)]
 
 
 def count(arrived: Sequence[News], assigned: Sequence[Assigned]) -> None:

@@ -16,7 +16,7 @@ from shared.domain.events import FacesEmbedded
 from shared.domain.person_index import Nearest
 from shared.domain.vector_search import search_on_one_core
 from shared.ports.streams import ConsumedRecord
-from shared.stream.photo_processor import decoded
+from shared.stream.cloudevents import decoded
 
 _NOBODY = Nearest(np.empty(0, np.int64), np.empty(0), np.empty(0))
 
@@ -30,16 +30,16 @@ class _Seen:
     nearest: Nearest
 
 
-class Ahead:
+class Prefetcher:
     """Is called with the records that are held now, as the worker's `ahead`. `group` gives the people to look at."""
 
     def __init__(self, group: Callable[[], Group]) -> None:
         self._group = group
-        self._thread = ThreadPoolExecutor(1, "ahead", search_on_one_core)
+        self._thread = ThreadPoolExecutor(1, "prefetch", search_on_one_core)
         self._begun: dict[str, Future[dict[str, _Seen]]] = {}  # by the place of the record
         self._seen: dict[str, _Seen] = {}  # of the records that `events` was asked for last
 
-    def __call__(self, records: Sequence[ConsumedRecord]) -> None:
+    def prefetch(self, records: Sequence[ConsumedRecord]) -> None:
         """Begin with those of these records that are new, and forget all others; waits for nothing."""
         held = {record.record_id: record for record in records}
         self._begun = {place: seen for place, seen in self._begun.items() if place in held}

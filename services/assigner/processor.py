@@ -8,6 +8,7 @@ after the commit, or at the next start where the process died in between.
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import structlog
 from more_itertools import chunked, partition
@@ -16,7 +17,7 @@ from services.assigner.active_generation import ActiveGroup, Group
 from services.assigner.classification import Judgement, Meaning, ghost_of, is_gone, judge, marker
 from services.assigner.crops import completed, lacks_crops, unkept
 from services.assigner.output_records import News, count, told
-from services.assigner.prefetch import Ahead
+from services.assigner.prefetch import Prefetcher
 from services.assigner.previous_assignments import Before, before
 from services.assigner.step import Assigned, accepted_faces, assign
 from shared import metrics
@@ -32,32 +33,51 @@ from shared.metrics import timed
 from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from shared.settings import BucketSettings
 from shared.stream import notification_records as notices
+from shared.stream.processor import BaseProcessor
 
 _NOBODY = People([])
 _BLOCK = 500  # images looked at together when a start finds out what was left
 _ImagesOf = Mapping[str, Sequence[ImageRecord]]
 
 
-class Assigner:
-    """The step of the worker, and what it does beside its batches. Of one thread; `ahead` is the worker's."""
+class AssignerProcessor(BaseProcessor):
+    """The processor of the assigner. Not for several threads."""
+
+    prefetches: ClassVar[bool] = True
 
     def __init__(
-        self, repository: FaceRepository, objects: ObjectStore, settings: AssignerSettings, buckets: BucketSettings
+        self,
+        *,
+        repository: FaceRepository,
+        objects: ObjectStore,
+        settings: AssignerSettings,
+        crops: str,
+        is_committed: Callable[[str], bool],
+        on_start: Callable[[], None] | None = None,
     ) -> None:
+        """`crops`: the bucket of the crops. `is_committed`: whether the group has committed the record with this id.
+
+        `on_start` is called before anything else when the service starts.
+        """
         self._repository = repository
         self._objects = objects
         self._settings = settings
-        self._crops = buckets.faces
+        self._crops = crops
+        self._is_committed = is_committed
+        self._on_start = on_start
         self._active = ActiveGroup(repository, settings)
-        self.ahead = Ahead(self._active.known)
+        self._prefetcher = Prefetcher(self._active.known)
         self._doomed: dict[str, tuple[ImageRecord, ...]] = {}  # by the place of the record that dooms them
 
-    def step(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+    def prefetch(self, records: Sequence[ConsumedRecord]) -> None:
+        """Decode events and search for the people nearest to their faces, in a thread."""
+        self._prefetcher.prefetch(records)
+
+    def process(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
         """Keep and say what became of each photograph; raises `Transient`, `Poison`."""
         with timed("decode"):
-            photos = list(zip(records, self.ahead.events(records), strict=True))
+            photos = list(zip(records, self._prefetcher.events(records), strict=True))
         return [said for part in _rounds(photos) for said in self._round(part)]
 
     def committed(self, records: Sequence[ConsumedRecord]) -> None:
@@ -68,23 +88,25 @@ class Assigner:
                 self._erase_all(doomed)
         self._doomed.clear()  # that of aborted batches as well: whoever gets them again dooms anew
 
-    def look(self) -> None:
+    def idle(self) -> None:
         """Look at the active generation: what is told of it is true, and its people are there for the next photograph.
 
         Raises `Transient`.
         """
         self._active.current()
 
-    def prepare(self, is_committed: Callable[[str], bool]) -> None:
+    def start(self) -> None:
         """Look at the active generation, and erase what a killed process has left; raises `Transient`.
 
         `is_committed` tells whether the world was told of an image's end: if not, the record that says so will come
         again, and needs the faces.
         """
-        self.look()
+        if self._on_start:
+            self._on_start()
+        self._active.current()
         for images in chunked(self._repository.images(Outcome.REMOVED), _BLOCK):
             faces = self._repository.faces_of([image.image_id for image in images])
-            self._erase_all([image for image in images if image.image_id in faces and is_committed(image.source)])
+            self._erase_all([image for image in images if image.image_id in faces and self._is_committed(image.source)])
 
     def _round(self, photos: Sequence[tuple[ConsumedRecord, FacesEmbedded]]) -> Sequence[ProducedRecord]:
         """Process photographs of different objects."""
@@ -199,7 +221,7 @@ class Assigner:
         found: dict[str, Assigned] = {}
         for people, part in ((group.people, ours), (_NOBODY, others)):
             sources, events = [item.record.record_id for item in part], [item.event for item in part]
-            nearest = self.ahead.nearest(sources, group)
+            nearest = self._prefetcher.nearest(sources, group)
             said = assign(events, group.generation, people, self._settings, sources, nearest=nearest, kept=known.kept)
             found.update(zip(sources, said, strict=True))
         return [found[item.record.record_id] for item in arrived]

@@ -9,7 +9,7 @@ from shared.errors import Deadly, Unreadable
 from shared.metrics import count_photos
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.bucket_notifications import Notice
-from shared.stream.photo_processor import photo_record
+from shared.stream.cloudevents import EventEncoder
 
 
 def given_up(
@@ -26,7 +26,10 @@ def given_up(
     """
     photos = [photo for notice in read(record) if (photo := _given_up(notice, reason, detected))]
     count_photos(photos)
-    return [photo_record(service, FACES_DETECTED, photo, record) for photo in photos]
+    return [
+        EventEncoder(service, photo.photo.uploaded_at, record.headers).photo_record(FACES_DETECTED, photo)
+        for photo in photos
+    ]
 
 
 def _given_up(

@@ -13,7 +13,7 @@ from shared.domain.events import BucketEvent
 from shared.metrics import Drop
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ConsumedRecord
-from shared.stream.photo_processor import decoded
+from shared.stream.cloudevents import decoded
 
 # Not all of `ObjectCreated:*`: of changed tags or retention we are told as well, and the picture is the same.
 _WRITTEN = {f"ObjectCreated:{how}" for how in ("Put", "Post", "Copy", "CompleteMultipartUpload")}

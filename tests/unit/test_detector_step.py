@@ -11,7 +11,7 @@ from services.detector.photo_detector import PhotoDetector
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
 from services.detector.types import PhotoDetections
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain import ids
 from shared.domain.events import BucketEvent, FacesDetected, Outcome
 from shared.errors import ObjectRefused, Transient, Undecoded, Unreadable

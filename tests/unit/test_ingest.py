@@ -13,7 +13,7 @@ from cli.jobs import ingest
 from cli.jobs.ingest import UploadCounts, ingest_folder, paired, upload
 from cli.output.file_progress import FileProgress
 from shared.adapters.folder.store import FolderStore
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.errors import InvalidInput, ObjectRefused, Transient
 from shared.photos.photo_names import Reason
 from shared.photos.photo_rule import PhotoRule

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cli.reconciler.reconciler import Reconciler
 from cli.reconciler.summary import Summary
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import BucketEvent, Outcome
 from shared.domain.ids import image_id, object_id
 from shared.domain.records import ImageRecord

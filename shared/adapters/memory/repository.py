@@ -1,61 +1,15 @@
-"""Both ports in plain dictionaries: for tests, and for whoever embeds facestream in a program of their own."""
+"""Images, faces and generations in dictionaries: for tests, and for programs that embed facestream."""
 
-import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 from more_itertools import chunked
 
 from shared.domain.events import Cause, Outcome, Verdict
 from shared.domain.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
-from shared.errors import ObjectMissing, ObjectTooLarge
-from shared.ports.objects import ObjectInfo, StoredObject
-
-
-class MemoryObjectStore:
-    """An `ObjectStore` whose buckets come into being with their first object."""
-
-    def __init__(self) -> None:
-        self._buckets: defaultdict[str, dict[str, tuple[bytes, datetime]]] = defaultdict(dict)
-
-    def get(self, bucket: str, key: str, limit: int) -> StoredObject:
-        """Return an object; raises `ObjectMissing`, `ObjectTooLarge`."""
-        try:
-            data, _ = self._buckets[bucket][key]
-        except KeyError:
-            msg = f"{bucket}/{key}: no such object"
-            raise ObjectMissing(msg) from None
-        if len(data) > limit:
-            raise ObjectTooLarge(len(data), limit)
-        return StoredObject(data, _etag(data), len(data))
-
-    def exists(self, bucket: str, key: str) -> bool:
-        """Say whether there is an object of this key."""
-        return key in self._buckets[bucket]
-
-    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port
-        """Store an object."""
-        self._buckets[bucket][key] = (bytes(data), datetime.now(UTC))
-
-    def remove(self, bucket: str, keys: Iterable[str]) -> None:
-        """Remove objects."""
-        for key in keys:
-            self._buckets[bucket].pop(key, None)
-
-    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield the objects that are there when the iteration begins."""
-        # Python compares texts by code point, and UTF-8 keeps that order.
-        for key, (data, modified) in sorted(self._buckets[bucket].items()):
-            if key.startswith(prefix):
-                yield ObjectInfo(key, len(data), modified, _etag(data))
-
-
-def _etag(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 class MemoryRepository:
@@ -180,10 +134,6 @@ class MemoryRepository:
     def active_generation(self) -> Generation | None:
         """Return the generation that readers see, or None before the first."""
         return None if self._active is None else self.generation(self._active)
-
-    def last_generation_number(self) -> int:
-        """Return the highest number that any generation ever had, 0 before the first."""
-        return self._last_number
 
     def next_generation_number(self) -> int:
         """Return a number that no generation ever had, and that nobody else gets."""

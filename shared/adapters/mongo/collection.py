@@ -1,11 +1,14 @@
 """What is done to a collection of MongoDB, in calls of a size that the server can take."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self, TypeVar
 
 from more_itertools import chunked
 from pymongo import UpdateOne
 from pymongo.collection import Collection
+from pymongo.database import Database
 
 from shared.adapters.mongo.documents import Document
 from shared.adapters.mongo.errors import errors
@@ -13,6 +16,33 @@ from shared.adapters.mongo.errors import errors
 _PAGE = 5_000  # documents read at once where a whole collection streams by, and written in one bulk: 4 MB of faces
 _IDS = 1_000  # identifiers in one condition
 _BY_ID = ("_id",)
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collections:
+    """The collections of a database."""
+
+    images: Collection[Document]
+    faces: Collection[Document]
+    memberships: Collection[Document]
+    former_memberships: Collection[Document]
+    clusters: Collection[Document]
+    former_clusters: Collection[Document]
+    generations: Collection[Document]
+    control: Collection[Document]
+
+    @classmethod
+    def of(cls, database: Database[Document]) -> Self:
+        """Return the collections of a database, each under the name of its field."""
+        return cls(**{field.name: database[field.name] for field in fields(cls)})
+
+
+class MongoStore:
+    """Collections of a database, for one of the ports."""
+
+    def __init__(self, collections: Collections) -> None:
+        self._collections = collections
 
 
 def save(collection: Collection[Document], saved: Iterable[Document]) -> None:
@@ -94,3 +124,11 @@ def _after(condition: Mapping[str, Any], order: Sequence[str], last: Document) -
         either.append(equal | {field: equal.get(field, {}) | {"$gt": last[field]}})
         equal = equal | {field: last[field]}
     return {"$or": either} if len(either) > 1 else either[0]
+
+
+def grouped(records: Iterable[_Record], name: Callable[[_Record], str]) -> Mapping[str, Sequence[_Record]]:
+    """Return the records by their `name`, in the order in which they come."""
+    found: defaultdict[str, list[_Record]] = defaultdict(list)
+    for record in records:
+        found[name(record)].append(record)
+    return dict(found)

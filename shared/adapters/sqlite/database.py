@@ -7,6 +7,9 @@ from shared.adapters.sqlite import schema
 from shared.errors import InvalidInput
 from shared.sqlite_file import FACE_DATABASE_ID, Row, SqliteFile
 
+SELECTED = "(SELECT value FROM json_each(?))"
+"""A list as one parameter, as JSON: SQLite limits the number of parameters, and not the length of one."""
+
 
 class FaceDatabase(SqliteFile):
     """The file `path`, which is made where there is none.
@@ -55,3 +58,10 @@ class FaceDatabase(SqliteFile):
         self.use_wal()
         # Deleted data is overwritten: vectors and names of erased faces must not stay in the file.
         self.execute("PRAGMA secure_delete = ON")
+
+
+class SqliteStore:
+    """Tables of a SQLite file, for one of the ports."""
+
+    def __init__(self, file: FaceDatabase) -> None:
+        self._file = file

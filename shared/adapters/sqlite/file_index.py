@@ -5,11 +5,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from shared.adapters.sqlite.database import FaceDatabase
+from shared.adapters.sqlite.database import SELECTED, FaceDatabase
 from shared.ports.file_index import IndexedFile
 
 _PAGE = 5_000  # rows read at once
-_SELECTED = "(SELECT value FROM json_each(?))"  # a list as one parameter: its length has no limit
 
 
 class SqliteFileIndex:
@@ -51,11 +50,11 @@ class SqliteFileIndex:
     def remove(self, keys: Sequence[str]) -> None:
         """Remove files."""
         with self._file.writing():
-            self._file.execute(f"DELETE FROM files WHERE key IN {_SELECTED}", json.dumps(list(keys)))  # noqa: S608  a constant
+            self._file.execute(f"DELETE FROM files WHERE key IN {SELECTED}", json.dumps(list(keys)))  # noqa: S608  a constant
 
     def sizes_among(self, sizes: Collection[int]) -> frozenset[int]:
         """Return those of these sizes that some photograph has whose bytes were read."""
-        sql = f"SELECT DISTINCT size FROM files WHERE size IN {_SELECTED} AND image_id <> '' AND etag <> ''"  # noqa: S608  a constant
+        sql = f"SELECT DISTINCT size FROM files WHERE size IN {SELECTED} AND image_id <> '' AND etag <> ''"  # noqa: S608  a constant
         return frozenset(size for (size,) in self._file.rows(sql, json.dumps(list(sizes))))
 
     def with_contents(self, etags: Collection[str]) -> Mapping[str, Sequence[IndexedFile]]:
@@ -80,7 +79,7 @@ class SqliteFileIndex:
         return self._files_whose("image_id", image_ids)
 
     def _files_whose(self, column: str, values: Collection[str]) -> dict[str, list[IndexedFile]]:
-        sql = f"SELECT {column}, * FROM files WHERE {column} IN {_SELECTED} ORDER BY key"  # noqa: S608  our own columns
+        sql = f"SELECT {column}, * FROM files WHERE {column} IN {SELECTED} ORDER BY key"  # noqa: S608  our own columns
         found: defaultdict[str, list[IndexedFile]] = defaultdict(list)
         for value, *row in self._file.rows(sql, json.dumps([value for value in values if value])):
             found[value].append(IndexedFile(*row))
