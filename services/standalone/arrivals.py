@@ -10,7 +10,11 @@ from typing import Protocol
 
 from more_itertools import chunked
 
-from services.assigner.previous_assignments import Before, before
+from services.assigner.previous_assignments import (
+    NO_ASSIGNMENTS,
+    PreviousAssignments,
+    previous_assignments,
+)
 from services.assigner.step import accepted_faces, assign
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop, embed
@@ -142,7 +146,7 @@ class Arrivals:
             memberships = [membership for item in assigned for membership in item.memberships]
             repository.save_memberships(memberships)
             if generation:
-                refit_returned(repository, generation, known.returned())
+                refit_returned(repository, generation, known.restored())
             repository.save_images([item.image for item in assigned])
             index.save(files)
             self.library.remove_unheld(replaced, crops)
@@ -152,15 +156,15 @@ class Arrivals:
         generation = self.library.repository.generation(number)
         return generation.revision if generation else 0
 
-    def _before(self, photos: Sequence[FacesEmbedded], generation: int, people: People) -> Before:
+    def _before(self, photos: Sequence[FacesEmbedded], generation: int, people: People) -> PreviousAssignments:
         """Look up what faces have, or had before their photographs went."""
         faces = [face.face_id for photo in photos for face in accepted_faces(photo)]
         if not generation or not faces:
-            return Before({}, {}, {})
+            return NO_ASSIGNMENTS
         repository = self.library.repository
-        had = memberships_before(repository, generation, faces, people)
-        has = repository.memberships_of(generation, faces)
-        return before([(photo, True) for photo in photos], has, had, people)
+        former = memberships_before(repository, generation, faces, people)
+        current = repository.memberships_of(generation, faces)
+        return previous_assignments([(photo, True) for photo in photos], current, former, people)
 
     def _file(self, screened: Screened, stamp: str, etag: str) -> IndexedFile:
         photo = screened.photo.photo
