@@ -18,7 +18,7 @@ from shared.domain.topics import FACES_DETECTED, IMAGES_UPLOADED
 from shared.model_files import LANDMARKS, located
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
 from shared.stream.photo_processor import PhotoProcessor
 from shared.stream.service import service
 from shared.stream.worker import WorkerSettings
@@ -43,8 +43,8 @@ def main() -> None:
         ):
             find = partial(processes.call, photo_detector.detect)
 
-            def detected(notice: Notice) -> FacesDetected | None:
-                return detect(notice, objects, find, settings, buckets)
+            def detected(notification: BucketNotification) -> FacesDetected | None:
+                return detect(notification, objects, find, settings, buckets)
 
             def start() -> None:
                 processes.ready()

@@ -236,7 +236,7 @@ def test_a_notice_that_the_assigner_writes_lies_in_the_partition_of_minio_s(stor
             consumed,
             # Beside a record of a topic with another partitioner, and one without a key.
             [
-                *(notices.again(photo(key, info.etag or "")) for key, info in facts.items()),
+                *(notices.detect_again(photo(key, info.etag or "")) for key, info in facts.items()),
                 ProducedRecord("of-another-partitioner", b"photos/again 1.jpg", None, {}),
                 ProducedRecord("of-another-partitioner", b"", b"{}", {}),
             ],

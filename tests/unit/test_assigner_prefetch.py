@@ -67,7 +67,7 @@ def test_faces_that_were_searched_for_among_people_of_before_are_searched_for_ag
     late.prefetch(_RECORDS)
     late._prefetcher.events(_RECORDS[:1])  # waits until it is done
     activate_clusters(late._repository, _MEDOIDS)
-    late._active.is_still(late._active.known(), ())
+    late._active.is_still(late._active.last_read(), ())
     assert late.process(_RECORDS) == _PLAIN
 
 
@@ -93,8 +93,8 @@ def test_nothing_is_known_of_faces_that_nobody_has_searched_for() -> None:
     ahead = assigner()
     ahead.prefetch(_RECORDS[:3])
     ahead._prefetcher.events(_RECORDS[:6])
-    group = ahead._active.known()
-    assert ahead._prefetcher.nearest([_RECORDS[5].record_id], group) is None
-    found = ahead._prefetcher.nearest([record.record_id for record in _RECORDS[:3]], group)
+    active = ahead._active.last_read()
+    assert ahead._prefetcher.nearest([_RECORDS[5].record_id], active) is None
+    found = ahead._prefetcher.nearest([record.record_id for record in _RECORDS[:3]], active)
     assert found is not None
     assert np.isfinite(found.similarity).all()

@@ -20,7 +20,7 @@ from shared.ports.objects import ObjectInfo, StoredObject
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream import notification_records as notices
-from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
 from shared.stream.photo_processor import PhotoProcessor
 from tools.notifications import told
 
@@ -70,7 +70,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_what_is_no_photograph_by_its_key_is_dropped_counted_and_not_read(threads: ThreadPoolExecutor) -> None:
-    def detected(notice: Notice) -> FacesDetected | None:
+    def detected(notice: BucketNotification) -> FacesDetected | None:
         return detect(notice, Untouched(), lambda _: pytest.fail("decoded"), DetectorSettings(), BucketSettings())
 
     read = partial(bucket_events, bucket="photos", rule=PhotoRule())
@@ -85,7 +85,7 @@ def test_what_is_no_photograph_by_its_key_is_dropped_counted_and_not_read(thread
 
 
 def test_photographs_beside_them_go_on_and_names_that_say_nothing_too(threads: ThreadPoolExecutor) -> None:
-    def detected(notice: Notice) -> FacesDetected | None:
+    def detected(notice: BucketNotification) -> FacesDetected | None:
         event = notice.event
         if notice.dropped:
             return None
@@ -114,7 +114,11 @@ _PHOTO = Photo(bucket="photos", key=".trash/a.jpg", object_id="o", image_id="i",
 
 @pytest.mark.parametrize(
     "announced",
-    [notices.uploaded("photos", _LISTED), notices.uploaded("photos", _LISTED, retry=True), notices.again(_PHOTO)],
+    [
+        notices.uploaded("photos", _LISTED),
+        notices.uploaded("photos", _LISTED, retry=True),
+        notices.detect_again(_PHOTO),
+    ],
     ids=["lost", "retry", "asked for"],
 )
 def test_what_we_announce_ourselves_is_not_dropped(announced: ProducedRecord) -> None:

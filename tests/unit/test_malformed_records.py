@@ -48,7 +48,7 @@ from shared.photos.photo_rule import PhotoRule
 from shared.ports.objects import ObjectStore
 from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
 from shared.stream.cloudevents import one_event
 from shared.stream.photo_processor import PhotoProcessor
 from tests.support.malformed_records import (
@@ -102,7 +102,7 @@ def found(data: bytes) -> PhotoDetections:
 
 
 def detecting(objects: ObjectStore, records: Sequence[ProducedRecord], threads: ThreadPoolExecutor, batch: int) -> Done:
-    def detected(notice: Notice) -> FacesDetected | None:
+    def detected(notice: BucketNotification) -> FacesDetected | None:
         return detect(notice, objects, found, _LIMITED, _BUCKETS)
 
     read = partial(bucket_events, bucket="photos", rule=PhotoRule())

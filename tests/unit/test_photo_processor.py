@@ -293,9 +293,9 @@ def test_a_key_or_a_trace_that_leaves_no_room_for_the_event_is_poison() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("key", "", "1 to 1,024 bytes, found one of 0"),
-        ("key", "x" * 2000, "1 to 1,024 bytes, found one of 2,000"),
-        ("key", "%C3%A9" * 600, "1 to 1,024 bytes, found one of 1,200"),
+        ("key", "", "1 to 1,024 bytes, found 0 bytes"),
+        ("key", "x" * 2000, "1 to 1,024 bytes, found 2,000 bytes"),
+        ("key", "%C3%A9" * 600, "1 to 1,024 bytes, found 1,200 bytes"),
         ("size", -1, "size: expected a size in bytes, from 0 to 9,223,372,036,854,775,807, found less"),
         ("size", 2**63, "size: expected a size in bytes, from 0 to 9,223,372,036,854,775,807, found more"),
         ("eTag", "x" * 2000, "eTag"),

@@ -53,7 +53,7 @@ from shared.domain.topics import (
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
 from shared.stream.cloudevents import one_event
 from shared.stream.photo_processor import PhotoProcessor
 from shared.stream.processor import Processor
@@ -132,7 +132,7 @@ class World:
         )
         self._start("assigner", assigner)
 
-        def detected(notice: Notice) -> FacesDetected | None:
+        def detected(notice: BucketNotification) -> FacesDetected | None:
             return detect(notice, objects, _found, DetectorSettings(), _BUCKETS)
 
         def screened(photo: FacesDetected) -> FacesScreened:
