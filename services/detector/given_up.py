@@ -19,7 +19,7 @@ def given_up(
     read: Callable[[ConsumedRecord], Sequence[BucketNotification]],
     detected: Callable[[BucketNotification], FacesDetected | None],
 ) -> Sequence[ProducedRecord]:
-    """Return the events of a record whose photographs are not read any more: all that it tells of are unreadable.
+    """Return the events of a record whose photographs are not tried any more: each of them is unreadable.
 
     By the photographs themselves: the reconciler does not have them tried again by itself, which would end processes
     every hour. Removals, and what is dropped, end as ever (`detected`). Raises what `read` does.
