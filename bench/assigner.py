@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import SecretStr
 
-from bench.arrivals import people, photographs, publish
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
+from bench.synthetic import long_tail
 from bench.tables import Table
 from services.assigner.processor import Assigner
 from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
@@ -26,6 +26,7 @@ from shared.settings import BucketSettings
 from shared.stream.photo_processor import About, encoded
 from shared.stream.worker import WorkerSettings
 from tools.stack import KafkaServer, Missing, MongoServer, new_run
+from tools.synthetic_events import activate_clusters, embedded_photos
 
 _TITLE = "assigner: exactly once among 10,000 people"
 _PEOPLE = 10_000
@@ -83,7 +84,7 @@ class _Whole(NamedTuple):
 
 
 def _measured(kafka: KafkaServer, folder: Path) -> Table:
-    medoids = people(_PEOPLE)
+    medoids, _ = long_tail(_PEOPLE)
     trace = {"traceparent": b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
     fill(
         kafka,
@@ -95,7 +96,7 @@ def _measured(kafka: KafkaServer, folder: Path) -> Table:
                 About("embedder", event.photo.image_id, event.photo.uploaded_at, event.photo.sequencer or ""),
                 trace,
             )
-            for event in photographs(_PHOTOS, medoids)
+            for event in embedded_photos(_PHOTOS, medoids)
         ),
     )
     rates: dict[str, list[float]] = {}
@@ -105,7 +106,7 @@ def _measured(kafka: KafkaServer, folder: Path) -> Table:
 
     for number in range(_ROUNDS):
         recorded = _Recorded()
-        publish(recorded, medoids)
+        activate_clusters(recorded, medoids)
         whole = _assigner(kafka, f"memory{number}", recorded, _PHOTOS)
         note("memory", whole.faces, whole.seconds)
         note("search", whole.faces, _search(medoids, recorded))
@@ -162,10 +163,10 @@ def _with_mongo(
     kafka: KafkaServer, server: MongoServer, number: int, medoids: NDArray[np.float32], rates: dict[str, list[float]]
 ) -> None:
     recorded = _Recorded()
-    publish(recorded, medoids)
+    activate_clusters(recorded, medoids)
     _assigner(kafka, f"recorded{number}", recorded, _PHOTOS_MONGO)
     with _mongo(server, f"whole{number}") as repository:
-        publish(repository, medoids)
+        activate_clusters(repository, medoids)
         whole = _assigner(kafka, f"mongo{number}", repository, _PHOTOS_MONGO)
     rates.setdefault("mongo", []).append(whole.rate)
     with _mongo(server, f"alone{number}") as repository:

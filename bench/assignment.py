@@ -1,4 +1,4 @@
-"""Arriving faces: how many get their person, how many of those rightly, and how fast."""
+"""Assignment of arriving faces: recall, precision and speed."""
 
 import time
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from shared.domain.person_index import People, Rule
 from shared.domain.records import Cluster
 
 _SPLITS = 5
-_KNOWN = 0.75  # of each person's photographs, and of the strangers, are clustered; the others arrive
+_KNOWN = 0.75  # share of each person's photographs, and of the strangers, that is clustered; the others arrive
 _CLUSTERING = ReclustererSettings(min_cluster_size=5)  # the smallest person has 10 photographs, 8 of them known
 _DEFAULT = AssignerSettings()
 _RULES: tuple[Rule, ...] = ("medoid", "mean")
@@ -33,21 +33,22 @@ _GRID = {
     ]
     for rule in _RULES
 }
-_WRONG = 10  # how many missed faces are as bad as one under a wrong name
+_WRONG = 10  # as many missed faces are as bad as one that is assigned to a wrong person
 _PEOPLE, _BATCHES, _ROUNDS = 10_000, (32, 256, 1024), 20
 
 
 def measure() -> list[Table]:
-    """Cluster three quarters of the faces, assign the last quarter; and measure the time among many people."""
+    """Cluster three quarters of the faces and assign the others; and measure the speed among many people."""
     return [_quality(), _speed()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Arrivals:
-    """Faces that arrive, with the two most similar people of each by both rules.
+    """n arriving faces, with the two most similar clusters of each by both rules, all arrays of shape (n,).
 
-    `right`: is the most similar person the one on the photograph? `owned`: is it a face of someone who has other
-    photographs? `people`: who it is.
+    `similarity` and `runner_up`: of the most similar cluster and the second one. `right`: whether most faces of the
+    most similar cluster are of the face's person. `owned`: whether the person has other photographs. `people`: the
+    person of each face.
     """
 
     similarity: dict[Rule, NDArray[np.float64]]
@@ -57,7 +58,7 @@ class _Arrivals:
     people: NDArray[np.int32]
 
     def counts(self, settings: AssignerSettings, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return how many were assigned rightly, how many were assigned, and how many should be."""
+        """Return how many of the chosen faces were assigned correctly, were assigned, and should be assigned."""
         best = self.similarity[settings.rule]
         taken = chosen & (best >= settings.threshold) & (best >= self.runner_up[settings.rule] + settings.margin)
         rightly = taken & self.right[settings.rule] & self.owned
@@ -82,13 +83,22 @@ def _arrivals(faces: LabelledFaces, split: int) -> _Arrivals:
 
 
 def _clustered(faces: LabelledFaces) -> tuple[list[Cluster], NDArray[np.int64]]:
-    """Return the clusters, and of each the person who has most faces in it."""
+    """Return the clusters, and the person with most faces in each, shape (k,)."""
     found = cluster_faces(faces.vectors, np.arange(len(faces.people), dtype=np.int32), _CLUSTERING)
     clusters, owners = [], []
-    for place, middle in enumerate(found.medoids.tolist()):
-        members = faces.people[found.labels == place]
-        mean = found.means[place : place + 1]
-        clusters.append(Cluster(1, f"{place:06}", str(middle), faces.vectors[middle], mean, len(members)))
+    for index, medoid in enumerate(found.medoids.tolist()):
+        members = faces.people[found.labels == index]
+        mean = found.means[index : index + 1]
+        clusters.append(
+            Cluster(
+                generation=1,
+                cluster_id=f"{index:06}",
+                medoid_face_id=str(medoid),
+                medoid=faces.vectors[medoid],
+                exemplars=mean,
+                size=len(members),
+            )
+        )
         owners.append(int(np.bincount(members).argmax()))
     return clusters, np.array(owners, np.int64)
 
@@ -113,16 +123,16 @@ def _quality() -> Table:
         rows.append((what, *_rates(counts)))
     rows.extend((f"halves: {rule}", *_rates(_by_halves(splits, _GRID[rule]))) for rule in _RULES)
     notes = [
-        f"{_SPLITS} splits: {_KNOWN:.0%} of each person's photos and of the strangers clustered, the rest arrives",
-        "recall: of the faces of people with other photos; precision: of all that were assigned, strangers among them",
-        "halves: people judged with the threshold and margin that are best for the other half of the people, where a",
-        f"face that is assigned wrongly counts as {_WRONG} that are not assigned",
+        f"{_SPLITS} splits: {_KNOWN:.0%} of each person's photos and of the strangers are clustered, the others arrive",
+        "recall: of the faces of people with other photos; precision: of all assigned faces, including strangers",
+        "halves: people judged with the threshold and margin that are best for the other half of the people, where one",
+        f"wrongly assigned face counts as {_WRONG} faces that are not assigned",
     ]
     return Table(title, ("rule", "recall", "precision"), rows, notes)
 
 
 def _by_halves(splits: Sequence[_Arrivals], choices: Sequence[AssignerSettings]) -> list[NDArray[np.int64]]:
-    """Judge each half of the people with the settings that are best for the other half, for some ways to halve them."""
+    """Judge each half of the people with the settings that are best for the other half, for several random halvings."""
 
     def counted(settings: AssignerSettings, half: NDArray[np.bool_]) -> NDArray[np.int64]:
         counts: NDArray[np.int64] = np.sum([one.counts(settings, half[one.people]) for one in splits], axis=0)
@@ -145,10 +155,13 @@ def _rates(counts: Sequence[NDArray[np.int64]]) -> tuple[float, float]:
 
 
 def _speed() -> Table:
-    """Assign the two faces of each photograph among many people, one batch again and again."""
+    """Measure the time to assign a batch of photographs with two faces each, among many clusters."""
     vectors, _ = long_tail(_PEOPLE + 2 * max(_BATCHES))
     none = np.empty((0, vectors.shape[1]), np.float32)
-    clusters = [Cluster(1, f"{n:06}", str(n), vector, none, 20) for n, vector in enumerate(vectors[:_PEOPLE])]
+    clusters = [
+        Cluster(generation=1, cluster_id=f"{n:06}", medoid_face_id=str(n), medoid=vector, exemplars=none, size=20)
+        for n, vector in enumerate(vectors[:_PEOPLE])
+    ]
     people = People(clusters)
     photos = [_photo(n, pair) for n, pair in enumerate(vectors[_PEOPLE:].reshape(-1, 2, vectors.shape[1]))]
     rows: list[Sequence[str | float]] = []
@@ -159,7 +172,7 @@ def _speed() -> Table:
             assign(photos[:batch], 1, people, _DEFAULT)
             seconds.append(time.perf_counter() - started)
         rows.append((batch, 2 * batch / median(seconds), 2 * batch / min(seconds)))
-    notes = [f"{_PEOPLE:,} people, two faces on a photo; events and records made, nothing stored"]
+    notes = [f"{_PEOPLE:,} people, two faces on a photo; events and records are made, nothing is stored"]
     return Table("assignment: faces a second", ("photos in a batch", "median", "best"), rows, notes)
 
 
@@ -176,16 +189,16 @@ def _photo(number: int, vectors: NDArray[np.float32]) -> FacesEmbedded:
     )
     faces = tuple(
         EmbeddedFace(
-            face_id=f"{name}-{place}",
-            box=Box(left=place, top=0, width=10, height=10),
+            face_id=f"{name}-{index}",
+            box=Box(left=index, top=0, width=10, height=10),
             score=1.0,
             landmarks=(Point(x=0, y=0),) * 5,
-            crop_key=f"{name}-{place}",
+            crop_key=f"{name}-{index}",
             sharpness=30.0,
             verdict=Verdict.ACCEPTED,
             vector=vector,
             model_id="model",
         )
-        for place, vector in enumerate(vectors)
+        for index, vector in enumerate(vectors)
     )
     return FacesEmbedded(photo=photo, outcome=Outcome.DETECTED, faces=faces)

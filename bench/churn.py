@@ -1,6 +1,6 @@
-"""What a regrouping changes for people who did not change: with the job, and with a plain run beside it.
+"""How far a reclustering changes clusters and ids of faces that did not change, with the job and with a plain run.
 
-Each person of a first generation gets a name; then faces come or go, all are regrouped, and the names are looked for.
+All faces are clustered once; then faces are added or removed, all are clustered again, and the ids are compared.
 """
 
 from collections import Counter
@@ -31,14 +31,14 @@ _ALWAYS = JobSettings(least_change_faces=0, least_change_share=0, largest_loss=1
 _SETTINGS = ReclustererSettings(min_cluster_size=5)
 
 Members = Mapping[int, str]
-"""The person of each face that has one, by the number of the face."""
+"""The cluster id of each face that has one, by the number of the face."""
 
 _Run = Callable[[LabelledFaces, Mapping[int, str], Sequence[NDArray[np.int64]]], tuple[Members, Members]]
 
 
 @dataclass(frozen=True, slots=True)
 class Churn:
-    """What differs for faces that were there before and after: counts, and shares of these faces."""
+    """The differences for the faces that are in both clusterings: counts, and shares of these faces."""
 
     mates: float
     ids: int
@@ -49,8 +49,8 @@ class Churn:
 
 
 def measure() -> Table:
-    """Change the faces a little, regroup, and compare."""
-    title = "churn: what a regrouping changes on Labeled Faces in the Wild"
+    """Change the faces a little, cluster them again, and compare."""
+    title = "churn: changes by a reclustering of Labeled Faces in the Wild"
     faces = labelled_faces()
     if faces is None:
         return without_data(title, PHOTOS)
@@ -60,14 +60,14 @@ def measure() -> Table:
         for how, run in (("the job", _with_job), ("plain run", _plain)):
             found = [_trial(faces, known, count, seed, run) for seed in range(_TRIALS if count else 1)]
             rows.append((what, how, *_mean(found)))
-    columns = ("change", "how", "mates changed", "ids changed", "merged or split", "ids kept", "names lost", "moved")
+    columns = ("change", "how", "mates changed", "ids changed", "merged or split", "ids kept", "ids lost", "moved")
     notes = [
         f"{len(known):,} photos of {len(np.unique(faces.people[known]))} people; clusters of 5 faces and more",
-        f"mean of {_TRIALS} trials; the order in which faces came to have their identifiers is random in each",
+        f"mean of {_TRIALS} trials; each assigns the face ids at random",
         "mates changed: share of the faces that stayed whose cluster has other members among these faces than before",
-        "ids changed: faces with another id, outside of clusters that merged or split; those are counted beside it",
-        "ids kept: share of the old people; names lost: an id is gone and did not merge; moved: it is of somebody else",
-        "plain run: no warm start and no matching; a cluster is named after its medoid",
+        "ids changed: faces with another id, except in clusters that merged or split, which are counted apart",
+        "ids kept: share of the old people; ids lost: gone and not merged; moved: the id belongs to another person",
+        "plain run: no labels to start with, no lineage; a cluster id is derived from its medoid",
     ]
     return Table(title, columns, rows, notes)
 
@@ -121,24 +121,35 @@ def _plain(
 
 def _record(name: str, vector: NDArray[np.float32]) -> FaceRecord:
     box = Box(left=0, top=0, width=1, height=1)
-    return FaceRecord(name, name, name, box, 1.0, name, 50.0, Verdict.ACCEPTED, vector, _MODEL)
+    return FaceRecord(
+        face_id=name,
+        image_id=name,
+        object_id=name,
+        box=box,
+        score=1.0,
+        crop_key=name,
+        sharpness=50.0,
+        verdict=Verdict.ACCEPTED,
+        vector=vector,
+        model_id=_MODEL,
+    )
 
 
 def _churn(first: Members, second: Members, stayed: NDArray[np.int64], people: NDArray[np.int32]) -> Churn:
     faces = stayed.tolist()
     mates_before, mates_after = _mates(first, faces), _mates(second, faces)
-    torn = _merged_or_split(first, second, faces)
+    changed_clusters = _merged_or_split(first, second, faces)
     changed = [face for face in faces if first.get(face) != second.get(face) and first.get(face) and second.get(face)]
-    # By the faces that stayed: of a mixed cluster, more photos of the one person make no other cluster.
-    old = _named({face: first[face] for face in faces if face in first}, people)
-    new = _named({face: second[face] for face in faces if face in second}, people)
+    # Only by the faces that stayed: new photos of one person do not make a mixed cluster another one.
+    old = _person_of_id({face: first[face] for face in faces if face in first}, people)
+    new = _person_of_id({face: second[face] for face in faces if face in second}, people)
     gone = old.keys() - new.keys()
     return Churn(
         mates=sum(mates_before.get(face) != mates_after.get(face) for face in faces) / len(faces),
-        ids=sum(first[face] not in torn for face in changed),
-        merged_or_split=len(torn),
+        ids=sum(first[face] not in changed_clusters for face in changed),
+        merged_or_split=len(changed_clusters),
         kept=1 - len(gone) / max(1, len(old)),
-        lost=len(gone - torn - _swallowed(first, second, set(gone))),
+        lost=len(gone - changed_clusters - _merged(first, second, set(gone))),
         moved=sum(old[its_id] != new[its_id] for its_id in old.keys() & new.keys()),
     )
 
@@ -153,25 +164,28 @@ def _mates(members: Members, faces: Sequence[int]) -> dict[int, frozenset[int]]:
 
 
 def _merged_or_split(first: Members, second: Members, faces: Sequence[int]) -> set[str]:
-    """Return the old ids whose faces, five or more of each, are apart now, or together with those of another one."""
+    """Return the old ids whose faces are in two new clusters now, or with those of another old id in one.
+
+    Only if each of the two has five or more of the faces.
+    """
     shared = Counter((first[face], second[face]) for face in faces if face in first and face in second)
     large = [pair for pair, count in shared.items() if count >= _SETTINGS.min_cluster_size]
-    torn: set[str] = set()
+    merged_or_split: set[str] = set()
     for one, other in combinations(large, 2):
         if one[0] == other[0] or one[1] == other[1]:
-            torn |= {one[0], other[0]}
-    return torn
+            merged_or_split |= {one[0], other[0]}
+    return merged_or_split
 
 
-def _swallowed(first: Members, second: Members, gone: set[str]) -> set[str]:
-    """Return those of the old ids that are gone most of whose faces are with another old id now: they merged."""
+def _merged(first: Members, second: Members, gone: set[str]) -> set[str]:
+    """Return those of the gone ids that merged: most of their faces have another old id now."""
     sizes = Counter(first.values())
     shared = Counter((first[face], second[face]) for face in first if face in second)
     return {old for (old, new), count in shared.items() if old in gone and new in sizes and 2 * count > sizes[old]}
 
 
-def _named(members: Members, people: NDArray[np.int32]) -> dict[str, int]:
-    """Return who each id is: the person of most of its faces."""
+def _person_of_id(members: Members, people: NDArray[np.int32]) -> dict[str, int]:
+    """Return the person of each id: the one of most of its faces."""
     counts: dict[str, Counter[int]] = {}
     for face, its_id in members.items():
         counts.setdefault(its_id, Counter())[int(people[face])] += 1

@@ -1,4 +1,4 @@
-"""How well clusters agree with people. A face in no cluster counts as a cluster of its own."""
+"""How well clusters agree with people. A face without a cluster counts as a cluster of its own."""
 
 from typing import NamedTuple
 
@@ -17,16 +17,20 @@ class Quality(NamedTuple):
 
 
 def pairwise(labels: Labels, people: Labels) -> Quality:
-    """Judge pairs of faces: which of a cluster are of one person, which of a person are in one cluster."""
+    """Return the quality of pairs: the share of pairs in a cluster that are of one person, and the reverse.
+
+    `labels` and `people`: shape (n,), int32, the cluster of each face, negative for none, and its person.
+    """
     found = _Counts.of(labels, people)
     together = _pairs(found.shared)
     return _quality(together / max(_pairs(found.clusters), 1), together / max(_pairs(found.people), 1))
 
 
 def b_cubed(labels: Labels, people: Labels) -> Quality:
-    """Judge each face by the others in its cluster and the others of its person (Bagga and Baldwin, 1998).
+    """Return the mean quality of a face: the share of its cluster that is of its person, and the reverse.
 
-    Pairs make people count by the square of the number of their photographs, this by the number.
+    Bagga and Baldwin, "Entity-based cross-document coreferencing using the vector space model" (1998). With pairs, a
+    person counts by the square of the number of its photographs; here by the number. Arguments as of `pairwise`.
     """
     found = _Counts.of(labels, people)
     shared = found.shared[found.shared_of]
@@ -35,7 +39,7 @@ def b_cubed(labels: Labels, people: Labels) -> Quality:
 
 
 class _Counts(NamedTuple):
-    """Sizes of clusters, of people and of what they share; and which of each a face belongs to."""
+    """Sizes of clusters, of people and of their intersections; and the indices of those of each face."""
 
     clusters: NDArray[np.int64]
     people: NDArray[np.int64]

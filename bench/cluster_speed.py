@@ -24,11 +24,11 @@ from services.reclusterer.clustering.random_orders import visiting_orders
 from services.reclusterer.settings import ReclustererSettings
 
 _SIZES = (10_000, 100_000, 1_000_000)
-_BASELINE_SIZES = (1_000, 2_000)  # it takes the square of the number: 4,000 faces would be a minute
+_BASELINE_SIZES = (1_000, 2_000)  # the time grows with the square of the number: 4,000 faces would take a minute
 _COMPARED = 100_000
 _SEEDS = 3
 _WARM_UP = 2_000
-# For the quality of the clusters themselves, none is dropped for being small.
+# To measure the quality of the clusters, small ones are kept.
 _ALL = ReclustererSettings(min_cluster_size=2)
 _PHASES = ("graph", "whispers", "refine", "medoids")
 
@@ -40,7 +40,7 @@ class _Run(NamedTuple):
 
 
 def speed() -> Table:
-    """Cluster growing numbers of faces, beside the plain networkx script that everybody begins with."""
+    """Cluster growing numbers of faces, and compare with a plain script on networkx."""
     rows: list[Sequence[str | float]] = []
     for n in _BASELINE_SIZES:
         vectors, people = long_tail(n)
@@ -67,14 +67,14 @@ def speed() -> Table:
         ("what", "faces", "seconds", *_PHASES, "peak MiB", "bound MiB", "edge recall", "pairwise F", "BCubed F"),
         rows,
         [
-            "people with a long tail of photographs, spread as those of Labeled Faces in the Wild; made before",
-            "from vectors to people with medoids, pairs count; the peak is that of the process, vectors included",
+            "people with a long tail of photographs, distributed as those of Labeled Faces in the Wild; made before",
+            "time from vectors to clusters with medoids; peak memory of the process, including the vectors",
         ],
     )
 
 
 def beside_exact() -> Table:
-    """Compare inverted lists, in threads and on Dask, with the exact graph."""
+    """Compare inverted lists, in threads and on Dask, with the exact neighbour graph."""
     rows: list[Sequence[str | float]] = []
     for seed in range(_SEEDS):
         _, people = long_tail(_COMPARED, seed)
@@ -90,14 +90,14 @@ def beside_exact() -> Table:
             f = (pairwise(run.found.labels, people).f, b_cubed(run.found.labels, people).f)
             equal = "yes" if run.found.labels.tobytes() == same else "no"
             rows.append((what, seed, f"{run.seconds:.2f}", f"{run.found.edge_recall:.4f}", *f, equal))
-    columns = ("what", "seed", "seconds", "edge recall", "pairwise F", "BCubed F", "clusters as of the lists")
+    columns = ("what", "seed", "seconds", "edge recall", "pairwise F", "BCubed F", "same as the lists")
     return Table(
         f"clustering: {_COMPARED:,} faces beside the exact graph", columns, rows, ["on Dask: two workers, one machine"]
     )
 
 
 def _networkx_script(vectors: NDArray[np.float32], settings: ReclustererSettings) -> Labels:
-    """Compare every face with every other in a loop, and whisper over a networkx graph."""
+    """Compare every face with every other one in a loop, and run Chinese Whispers on a networkx graph."""
     n = len(vectors)
     graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(range(n))
@@ -122,7 +122,7 @@ def _memory_bound(faces: int, edges: int, *, dimensions: int = 128, cores: int =
 
 
 def _apart(n: int, seed: int, *, exact_limit: int = EXACT_LIMIT, scheduler: str | None = None) -> _Run:
-    """Cluster in a process of its own, since the peak of a process never goes down."""
+    """Cluster in a new process, since the peak memory of a process never decreases."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(_timed, n, seed, exact_limit, scheduler).result()
 
@@ -142,7 +142,7 @@ def _timed(n: int, seed: int, exact_limit: int, scheduler: str | None) -> _Run:
 
 @contextmanager
 def _local_dask() -> Iterator[str]:
-    distributed: Any = import_module("distributed")  # heavy, and only here
+    distributed: Any = import_module("distributed")  # heavy to import
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as cluster:

@@ -1,4 +1,4 @@
-"""Time and quality of clustering, and how far the people of yesterday stay what they were."""
+"""Time and quality of clustering, and how many faces move to another cluster from generation to generation."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -16,7 +16,7 @@ from services.reclusterer.settings import ReclustererSettings
 
 _GENERATIONS = 20
 _SPLITS = 5
-# For the quality of the clusters themselves, none is dropped for being small.
+# To measure the quality of the clusters, small ones are kept.
 _ALL = ReclustererSettings(min_cluster_size=2)
 _PLAIN = _ALL.model_copy(update={"stay_threshold": -1.0, "join_threshold": 1.0})
 _GRID = [
@@ -26,7 +26,7 @@ _GRID = [
 
 
 def measure() -> list[Table]:
-    """Cluster synthetic faces of growing number, and those of LFW."""
+    """Cluster synthetic faces, up to a million, and those of Labeled Faces in the Wild."""
     return [speed(), beside_exact(), _quality(), _churn()]
 
 
@@ -49,8 +49,8 @@ def _quality() -> Table:
     halves = f"halves: {_SPLITS} splits of the people, each half with the best of {len(_GRID)} settings for the other"
     notes = [
         f"{len(faces.people):,} photos of {people:,} people, {strangers:,} of them with one photo",
-        f"on {faces.missed} photos no face was found, and the centre was taken",
-        "clusters of two faces and more; a face in none is a cluster of its own",
+        f"on {faces.missed} photos no face was found, and the centre was cropped",
+        "clusters of two faces and more; a face without a cluster counts as a cluster of its own",
         halves,
     ]
     return Table(title, columns, rows, notes)
@@ -66,7 +66,7 @@ def _judged(what: str, faces: LabelledFaces, settings: ReclustererSettings) -> S
 
 
 def _halves(faces: LabelledFaces) -> list[Sequence[str | float]]:
-    """Judge settings on people that had no part in choosing them."""
+    """Judge settings by people that were not used to choose them."""
     settings = [_PLAIN, *_GRID]
     judged: dict[str, list[tuple[float, ...]]] = {"halves, plain at 0.70": [], "halves, settings of the other half": []}
     names = list(judged)
@@ -79,7 +79,7 @@ def _halves(faces: LabelledFaces) -> list[Sequence[str | float]]:
             scores.append([(*pairwise(labels, half.people), *b_cubed(labels, half.people)) for labels in found])
         for own, other in (scores, scores[::-1]):
             judged[names[0]].append(own[0])
-            best = max(range(1, len(settings)), key=lambda place: other[place][2] + other[place][5])
+            best = max(range(1, len(settings)), key=lambda index: other[index][2] + other[index][5])
             judged[names[1]].append(own[best])
     return [(name, len(faces.people) // 2, *np.mean(values, axis=0).tolist()) for name, values in judged.items()]
 
@@ -90,16 +90,20 @@ def _churn() -> Table:
     if faces is None:
         return without_data(title, PHOTOS)
     rows = [
-        ("orders by place, fresh labels", *_grown(faces, by_key=False, warm=False)),
+        ("orders by position, fresh labels", *_grown(faces, by_key=False, warm=False)),
         ("orders by face id, fresh labels", *_grown(faces, by_key=True, warm=False)),
         ("orders by face id, labels of the last generation", *_grown(faces, by_key=True, warm=True)),
     ]
-    notes = ["moved: share of the old faces whose cluster has another identifier in the next generation"]
+    notes = ["moved: share of the old faces whose cluster has another id in the next generation"]
     return Table(title, ("procedure", "moved", "pairwise F at the end", "BCubed F at the end"), rows, notes)
 
 
 def _grown(faces: LabelledFaces, *, by_key: bool, warm: bool) -> tuple[str, float, float]:
-    """Return the share of old faces that moved to another cluster, and the quality of the last generation."""
+    """Return the share of old faces that moved to another cluster, and pairwise F and BCubed F of the last generation.
+
+    `by_key`: random orders depend on keys of the faces, else on their positions. `warm`: each generation starts with
+    the labels of the one before.
+    """
     n = len(faces.people)
     random = np.random.default_rng(0)
     keys = random.integers(0, 2**63, n).astype(np.uint64)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import psutil
 
-from bench.arrivals import people, photographs
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
+from bench.synthetic import long_tail
 from bench.tables import Table
 from shared.domain.events import DetectedFace, FacesDetected, facts
 from shared.domain.topics import FACES_DETECTED, FACES_SCREENED
@@ -17,6 +17,7 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.photo_processor import About, decoded, encoded
 from shared.stream.worker import WorkerSettings
 from tools.stack import KafkaServer, Missing, new_run
+from tools.synthetic_events import embedded_photos
 
 _TITLE = "a member that is a million records behind"
 _RECORDS = 1_000_000
@@ -64,7 +65,7 @@ def measure() -> Table:
 def _records(sizes: list[int]) -> Iterator[ProducedRecord]:
     """Yield what the detector says, of one face on each photograph; notes the sizes of the different ones."""
     samples = []
-    for event in photographs(_SAMPLES, people(2)):
+    for event in embedded_photos(_SAMPLES, long_tail(2)[0]):
         faces = tuple(DetectedFace(**facts(face)) for face in event.faces[:1])
         photo = event.photo
         found = FacesDetected(photo=photo, outcome=event.outcome, faces=faces)

@@ -19,7 +19,7 @@ from typer.main import get_command
 import services
 import shared
 from cli.main import app
-from docs.settings_readers import Place, readers
+from docs.settings_readers import Definition, readers
 from docs.tables import table
 from shared.settings import PLAIN_VARIABLES, DefaultText, Settings, Unit
 
@@ -69,7 +69,7 @@ def variables() -> dict[str, tuple[type[Settings], str]]:
 
 def reading() -> Mapping[str, frozenset[str]]:
     """Return which settings classes and plain variables each program reads, by the program's name."""
-    entries: dict[str, Place] = {name: (f"services.{name}.__main__", "main") for name in _SERVICES}
+    entries: dict[str, Definition] = {name: (f"services.{name}.__main__", "main") for name in _SERVICES}
     entries |= {f"facestream {name}": place for name, place in _commands(get_command(app))}
     return readers(entries, {(one.__module__, one.__qualname__): one.__qualname__ for one in groups()})
 
@@ -99,8 +99,8 @@ def _narrower(settings: type[Settings]) -> Iterator[type[Settings]]:
         yield from _narrower(narrower)
 
 
-def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Place]]:
-    """Yield each command with the place of its function."""
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Definition]]:
+    """Yield each command with its function."""
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
             yield from _commands(command, f"{before}{name} ")

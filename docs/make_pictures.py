@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from services.standalone.report import write_report
-from tests.support import browser
+from tools import browser
 from tools.drawn_people import album
 
 _IMAGES = Path(__file__).parent / "images"

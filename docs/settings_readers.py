@@ -15,11 +15,11 @@ from shared.settings import PLAIN_VARIABLES
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("cli", "services", "shared")
 
-Place = tuple[str, str]
+Definition = tuple[str, str]
 """A module and the name of something that is defined at its top."""
 
 
-def readers(entries: Mapping[str, Place], settings: Mapping[Place, str]) -> Mapping[str, frozenset[str]]:
+def readers(entries: Mapping[str, Definition], settings: Mapping[Definition, str]) -> Mapping[str, frozenset[str]]:
     """Return what each program reads: values of `settings`, and names of variables without a settings class.
 
     `entries`: the function that each program begins with. `settings`: a name for each settings class.
@@ -27,7 +27,7 @@ def readers(entries: Mapping[str, Place], settings: Mapping[Place, str]) -> Mapp
     return {program: frozenset(_reads(entry, settings)) for program, entry in entries.items()}
 
 
-def _reads(entry: Place, settings: Mapping[Place, str]) -> Iterator[str]:
+def _reads(entry: Definition, settings: Mapping[Definition, str]) -> Iterator[str]:
     seen, todo = {entry}, [entry]
     while todo:
         module, name = todo.pop()
@@ -35,13 +35,13 @@ def _reads(entry: Place, settings: Mapping[Place, str]) -> Iterator[str]:
             if isinstance(node, ast.Call):
                 yield from _variable(node)
                 called = node.func.value if isinstance(node.func, ast.Attribute) else node.func
-                place = _place(module, called)
-                if place and place in settings:
-                    yield settings[place]
-            place = _place(module, node)
-            if place and place not in seen:
-                seen.add(place)
-                todo.append(place)
+                definition = _definition_of(module, called)
+                if definition and definition in settings:
+                    yield settings[definition]
+            definition = _definition_of(module, node)
+            if definition and definition not in seen:
+                seen.add(definition)
+                todo.append(definition)
 
 
 def _expressions(node: ast.AST) -> Iterator[ast.AST]:
@@ -61,7 +61,7 @@ def _variable(call: ast.Call) -> Iterator[str]:
             yield name
 
 
-def _place(module: str, node: ast.AST) -> Place | None:
+def _definition_of(module: str, node: ast.AST) -> Definition | None:
     """Return where the definition stands that an expression of a module names, None where it is not ours."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):  # a name in a module that was imported
         inside = _imports(module).get(node.value.id)
@@ -69,7 +69,7 @@ def _place(module: str, node: ast.AST) -> Place | None:
     return _resolved(module, node.id) if isinstance(node, ast.Name) else None
 
 
-def _resolved(module: str, name: str) -> Place | None:
+def _resolved(module: str, name: str) -> Definition | None:
     if name in _definitions(module):
         return module, name
     imported = _imports(module).get(name)
@@ -99,8 +99,8 @@ def _definitions(module: str) -> Mapping[str, ast.AST]:
 
 
 @cache
-def _imports(module: str) -> Mapping[str, Place]:
-    """Return what a module imports of the project at any depth: the place that each name means."""
+def _imports(module: str) -> Mapping[str, Definition]:
+    """Return what a module imports of the project at any depth: the definition that each name means."""
     return {
         alias.asname or alias.name: (node.module, alias.name)
         for node in ast.walk(_tree(module))

@@ -22,7 +22,7 @@ class Drop(StrEnum):
     OTHER_BUCKET = "other_bucket"
     OTHER_CHANGE = "other_change"  # neither written nor removed: tags or retention changed
     NO_PHOTOGRAPH = "not_a_photograph"
-    STILL_THERE = "still_there"  # the notification says that it was removed
+    STILL_THERE = "still_there"  # the notification reports that it was removed
 
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -69,7 +69,7 @@ GIVEN_UP_AT = Gauge(
     "facestream_given_up_timestamp_seconds",
     "Unix time in seconds at which the last record was given up, 0 if there was none.",
 )
-NOTICES = Counter(
+BUCKET_NOTIFICATIONS = Counter(
     "facestream_notices_total",
     "Notifications about written and removed photographs, by source and change.",
     ["source", "change"],
@@ -103,16 +103,16 @@ GENERATION_CREATED = Gauge(
     "facestream_active_generation_created_timestamp_seconds",
     "Unix time in seconds at which the active generation was created.",
 )
-RECLUSTERINGS = Counter("facestream_reclusterings_total", "Regroupings that ended, by outcome.", ["outcome"])
+RECLUSTERINGS = Counter("facestream_reclusterings_total", "Reclusterings that ended, by outcome.", ["outcome"])
 RECLUSTER_SECONDS = Gauge(
     "facestream_recluster_phase_seconds",
-    "Duration in seconds of each phase of the last regrouping, by phase.",
+    "Duration in seconds of each phase of the last reclustering, by phase.",
     ["phase"],
 )
-CLUSTERED = Gauge("facestream_recluster_faces", "Number of faces in the last published regrouping.")
-HELD = Gauge("facestream_recluster_held", "Whether the last regrouping is held back: 1 if it is, 0 if not.")
+CLUSTERED = Gauge("facestream_recluster_faces", "Number of faces in the last published reclustering.")
+HELD = Gauge("facestream_recluster_held", "Whether the last reclustering is held back: 1 if it is, 0 if not.")
 CLUSTERS_CHANGED = Counter(
-    "facestream_clusters_changed_total", "Clusters that were announced after regroupings, by change.", ["change"]
+    "facestream_clusters_changed_total", "Clusters that were announced after reclusterings, by change.", ["change"]
 )
 PEOPLE = Gauge("facestream_people", "Number of people in the active generation.")
 RECONCILE_HELD = Gauge(
@@ -132,7 +132,7 @@ MODEL = Info(
 # at zero from the start.
 for _source in ("bucket", "reconciler", "assigner", "retry"):
     for _change in ("written", "removed"):
-        NOTICES.labels(_source, _change)
+        BUCKET_NOTIFICATIONS.labels(_source, _change)
 for _outcome in Outcome:
     PHOTOS.labels(_outcome)
 for _verdict in ("detected", *Verdict):

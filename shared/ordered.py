@@ -22,17 +22,19 @@ class Pending(Protocol[_Result_co]):
         ...
 
 
-def ordered_map(submit: Callable[[_Item], Pending[_Result]], items: Iterable[_Item], ahead: int) -> Iterator[_Result]:
+def ordered_map(
+    submit: Callable[[_Item], Pending[_Result]], items: Iterable[_Item], most_pending: int
+) -> Iterator[_Result]:
     """Yield the result of each item, in the order of the items.
 
-    `submit` begins the work on an item. At most `ahead` results are pending while the caller works on another one; an
-    item is taken only when its work can begin. Where the caller stops early, pending work is left to who runs it.
-    (`Executor.map` of the standard library can do this from Python 3.14 on, with `buffersize`.)
+    `submit` begins the work on an item. At most `most_pending` results are pending while the caller works on another
+    one; an item is taken only when its work can begin. Where the caller stops early, pending work is left to who runs
+    it. (`Executor.map` of the standard library can do this from Python 3.14 on, with `buffersize`.)
     """
     pending: deque[Pending[_Result]] = deque()
     for item in items:
         pending.append(submit(item))
-        if len(pending) > ahead:
+        if len(pending) > most_pending:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
@@ -46,7 +48,7 @@ def outer_join(
 ) -> Iterator[tuple[_Left | None, _Right | None]]:
     """Yield for each key, in ascending order, the item of either side; None where a side has no item of that key.
 
-    Both sides come in ascending order of their keys, and no key comes twice on one side. Only a few items are held at
+    Both sides come in ascending order of their keys, and no key comes twice on one side. Only a few items are kept at
     once. Texts compare by code point, which is the order of their UTF-8 bytes.
     """
     lefts: Iterator[tuple[str, _Left | None, _Right | None]] = ((left_key(item), item, None) for item in left)

@@ -1,7 +1,6 @@
 """A pool of processes that may die.
 
-A task that kills its process, takes too long or needs too much memory fails alone, and a new process takes the place
-of the one that is gone.
+A task that kills its process, takes too long or needs too much memory fails alone. A process that died is replaced.
 """
 
 import ctypes
@@ -31,12 +30,12 @@ _Error = TypeVar("_Error", bound=Exception)
 # Spawned, never forked: a fork of a process in which TensorFlow has threads can hang.
 _SPAWNED = multiprocessing.get_context("spawn")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGE = -1, -3, 8 << 20  # of glibc's malloc.h; bytes
-_TO_REFUSE = 16 << 20  # bytes that remain for the answer where a task has used up its memory
+_TO_REFUSE = 16 << 20  # bytes reserved for the answer of a task that has used up its memory
 _GRACE = 5.0  # seconds beyond the time limit of a task, after which a process ends itself
 
 
 class TaskFailed(FacestreamError):
-    """A task got no result, for want of time, memory or a process that lives."""
+    """A task has no result, because time, memory or its process was lost."""
 
 
 class TaskTimedOut(TaskFailed):
@@ -44,7 +43,7 @@ class TaskTimedOut(TaskFailed):
 
 
 class TaskOutOfMemory(TaskFailed):
-    """A task needed more memory than the pool allows, or than there is; its process goes on."""
+    """A task needed more memory than the pool allows, or than the machine has. Its process continues."""
 
 
 class TaskKilledProcess(TaskFailed):
@@ -56,7 +55,7 @@ class TaskKilledProcess(TaskFailed):
 
 
 class ProcessPool:
-    """A fixed number of processes, for any number of threads; a context manager, which leaves no process behind."""
+    """A fixed number of processes, used by any number of threads. A context manager that ends all its processes."""
 
     def __init__(
         self,
@@ -126,7 +125,7 @@ class ProcessPool:
         def submit(task: _Task) -> Future[tuple[_Task, _Result | _Error]]:
             return self._threads.submit(outcome, task)
 
-        yield from ordered_map(submit, tasks, ahead=waiting + 2 * len(self._workers))
+        yield from ordered_map(submit, tasks, most_pending=waiting + 2 * len(self._workers))
 
 
 class _Died(Exception):
@@ -138,16 +137,16 @@ class _Died(Exception):
 
 
 class _Limits(NamedTuple):
-    """What one task may take: seconds, and bytes; None sets no limit of memory."""
+    """The limits of one task: seconds, and bytes (None: no limit)."""
 
     timeout: float
     memory: int | None
 
 
 class WorkerProcess:
-    """A process and, when it has ended, its successors; for one caller at a time.
+    """A process, and its successors after it has ended. For one caller at a time.
 
-    Each process has a pipe of its own, so that a process that is killed, at whatever moment, holds up no other one.
+    Each process has its own pipe, so that killing a process at any moment blocks no other one.
     """
 
     def __init__(self, limits: _Limits, on_start: Callable[[], object] | None) -> None:
@@ -158,7 +157,7 @@ class WorkerProcess:
         self._start()
 
     def call(self, work: Callable[[_Task], _Result], task: _Task) -> _Result:
-        """Do a task, and once more where the process dies: the kernel may have killed it for the memory of another."""
+        """Do a task, and again if the process dies once: the kernel may have killed it for another process's memory."""
         try:
             return self._once(work, task)
         except _Died:
@@ -173,7 +172,7 @@ class WorkerProcess:
             raise TaskKilledProcess(died.status) from None
 
     def close(self) -> None:
-        """End the process, and start no other one."""
+        """End the process, and start no other."""
         with self._lock:
             self._closed = True
             self._process.kill()
@@ -187,7 +186,7 @@ class WorkerProcess:
             self._pipe, theirs = _SPAWNED.Pipe()
             self._process = _SPAWNED.Process(target=_serve, args=(theirs, self._limits, self._on_start), daemon=True)
             self._process.start()
-            theirs.close()  # with the only other end in the process, its death is the end of the file here
+            theirs.close()  # the process has the only other end, so its death is the end of the file here
 
     def _once(self, work: Callable[[_Task], _Result], task: _Task) -> _Result:
         begun = False
@@ -195,7 +194,7 @@ class WorkerProcess:
             self._pipe.send((work, task))
             answer = self._pipe.recv()
             begun = answer is None
-            if begun:  # only from here on time counts: modules are imported and models loaded
+            if begun:  # the time of the task starts here: modules are imported and models are loaded
                 answer = self._pipe.recv() if self._pipe.poll(self._limits.timeout) else None
         except (EOFError, ConnectionError):
             self._process.join()
@@ -213,13 +212,13 @@ class WorkerProcess:
 
 
 def _do_nothing(_: object) -> None:
-    """Be a task that only needs a process that has started."""
+    """A task that only needs a process that has started."""
 
 
 def _serve(pipe: Connection, limits: _Limits, on_start: Callable[[], object] | None) -> None:
     """Work in the child process until the other end of the pipe is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # sent to all of a group, they are for the parent: it ends us
+        signal.signal(number, signal.SIG_IGN)  # a signal to the whole group is for the parent, which ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _give_back_large_blocks()
     started = _outcome(on_start) if on_start else (True, None)
@@ -233,10 +232,10 @@ def _serve(pipe: Connection, limits: _Limits, on_start: Callable[[], object] | N
             pipe.send(started)
             continue
         pipe.send(None)
-        # A parent that was killed ends nobody, and a task that hangs in C may hold the interpreter's lock, so that no
-        # thread of Python runs either; faulthandler's watch needs neither.
+        # A parent that was killed cannot end this process, and a task that hangs in C may hold the interpreter's lock,
+        # so that no Python thread runs. The timer of faulthandler needs neither.
         faulthandler.dump_traceback_later(limits.timeout + _GRACE, exit=True)
-        # Tasks and results travel without the limit: a pipe that ran out of memory within a message is of no use.
+        # Tasks and results are sent without the limit: a pipe without memory in the middle of a message is broken.
         with limited(most and max(most, taken() + _TO_REFUSE)):
             outcome = _outcome(partial(work, task))
         pipe.send(outcome)
@@ -249,23 +248,23 @@ def _outcome(work: Callable[[], Any]) -> tuple[bool, Any]:
         return True, work()
     except MemoryError:
         return False, TaskOutOfMemory("it needed more memory than it may take")
-    except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the caller
+    except Exception as error:  # noqa: BLE001  any error belongs to the caller
         return False, error
 
 
 def _give_back_large_blocks() -> None:
-    """Have the C library give back what is freed of 8 MB or more.
+    """Let the C library return freed blocks of 8 MB or more to the system.
 
-    By itself it keeps freed blocks of up to 32 MB, which would count against the memory of the next task.
+    By default it keeps freed blocks of up to 32 MB, which would count as memory of the next task.
     """
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        library.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE)  # else a fixed threshold would have each small block given back
+        library.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE)  # else it would return each small block too
 
 
 def _end_with_parent() -> None:
-    """End this process when the parent is gone, SIGKILL included; nobody would ever give it another task."""
+    """End this process when the parent has ended, even by SIGKILL: it would never get another task."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

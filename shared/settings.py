@@ -42,8 +42,8 @@ SECTIONS: Mapping[str, str] = {
 }
 """The sections of the variables, each with the module that declares its settings. `TEST` is reserved for the tests.
 
-A program knows the settings that it has imported. This table lets it tell a variable of another program from a typing
-error, and lets a command import the settings of a section. A settings class that is not in it cannot be defined.
+A program knows the settings that it has imported. This table lets it distinguish a variable of another program from a
+typing error, and lets a command import the settings of a section. A settings class that is not in it cannot be defined.
 """
 
 PLAIN_VARIABLES: Mapping[str, str] = {

@@ -17,7 +17,7 @@ _LONGEST_PHASE = 6 * 3600.0  # seconds; the timeout of the liveness probe
 
 
 def main() -> None:
-    """Recluster until done, or until asked to stop."""
+    """Recluster once, or at an interval until a signal stops the process."""
     arguments = argparse.ArgumentParser(prog="python -m services.reclusterer", description=__doc__)
     when = arguments.add_mutually_exclusive_group(required=True)
     when.add_argument("--once", action="store_true", help="Recluster once and exit.")

@@ -63,7 +63,7 @@ class ReclustererSettings(Settings):
 
 
 class JobSettings(Settings):
-    """Schedule and publication of regroupings."""
+    """Schedule and publication of reclusterings."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTREAM_RECLUSTERER_")
 
@@ -77,14 +77,14 @@ class JobSettings(Settings):
     model: Annotated[
         str | None,
         Field(
-            description="Id of the model whose faces are regrouped. It is required if there are faces of several models"
-            " and none of them is the active generation's."
+            description="Id of the model whose faces are reclustered. It is required if there are faces of several"
+            " models and none of them is the active generation's."
         ),
     ] = None
     least_change_faces: Annotated[
         int,
         Unit("faces"),
-        Field(ge=0, description="Smallest number of new and removed faces at which all faces are regrouped again."),
+        Field(ge=0, description="Smallest number of new and removed faces at which all faces are reclustered."),
     ] = 1
     least_change_share: Annotated[
         float,
@@ -93,7 +93,7 @@ class JobSettings(Settings):
             ge=0,
             le=1,
             description="Smallest number of new and removed faces, as a share of all faces, at which all faces are"
-            " regrouped again.",
+            " reclustered.",
         ),
     ] = 0.01
     largest_loss: Annotated[
@@ -151,7 +151,7 @@ class JobSettings(Settings):
         Unit("seconds"),
         Field(
             ge=0,
-            description="Time in seconds to keep trying while a server is unavailable. After that, the regrouping has"
+            description="Time in seconds to keep trying while a server is unavailable. After that, the reclustering has"
             " failed.",
         ),
     ] = 3600

@@ -1,13 +1,13 @@
-"""The events: what one service tells the next, and what the product tells the world.
+"""The events: messages between the services, and the published results.
 
-Frozen, JSON, additive changes only: a consumer ignores fields that it does not know, and no field is ever removed or
-changes its meaning. What is written here of a class stands in the AsyncAPI document, for readers of the topics. Up to
-the assigner one event carries all faces of one photograph; from there on, `FaceAssigned` speaks of one face.
+Frozen, JSON, additive changes only: a consumer ignores unknown fields, and no field is ever removed or changes its
+meaning. The docstrings of the classes are also the descriptions in the AsyncAPI document, for readers of the topics.
+Up to the assigner, one event has all faces of one photograph; after it, `FaceAssigned` has one face.
 
-An event is a model of pydantic; what it is made of (faces, boxes, points) are dataclasses with slots, that pydantic
-checks in the same way. As models the five points of a face take 2,700 bytes, as these 570, and the assigner reads
-thousands of faces a second. Of many faces the first that is none ends the reading (`fail_fast`): pydantic would keep
-every error, which is gigabytes for a few megabytes of JSON.
+An event is a pydantic model. Its parts (faces, boxes, points) are dataclasses with slots, which pydantic validates in
+the same way: the five points of a face take 570 bytes instead of 2,700 as models, and the assigner reads thousands of
+faces a second. The first invalid face ends the validation (`fail_fast`), because pydantic would otherwise collect every
+error, which is gigabytes for a few megabytes of JSON.
 """
 
 import base64
@@ -25,7 +25,7 @@ _READING = ConfigDict(extra="ignore", arbitrary_types_allowed=True, allow_inf_na
 
 
 class Message(BaseModel):
-    """Base of all that crosses a process boundary."""
+    """Base of everything that crosses a process boundary."""
 
     model_config = ConfigDict(frozen=True, **_READING)
 
@@ -61,7 +61,7 @@ Vector = Annotated[
 
 
 class Outcome(StrEnum):
-    """What became of a photograph: it was looked at, could not be read, or its object is gone."""
+    """The outcome of a photograph: its faces were detected, it is unreadable, or its object was removed."""
 
     DETECTED = "detected"
     UNREADABLE = "unreadable"
@@ -69,7 +69,7 @@ class Outcome(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the quality service says of a face. Only accepted faces are embedded."""
+    """The verdict of the quality service on a face. Only accepted faces are embedded."""
 
     ACCEPTED = "accepted"
     BLURRY = "blurry"
@@ -77,13 +77,13 @@ class Verdict(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        """Read the values that were written before the first release: by MongoDB, and by records still in Kafka."""
+        """Read a value that was written before the first release, in MongoDB or in a record of Kafka."""
         former = {"rejected: blurry": "blurry", "rejected: crop missing": "crop_missing"}
         return cls(former[value]) if isinstance(value, str) and value in former else None
 
 
 class _OpenWord(StrEnum):
-    """A word of an enumeration that later versions may add words to: one that is not known is kept as it is."""
+    """A value of an enumeration to which later versions may add values. An unknown value is kept as it is."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -95,9 +95,9 @@ class _OpenWord(StrEnum):
 
 
 class Cause(_OpenWord):
-    """Why a face has the assignment that it has: its photograph arrived, or a generation was published.
+    """The cause of an assignment: the photograph arrived, or a generation was published.
 
-    A rollback is a publication, and its faces are told of as `reclustered` too. Words may be added.
+    A rollback is a publication, so its faces have the cause `reclustered` as well. Later versions may add values.
     """
 
     ARRIVED = "arrived"
@@ -105,10 +105,11 @@ class Cause(_OpenWord):
 
 
 class Publication(_OpenWord):
-    """Why all that differs was told.
+    """The cause of a publication.
 
-    `reclustered`: a later generation took the place of an earlier one. `rolled_back`: an earlier one took the place of
-    a later one. `repeated`: what holds was said again, as after a loss of Kafka. Words may be added.
+    `reclustered`: a later generation replaced an earlier one. `rolled_back`: an earlier generation replaced a later
+    one. `repeated`: the active generation was announced again, for example after a loss of Kafka. Later versions may
+    add values.
     """
 
     RECLUSTERED = "reclustered"
@@ -117,10 +118,10 @@ class Publication(_OpenWord):
 
 
 class Change(_OpenWord):
-    """What became of a person from the generation before to this one.
+    """The change of a person from the generation before to this one.
 
-    `kept`: not larger by the change of generations; whoever arrived meanwhile was a member before, so that the size may
-    have grown all the same. `grown`: larger by it. Words may be added.
+    `grown`: the reclustering added faces. `kept`: it added none; the size may still be larger, because faces that
+    arrived in the meantime were members before. Later versions may add values.
     """
 
     CREATED = "created"
@@ -133,7 +134,7 @@ class Change(_OpenWord):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
 class Box:
-    """A rectangle in pixels of the upright photograph in its original size; it may reach over the edge."""
+    """A rectangle in pixels of the upright photograph in its original size. It can extend beyond the edge."""
 
     left: int
     top: int
@@ -143,16 +144,17 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
 class Point:
-    """A place in pixels of the upright photograph in its original size."""
+    """A point in pixels of the upright photograph in its original size."""
 
     x: float
     y: float
 
 
 class BucketEvent(Message):
-    """Something happened to an object of the photo bucket: it was written, or removed.
+    """An object of the photo bucket was written or removed.
 
-    `etag` is None where whoever saw the change did not read the object. `sequencer` orders the events of one object.
+    `etag` is None if the sender of the notification did not read the object. `sequencer` orders the events of one
+    object.
     """
 
     bucket: str
@@ -167,7 +169,7 @@ class BucketEvent(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
 class Photo:
-    """One object of the bucket as it was at one time."""
+    """One content of an object of the bucket."""
 
     bucket: str
     key: str
@@ -184,10 +186,10 @@ class Photo:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
 class DetectedFace:
-    """A face as the detector saw it.
+    """A detected face.
 
-    `landmarks` are the outer and inner corners of the eye that lies left in the picture, inner and outer corners of
-    the one that lies right, and the base of the nose.
+    `landmarks`: outer and inner corner of the left eye in the picture, inner and outer corner of the right eye, and the
+    base of the nose.
     """
 
     face_id: str
@@ -199,7 +201,7 @@ class DetectedFace:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
 class ScreenedFace(DetectedFace):
-    """A face with the judgement of the quality service. `sharpness` is the variance of the Laplacian."""
+    """A face with the verdict of the quality service. `sharpness` is the variance of the Laplacian of its crop."""
 
     sharpness: float
     verdict: Verdict
@@ -207,22 +209,22 @@ class ScreenedFace(DetectedFace):
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_READING)
 class EmbeddedFace(ScreenedFace):
-    """A face with its embedding; `vector` is absent where the verdict is not `accepted`."""
+    """A face with its embedding. `vector` is absent unless the verdict is `accepted`."""
 
     vector: Vector | None = None
     model_id: str | None = None
 
 
 def facts(face: DetectedFace) -> dict[str, Any]:
-    """Return the fields of a face by name: what the next service says of it as well."""
+    """Return the fields of a face by name, for the event of the next service."""
     return {field.name: getattr(face, field.name) for field in fields(face)}
 
 
 class PhotoEvent(Message):
-    """What every event of a whole photograph says.
+    """The fields of every event of a whole photograph.
 
-    `reason` is there when the outcome is `unreadable`. `passing`: that may pass, since it is not in the bytes (the
-    object may not be read, or there was no time or memory to decode it); the reconciler has it tried again.
+    `reason`: present if the outcome is `unreadable`. `passing`: the cause is not in the bytes (the object could not be
+    read, or time or memory was short), so the reconciler lets the photograph be tried again.
     """
 
     photo: Photo
@@ -232,35 +234,35 @@ class PhotoEvent(Message):
 
 
 class FacesDetected(PhotoEvent):
-    """`faces.detected`: all faces of one photograph, crops stored."""
+    """`faces.detected`: all faces of one photograph; their crops are stored."""
 
     faces: tuple[DetectedFace, ...] = Field(default=(), fail_fast=True)
 
 
 class FacesScreened(PhotoEvent):
-    """`faces.screened`: the same with a verdict for each."""
+    """`faces.screened`: all faces of one photograph, with a verdict for each."""
 
     faces: tuple[ScreenedFace, ...] = Field(default=(), fail_fast=True)
 
 
 class FacesEmbedded(PhotoEvent):
-    """`faces.embedded`: the same with a vector for each accepted face."""
+    """`faces.embedded`: all faces of one photograph, with a vector for each accepted face."""
 
     faces: tuple[EmbeddedFace, ...] = Field(default=(), fail_fast=True)
 
 
 class FaceAssigned(Message):
-    """`faces.assigned`: the person that a face belongs to from now on; `cluster_id` null means unknown.
+    """`faces.assigned`: the person to whom a face belongs from now on. `cluster_id` null means unknown.
 
-    The last record of a face is the truth, whatever its generation: after a rollback, `generation` is a smaller number
-    than before. It is the generation in which this was said, and not always the one in force: faces whose person is the
-    same are not told of again. A tombstone says that the face is no more.
+    The last record of a face is valid, whatever its generation: after a rollback, `generation` is smaller than before.
+    It is the generation in which the event was written, and not always the active one: faces whose person stays the
+    same are not written again. A tombstone means that the face was removed.
 
-    `similarity` is the inner product with what stands for the person: its medoid, or the mean of its faces where
-    the assigner is set so. Of an unknown face it is that with the nearest person. It is then too low, or not clearly
-    higher than that with a second person, or another face on the photograph is that person already. Null where there
-    was nobody to compare with, and where a regrouping left the face unknown. `bucket` and `key` are those of its
-    photograph, `crop_key` is that of its crop in the bucket of crops.
+    `similarity`: the inner product with the medoid of the person, or with the mean of the person's faces if the
+    assigner is configured so. For an unknown face it is the similarity with the nearest person: it is below the
+    threshold, or not clearly higher than that of a second person, or another face on the photograph is that person.
+    Null if there was no person to compare with, or if a reclustering left the face unknown. `bucket` and `key` are
+    those of the photograph; `crop_key` is the key of the crop in the bucket of crops.
     """
 
     face_id: str
@@ -277,12 +279,12 @@ class FaceAssigned(Message):
 
 
 class ImageProcessed(PhotoEvent):
-    """`images.processed`: what became of an object of the bucket.
+    """`images.processed`: the outcome of an object of the bucket.
 
-    Said of every photograph that was uploaded or replaced, again when its outcome changes, and again by `facestream
-    announce`. `assigned`, `unknown` and `rejected` count its faces as they were at that moment; a regrouping does not
-    say it again, so count `faces.assigned` for today's numbers. An object that is gone is `removed`, and a tombstone
-    of the same key follows in the same transaction.
+    It is written for every photograph that was uploaded or replaced, again if its outcome changes, and again by
+    `facestream announce`. `assigned`, `unknown` and `rejected` are the numbers of its faces at that time. A
+    reclustering does not write it again: for current numbers, count the faces in `faces.assigned`. The outcome of an
+    object that was deleted is `removed`, and a tombstone with the same key follows in the same transaction.
     """
 
     assigned: Annotated[int, Field(ge=0)] = 0
@@ -291,14 +293,14 @@ class ImageProcessed(PhotoEvent):
 
 
 class ClusterChanged(Message):
-    """`clusters.changed`: what became of a person. Each publication tells of every person.
+    """`clusters.changed`: the change of a person. Each publication writes every person.
 
-    A person that is `merged` into another one, or `retired`, is no more, until a later record says otherwise; no
-    tombstone comes. `other_cluster_id`: the person that it was merged into, or split from. `size` counts the faces of
-    that moment, 0 for a person that is no more: count `faces.assigned` for today's size. `medoid_face_id`: the face
-    that stood for the person at that moment, null where there was none. If it is erased later, the next run of the
-    reclusterer tells of all people again, and a person without faces is `retired`. As in `faces.assigned` the last
-    record is the truth, and never the highest generation.
+    A person that was `merged` into another one, or `retired`, no longer exists, unless a later record restores it.
+    There is no tombstone. `other_cluster_id`: the person into which it was merged, or from which it was split. `size`:
+    the number of faces at that time, 0 for a person that no longer exists; for the current size, count the faces in
+    `faces.assigned`. `medoid_face_id`: the medoid at that time, null if there was none. If it is erased later, the next
+    run of the reclusterer writes all people again, and a person without faces is `retired`. As in `faces.assigned`, the
+    last record is valid, not the one with the highest generation.
     """
 
     cluster_id: str
@@ -310,12 +312,12 @@ class ClusterChanged(Message):
 
 
 class GenerationPublished(Message):
-    """`generations.published`: a generation is in force, and all that it changes has been said.
+    """`generations.published`: a generation is active, and all its changes have been written.
 
-    Written after the last record of `faces.assigned` and `clusters.changed` that belongs to it. The `ce_time` of those
-    is its `published_at`. `generation`: 0 where faces were never grouped. `previous`: the generation in whose place it
-    came, 0 for none; the same number where what holds was said again. `faces`, `clusters` and `photos`: how many were
-    told of; `photos` are told of by `facestream announce` alone.
+    It is written after the last record of `faces.assigned` and `clusters.changed` of this publication, whose `ce_time`
+    is `published_at`. `generation`: 0 if faces were never clustered. `previous`: the generation that it replaced, 0 for
+    none; the same number if the active generation was announced again. `faces`, `clusters` and `photos`: the numbers of
+    records that were written; only `facestream announce` writes `photos`.
     """
 
     generation: Annotated[int, Field(ge=0)]

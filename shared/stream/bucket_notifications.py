@@ -146,7 +146,7 @@ def count(notice: Notice) -> None:
     if notice.dropped:
         metrics.DROPPED.labels(notice.dropped).inc()
     if notice.dropped not in (Drop.OTHER_BUCKET, Drop.OTHER_CHANGE):
-        metrics.NOTICES.labels(notice.source, "removed" if notice.event.removed else "written").inc()
+        metrics.BUCKET_NOTIFICATIONS.labels(notice.source, "removed" if notice.event.removed else "written").inc()
 
 
 def _notice(record: _Record, bucket: str, rule: PhotoRule) -> Notice:

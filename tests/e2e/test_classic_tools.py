@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli.jobs.csv_formats import read_embeddings
+from cli.files.csv_formats import read_embeddings
 from shared.model_files import FACENET, LANDMARKS, located
 from tests.support.beside_photographs import keep_beside_photographs
 from tools.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos

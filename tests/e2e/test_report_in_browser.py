@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from services.standalone.report import write_map, write_report
-from tests.support import browser
-from tests.support.browser import Chromium
+from tools import browser
+from tools.browser import Chromium
 from tools.drawn_people import album
 from tools.requirements import need
 

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from minio.commonconfig import SnowballObject
 from minio.versioningconfig import VersioningConfig
 
-from cli.jobs.reconciling import reconcile
+from cli.reconciler.reconciler import Reconciler
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.detector.types import PhotoDetections
@@ -130,7 +130,15 @@ def announced(bucket: Bucket, known: Sequence[BucketEvent]) -> list[BucketEvent]
     """Return what the reconciler announces where of each of these uploads an outcome is recorded."""
     repository, writer = MemoryRepository(), Announced()
     repository.save_images([_image(event) for event in known])
-    reconcile(bucket.store, repository, "photos", writer, timedelta(0), largest_loss=1, rule=PhotoRule())
+    Reconciler(
+        objects=bucket.store,
+        repository=repository,
+        bucket="photos",
+        writer=writer,
+        rule=PhotoRule(),
+        grace=timedelta(0),
+        largest_loss=1,
+    ).run()
     return writer.events
 
 

@@ -38,7 +38,7 @@ class Adjacency(NamedTuple):
 
 
 def assemble_adjacency(parts: Iterable[Neighbours], expected: int) -> Adjacency:
-    """Put the neighbours that were found in all tiles together, in place.
+    """Put the neighbours that were found in all tiles together, without a copy.
 
     The nodes of each part follow those of the part before it. `expected`: about how many neighbours all nodes have
     together.

@@ -74,7 +74,7 @@ def _in_order(client: Any, work: Callable[[_Item], _Result], items: Iterable[_It
         future: Pending[list[_Result]] = client.submit(_done, shared, shard, pure=False)
         return future
 
-    for results in ordered_map(submit, chunked(items, _SHARD), ahead=most - 1):
+    for results in ordered_map(submit, chunked(items, _SHARD), most_pending=most - 1):
         yield from results
 
 

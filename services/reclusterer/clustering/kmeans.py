@@ -55,9 +55,7 @@ def largest(products: Vectors, count: int) -> tuple[NDArray[np.float32], Int32Ar
     """Return the largest values of each row and their columns, largest first, both of shape (n, count).
 
     Where a row has fewer values, the rest is minus infinity and -1. Of equal values, the one in the first column comes
-    first. `numpy.argpartition`, which keeps no such order, is slower: on one core and 1,024 rows of 950 columns, as for
-    100,000 faces, the 24 largest take 4 ms here and 9 ms there (11 ms with the order), the 2 largest 0.8 ms and 9 ms,
-    the largest 0.6 ms and 9 ms.
+    first. `numpy.argpartition` is slower and keeps no such order (docs/decisions/010).
     """
     n, width = products.shape
     best = np.full((n, count), -np.inf, np.float32)

@@ -13,7 +13,7 @@ from services.reclusterer.clustering.arrays import Int32Array, Vectors, Weights
 from services.reclusterer.clustering.jit import compiled
 
 NO_LIST = -1
-"""Stands in arrays of numbers of lists where there is no further list."""
+"""Fills up the rows of arrays of list numbers: no further list."""
 
 FULL_WEIGHT = 255
 """The weight of an edge between equal faces. One byte is enough: four bytes give no better clusters."""

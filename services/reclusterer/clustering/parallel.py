@@ -36,4 +36,4 @@ def map_in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> 
         def submit(item: _Item) -> Future[_Result]:
             return threads.submit(work, item)
 
-        yield from ordered_map(submit, items, ahead=_PENDING * cores)
+        yield from ordered_map(submit, items, most_pending=_PENDING * cores)

@@ -82,7 +82,7 @@ def build_generation(
         repository.save_clusters(clusters)
         for block in chunked(_memberships(number, snapshot, clustering, clusters), _BLOCK):
             repository.save_memberships(block)
-        # Faces that were erased in the meantime must be gone before the activation: the backfill is later.
+        # Faces that were erased in the meantime must have no membership at the activation: the backfill comes later.
         remove_orphaned_memberships(repository, generation)
     generation = replace(generation, timings={**phases.seconds, **clustering.timings})
     repository.save_generation(generation)

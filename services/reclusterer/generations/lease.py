@@ -88,7 +88,7 @@ def acquire_lease(
 
 @contextmanager
 def heartbeat(lease: AcquiredLease, every: float) -> Iterator[None]:
-    """Renew the lease `every` so many seconds, in a thread of its own, for the time of the context."""
+    """Renew the lease in a thread of its own until the context ends. `every`: seconds between two renewals."""
     ended = Event()
 
     def beat() -> None:
