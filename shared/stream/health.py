@@ -25,7 +25,7 @@ from prometheus_client.exposition import choose_encoder, gzip_accepted
 from shared.errors import InvalidInput
 
 _STANDARD_ERROR = 2  # the descriptor
-_PATIENCE = 5.0  # seconds from the connection to its whole request, and again to the answer's last byte
+_TIMEOUT = 5.0  # seconds from the connection to its whole request, and again to the answer's last byte
 _LONGEST_HEAD = 16 * 1024  # bytes of request line and headers
 _CONNECTIONS = 256
 _ACCEPTED_AT_ONCE = 100  # so few that a new connection is read before it would have to make room
@@ -52,7 +52,7 @@ class Health:
 
     @property
     def live(self) -> bool:
-        """Say whether the loop goes round."""
+        """Return whether the loop goes round."""
         return time.monotonic() - self._last_round < self.stall_timeout
 
     def write_stacks(self) -> None:
@@ -119,11 +119,11 @@ class HealthServer:
             oldest.transport.abort()
         try:
             with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_TIMEOUT):
                     answer = await self._answer(reader)
                 writer.write(answer)
                 writer.close()
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_TIMEOUT):
                     await writer.wait_closed()
         finally:
             writer.transport.abort()

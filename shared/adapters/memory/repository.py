@@ -13,12 +13,12 @@ from shared.domain.records import Cluster, FaceBlock, FaceRecord, Generation, Im
 
 
 class MemoryRepository:
-    """A `FaceRepository`. It keeps the records it is given, and gives them out again, without copying."""
+    """A `FaceRepository`. It stores and returns the same record objects, without copying them."""
 
     def __init__(self) -> None:
         self._images: dict[str, ImageRecord] = {}
         self._faces: dict[str, FaceRecord] = {}
-        # An image never goes to another object: what was said once stays true.
+        # An image never belongs to another object later, so entries need not move.
         self._images_of: defaultdict[str, set[str]] = defaultdict(set)
         self._faces_of: defaultdict[str, set[str]] = defaultdict(set)
         self._generations: dict[int, Generation] = {}
@@ -260,7 +260,7 @@ class MemoryRepository:
         return self._lease
 
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
-        """Write a lease if number and renewals are still the expected ones; say whether they were."""
+        """Write a lease if number and renewals are still the expected ones; return whether they were."""
         with self._lock:
             found = self._lease
             if (found and (found.number, found.renewals)) != (expected and (expected.number, expected.renewals)):

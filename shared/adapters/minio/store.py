@@ -130,7 +130,7 @@ class MinioStore:
             response.release_conn()
 
     def exists(self, bucket: str, key: str) -> bool:
-        """Say whether there is an object of this key; raises `ObjectRefused`, `Transient`, `Fatal`.
+        """Return whether there is an object of this key; raises `ObjectRefused`, `Transient`, `Fatal`.
 
         Asked by HEAD. A refusal of that has no body: the 404 of a missing bucket, of a proxy and of a missing object
         are one, and so are the 403 of a wrong key and of a forbidden object. So what is refused is asked for by GET,
@@ -244,7 +244,7 @@ def _is_filtered(queue: QueueConfig) -> bool:
 
 
 def _possible(key: str) -> bool:
-    """Say whether an object can have this key: the client refuses others with the same error as a wrong bucket."""
+    """Return whether an object can have this key: the client refuses others with the same error as a wrong bucket."""
     try:
         length = len(key.encode())
     except UnicodeEncodeError:  # half a surrogate pair

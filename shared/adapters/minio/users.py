@@ -82,7 +82,7 @@ class MinioUsers:
         return policy
 
     def _accepts(self, login: Login) -> bool:
-        """Say whether a user that is there has this password."""
+        """Return whether a user that is there has this password."""
         client = Minio(
             self._settings.endpoint,
             access_key=login.user,

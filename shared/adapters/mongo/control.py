@@ -43,7 +43,7 @@ class MongoControl(MongoStore):
             self._collections.control.update_one(ACTIVE, change | {"$setOnInsert": {"generation": None}}, upsert=True)
 
     def _activate(self, number: int, expected: int | None, fence: int) -> bool:
-        """Make this number the active one if `expected` still is it; say whether it was.
+        """Make this number the active one if `expected` still is it; return whether it was.
 
         Refused also above a higher fence, where `expected` is pinned, and where this number is being removed.
         """

@@ -21,7 +21,7 @@ class MongoLeaseStore(MongoStore):
         return documents.lease_of(found) if found else None
 
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
-        """Write a lease if number and renewals are still the expected ones; say whether they were.
+        """Write a lease if number and renewals are still the expected ones; return whether they were.
 
         The fence is in the document that `activate` writes. Who dies before it is raised has not begun to work.
         """

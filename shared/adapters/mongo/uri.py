@@ -58,7 +58,7 @@ def check_uri(uri: str, ca_file: Path | None) -> None:
 
 
 def _is_encrypted(uri: str, given: Mapping[str, str], ca_file: Path | None) -> bool:
-    """Say whether TLS is on; raises `InvalidInput` where an option has no effect because it is off."""
+    """Return whether TLS is on; raises `InvalidInput` where an option has no effect because it is off."""
     switch = next((given[name].lower() for name in _SWITCHES if name in given), None)
     options = [label for name, label in (_FILES | _LAX).items() if given.get(name)]
     # As the driver does: files switch TLS on, and so does what asks for a check; what leaves one out does not.

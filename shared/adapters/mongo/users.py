@@ -17,7 +17,7 @@ _NO_LOGIN = 18
 _NO_SET_YET = 94
 _SET_IS_THERE = 23
 _OUR_ROLES = {"read", "readWrite"}
-_PATIENCE = 30.0  # seconds until the only member of a set is its primary
+_TIMEOUT = 30.0  # seconds until the only member of a set is its primary
 
 
 class MongoUsers:
@@ -53,10 +53,10 @@ class MongoUsers:
             except OperationFailure as error:
                 if error.code != _SET_IS_THERE:
                     raise
-            until = time.monotonic() + _PATIENCE
+            until = time.monotonic() + _TIMEOUT
             while not self._client.admin.command("hello").get("isWritablePrimary"):
                 if time.monotonic() > until:
-                    msg = f"MongoDB, replica set {name}: made, and after {_PATIENCE:g} s without a primary"
+                    msg = f"MongoDB, replica set {name}: made, and after {_TIMEOUT:g} s without a primary"
                     raise Transient(msg)
                 time.sleep(0.2)
         yield f"MongoDB, replica set {name}: made of {host}:{port}", True
@@ -96,7 +96,7 @@ class MongoUsers:
             yield f"{name}: left as it is: it has other roles too: {_said(others)}", False
 
     def _accepts(self, login: Login, database: str) -> bool:
-        """Say whether a user that is there has this password."""
+        """Return whether a user that is there has this password."""
         other = {"username": login.user, "password": login.password, "authSource": database}
         with self._settings.client(other) as client:
             try:

@@ -71,8 +71,8 @@ class SqliteFile:
     def replace(self, table: str, rows: Iterable[Row]) -> None:
         """Write whole rows, within `writing`; a row takes the place of one with the same key."""
         ((columns,),) = self._connection.execute("SELECT count(*) FROM pragma_table_info(?)", (table,)).fetchall()
-        places = ", ".join("?" * columns)
-        self._connection.executemany(f"REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608  our own tables
+        placeholders = ", ".join("?" * columns)
+        self._connection.executemany(f"REPLACE INTO {table} VALUES ({placeholders})", rows)  # noqa: S608  our own tables
 
     def save(self, table: str, rows: Iterable[Row]) -> None:
         """Write whole rows in a transaction of their own."""

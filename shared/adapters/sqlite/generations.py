@@ -117,7 +117,7 @@ class SqliteGenerationStore(SqliteMemberships):
         return schema.lease_of(rows[0]) if rows else None
 
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
-        """Write a lease if number and renewals are still the expected ones; say whether they were."""
+        """Write a lease if number and renewals are still the expected ones; return whether they were."""
         with self._file.writing():
             found = self.lease()
             if (found and (found.number, found.renewals)) != (expected and (expected.number, expected.renewals)):
