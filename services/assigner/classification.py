@@ -1,9 +1,9 @@
 """Classifies an event of a photograph, given what is recorded of its object: new, duplicate or stale.
 
 Notifications are repeated, the reconciler may race with them, and a process may die between its writes to the
-repository and its commit in Kafka. Events look alike in these cases; the id of their record tells them apart. If an
-image was recorded because of the same record, the event is a replay of a record that was never committed. If it was
-another record, the event is a duplicate.
+repository and its commit in Kafka. Events look alike in these cases; only the ids of their records differ. If an image
+was recorded because of the same record, the event is a replay of a record that was never committed. If it was another
+record, the event is a duplicate.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
-"""What is decided by one atomic write: which generation is active, which ones stay, and who may make the next.
+"""Decisions that need one atomic write: which generation is active, which are pinned, and which number is next.
 
-The collection `control` has two documents. All that a swap of generations hangs on is in `active`: the active number,
-the last number, the fence, and the marks of what is pinned or being removed; so that each decision sees the others
-without a transaction. `lease` says who works.
+The collection `control` has two documents. `active` has everything on which an activation depends: the active number,
+the last number, the fence, and the marks of generations that are pinned or being removed. So each decision sees the
+others without a transaction. `lease` is the lease (`lease.py`).
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ class MongoControl(MongoStore):
         return number
 
     def next_generation_number(self) -> int:
-        """Take the number after the last one, and return it."""
+        """Return a number that no generation ever had, and that no other call returns."""
         with errors():
             found: Any = self._collections.control.find_one_and_update(
                 ACTIVE,
@@ -37,15 +37,15 @@ class MongoControl(MongoStore):
         return int(found["last_number"])
 
     def _take_number(self, number: int) -> None:
-        """Take this number, if it was not taken before; it is not one of a generation that is being removed."""
+        """Note that this number is used, and that its generation is not being removed."""
         change = {"$max": {"last_number": number}, "$unset": {_removed(number): ""}}
         with errors():
             self._collections.control.update_one(ACTIVE, change | {"$setOnInsert": {"generation": None}}, upsert=True)
 
     def _activate(self, number: int, expected: int | None, fence: int) -> bool:
-        """Make this number the active one if `expected` still is it; return whether it was.
+        """Make this number the active one if `expected` is the active one; return whether it was.
 
-        Refused also above a higher fence, where `expected` is pinned, and where this number is being removed.
+        Also returns False if a higher fence was set, if `expected` is pinned, or if this number is being removed.
         """
         condition = ACTIVE | {
             "generation": expected,
@@ -54,30 +54,31 @@ class MongoControl(MongoStore):
             "fence": {"$lte": fence},
         }
         with errors():
-            # There is none before the first lease. Set rather than asked for by `$or`: nx-27017, which the tests run
-            # on, then writes whatever stands beside it; and its `$nor` and `$ne` do not match what is not there.
+            # Before the first lease there is no fence, so one is set. A condition with `$or` would do without that, but
+            # nx-27017, on which the tests run, then ignores the other conditions, and its `$nor` and `$ne` do not match
+            # missing fields.
             self._collections.control.update_one(ACTIVE | {"fence": {"$exists": False}}, {"$set": {"fence": 0}})
             return self._collections.control.update_one(condition, {"$set": {"generation": number}}).matched_count == 1
 
     def _mark_removed(self, number: int) -> bool:
-        """Have this number never activated, unless it is active or pinned; say whether that could be done."""
+        """Exclude this number from activation; return False, and change nothing, if it is active or pinned."""
         change = {"$set": {_removed(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
         others = {"generation": {"$nin": [number]}, _pinned(number): {"$exists": False}}
         with errors():
             try:
                 self._collections.control.update_one(ACTIVE | others, change, upsert=True)
-            except DuplicateKeyError:  # the document is there and names this one
+            except DuplicateKeyError:  # the document exists and does not fulfil the condition
                 return False
         return True
 
     def pin(self, number: int) -> None:
-        """Keep a generation: the mark is in the document that `activate` and `mark_removed` write."""
+        """Pin a generation. The mark is in the document that `_activate` and `_mark_removed` write."""
         change = {"$set": {_pinned(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
         with errors():
             self._collections.control.update_one(ACTIVE, change, upsert=True)
 
     def unpin(self, number: int) -> None:
-        """Undo `pin`."""
+        """Unpin a generation."""
         with errors():
             self._collections.control.update_one(ACTIVE, {"$unset": {_pinned(number): ""}})
 

@@ -1,7 +1,7 @@
-"""One SQLite file: opened and brought up to date, rows read, transactions written, errors told as those of the port.
+"""One SQLite file: opens and upgrades it, reads rows, writes transactions, and translates errors.
 
-The write-ahead log with `synchronous = NORMAL` loses nothing when the process dies and never damages the file; a
-machine that loses power may lose the last transactions.
+SQLite's journal mode WAL with `synchronous = NORMAL` loses nothing if the process dies, and never damages the file. If
+the machine loses power, the last transactions may be lost.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ SELECTED = "(SELECT value FROM json_each(?))"
 
 
 class SqliteFile:
-    """The file `path`, which is made where there is none.
+    """The file `path`, which is created if it does not exist.
 
     Raises `InvalidInput` where it is not a database of this software and version, and `Transient` where the disk is
     full or another process holds it too long.
@@ -30,7 +30,7 @@ class SqliteFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._errors():
-            # No isolation level: transactions begin where `writing` says so.
+            # Without an isolation level, only `writing` begins transactions.
             self._connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
         try:
             with self._errors():
@@ -44,13 +44,13 @@ class SqliteFile:
         self._connection.close()
 
     def rows(self, sql: str, *parameters: object) -> Sequence[Row]:
-        """Return what a query finds."""
+        """Return the rows of a query."""
         with self._errors():
             return self._connection.execute(sql, parameters).fetchall()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction, all of it or nothing; within another one, a part of that."""
+        """Make all writes in the block one transaction, or a part of the transaction around it."""
         if self._connection.in_transaction:
             yield
             return
@@ -69,7 +69,7 @@ class SqliteFile:
         return self._connection.execute(sql, parameters).rowcount
 
     def replace(self, table: str, rows: Iterable[Row]) -> None:
-        """Write whole rows, within `writing`; a row takes the place of one with the same key."""
+        """Write whole rows, within `writing`; a row replaces one with the same key."""
         ((columns,),) = self._connection.execute("SELECT count(*) FROM pragma_table_info(?)", (table,)).fetchall()
         placeholders = ", ".join("?" * columns)
         self._connection.executemany(f"REPLACE INTO {table} VALUES ({placeholders})", rows)  # noqa: S608  our own tables
@@ -97,8 +97,8 @@ class SqliteFile:
             raise InvalidInput(msg)
         self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
         self._connection.execute("COMMIT")
-        self._write_ahead()
-        # What is deleted is overwritten: vectors and names of erased faces must not stay in the file.
+        self._use_wal()
+        # Deleted content is overwritten: vectors and names of erased faces must not stay in the file.
         self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute("PRAGMA synchronous = NORMAL")
 
@@ -106,8 +106,8 @@ class SqliteFile:
         for statement in statements.split(";"):
             self._connection.execute(statement)
 
-    def _write_ahead(self) -> None:
-        """Switch to the write-ahead log; needs the file for itself, and SQLite does not wait for that on its own."""
+    def _use_wal(self) -> None:
+        """Set the journal mode WAL. That needs an exclusive lock, for which SQLite itself does not wait."""
         until = time.monotonic() + _LOCK_TIMEOUT
         while True:
             try:
@@ -121,7 +121,7 @@ class SqliteFile:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn what SQLite raises into the errors of the port."""
+        """Translate SQLite's exceptions to the errors of the port."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -135,7 +135,7 @@ class SqliteFile:
             case sqlite3.SQLITE_FULL:
                 return Transient(f"{self.path}: no space left on the disk; all that was saved before is kept")
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
-                return Transient(f"{self.path}: another process has held it for {_LOCK_TIMEOUT:g} s ({error})")
+                return Transient(f"{self.path}: another process has locked it for {_LOCK_TIMEOUT:g} s ({error})")
             case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_NOMEM:
                 return Transient(f"{self.path}: {error}")
             case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:

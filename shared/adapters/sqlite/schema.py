@@ -1,4 +1,4 @@
-"""The tables of `SqliteRepository`, and how records become rows and rows become records.
+"""The tables of `SqliteRepository`, and the conversions between records and rows.
 
 Vectors are little-endian float32, times ISO 8601 in UTC, and mappings JSON.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shared.domain.events import Box, Cause, Outcome, Verdict
 from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
-APPLICATION_ID = 0x66616365  # "face": tells this file from other programs' databases
+APPLICATION_ID = 0x66616365  # "face": distinguishes this file from other programs' databases
 VERSION = 3
 
 SCHEMA = """
@@ -83,7 +83,7 @@ CREATE TABLE lease (
     seconds REAL NOT NULL, expires_at TEXT NOT NULL
 );
 """,
-    # No stamp is known of the files of earlier runs: the next run reads each once, and knows it by its bytes.
+    # The files of earlier runs have no stamp: the next run reads each of them once, and recognises it by its bytes.
     2: """
 CREATE TABLE files (
     key TEXT PRIMARY KEY, stamp TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, image_id TEXT NOT NULL,
