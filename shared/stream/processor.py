@@ -35,7 +35,7 @@ class Processor(Protocol):
         """Begin background work for `records`, and drop the work that was begun for all other records.
 
         Called with every record now in memory: this batch and the next one. Must not block. What it raises is ignored:
-        the same record fails again in `process`, where it can be told from the others.
+        the same record fails again in `process`, which processes it alone then.
         """
         ...
 

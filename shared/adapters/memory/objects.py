@@ -27,7 +27,7 @@ class MemoryObjectStore:
         return StoredObject(data, _etag(data), len(data))
 
     def exists(self, bucket: str, key: str) -> bool:
-        """Say whether there is an object of this key."""
+        """Return whether there is an object of this key."""
         return key in self._buckets[bucket]
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port

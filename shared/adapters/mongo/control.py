@@ -61,7 +61,7 @@ class MongoControl(MongoStore):
             return self._collections.control.update_one(condition, {"$set": {"generation": number}}).matched_count == 1
 
     def _mark_removed(self, number: int) -> bool:
-        """Have this number never activated, unless it is active or pinned; say whether that could be done."""
+        """Exclude this number from activation; return False, and change nothing, if it is active or pinned."""
         change = {"$set": {_removed(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
         # Work-around for nx-27017: its updates by `$ne` match neither null nor a missing field, unlike by `$nin`.
         others = {"generation": {"$nin": [number]}, _pinned(number): {"$exists": False}}

@@ -26,21 +26,21 @@ class MongoGenerationStore(MongoMemberships, MongoControl):
         return [documents.generation_of(document) for page in found for document in page]
 
     def active_generation(self) -> Generation | None:
-        """Return the generation that readers see, or None before the first."""
+        """Return the generation that readers see, or None before the first one."""
         number = self._active_number()
         while number is not None:
             found = self.generation(number)
             if found:
                 return found
-            # Between the two reads another one may have become active and this one been removed.
+            # Between the two reads, another generation may have been activated, and this one removed.
             before, number = number, self._active_number()
             if number == before:
-                msg = f"generation {number} is the active one and is not there; activate another one"
+                msg = f"generation {number} is the active one and does not exist; activate another one"
                 raise Fatal(msg)
         return None
 
     def save_generation(self, generation: Generation) -> None:
-        """Store a generation document."""
+        """Store the record of a generation."""
         self._take_number(generation.number)
         save(self._collections.generations, [documents.generation_document(generation)])
 
@@ -67,20 +67,20 @@ class MongoGenerationStore(MongoMemberships, MongoControl):
         remove(self._collections.clusters, "_id", keys)
 
     def former_parents(self, generation: int, cluster_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        """Return the parents of each of these clusters that was removed, by cluster id."""
+        """Return the parents of those of these clusters that were removed, by cluster id."""
         keys = [documents.generation_key(generation, name) for name in cluster_ids]
         found = having(self._collections.former_clusters, "_id", keys)
         return {document["cluster_id"]: tuple(document["parents"]) for document in found}
 
     def revise(self, generation: int) -> None:
-        """Count up the `revision` of a generation, if there is one."""
+        """Add one to the `revision` of a generation, if it exists."""
         with errors():
             self._collections.generations.update_one({"_id": generation}, {"$inc": {"revision": 1}})
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
-        """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here.
+        """Make a generation the active one, unless another one than `expected` is active or a higher fence was set.
 
-        After `Transient` it may have been done or not: ask for the active generation.
+        After `Transient`, it may have been activated or not: read the active generation then.
         """
         if self.generation(number) is None:
             msg = f"generation {number}: expected one that was saved, found none"
@@ -88,12 +88,12 @@ class MongoGenerationStore(MongoMemberships, MongoControl):
         return self._activate(number, expected, fence)
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships; refuses active and pinned ones with ValueError.
+        """Remove a generation with its clusters and memberships; raises ValueError if it is active or pinned.
 
-        Its number is marked in the document that `activate` writes, so that nobody activates what is being removed.
-        The generation's own document goes after the rest: after a failure, the same call removes what is left. The
-        rest goes once more after it: whoever writes a cluster, looks for the generation, and finds it still there, has
-        written before that.
+        Its number is marked in the document that `activate` writes, so that it cannot be activated any more. The
+        generation's own document is removed after the rest: after a failure, the same call removes what is left. The
+        rest is removed once more after it, because another process may have found the generation and written a cluster
+        meanwhile.
         """
         if not self._mark_removed(number):
             msg = f"generation {number} is the active one or pinned; it cannot be removed"

@@ -15,15 +15,15 @@ class MongoLeaseStore(MongoStore):
     """A `LeaseStore`: a document of the collection `control`."""
 
     def lease(self) -> Lease | None:
-        """Return the lease as it is, or None before the first."""
+        """Return the current lease, or None if there never was one."""
         with errors():
             found = self._collections.control.find_one(_LEASE)
         return documents.lease_of(found) if found else None
 
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
-        """Write a lease if number and renewals are still the expected ones; say whether they were.
+        """Replace the lease if its number and renewals are those of `expected`; return whether they were.
 
-        The fence is in the document that `activate` writes. Who dies before it is raised has not begun to work.
+        The fence is in the document that `activate` writes. A process that dies before it is set has not begun to work.
         """
         document = documents.lease_document(lease)
         with errors():

@@ -44,7 +44,7 @@ class MongoMemberships(MongoStore):
             return self._collections.memberships.count_documents(documents.in_cluster(generation, cluster_id, cause))
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
-        """Remove the memberships of these faces in a generation, which become former ones."""
+        """Make the memberships of these faces in a generation former ones."""
         retire(self._collections, "_id", [documents.generation_key(generation, face_id) for face_id in face_ids])
 
     def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
@@ -53,7 +53,7 @@ class MongoMemberships(MongoStore):
         return grouped(sorted(found, key=lambda item: -item.generation), lambda item: item.face_id)
 
     def former_clusters(self, generation: int) -> frozenset[str]:
-        """Return the cluster ids that the former memberships of a generation name."""
+        """Return the cluster ids in the former memberships of a generation."""
         found = (document["assigned"]["cluster_id"] for page in self._former_of(generation) for document in page)
         return frozenset(cluster_id for cluster_id in found if cluster_id)
 

@@ -45,13 +45,13 @@ class MongoPhotoCatalog(MongoStore):
         return grouped(self._faces_of(image_ids), lambda face: face.image_id)
 
     def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
-        """Return each of these faces that there is, by face id."""
+        """Return those of these faces that exist, by face id."""
         return {face.face_id: face for face in map(documents.face_of, having(self._collections.faces, "_id", face_ids))}
 
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
-        """Remove images, their faces and the memberships of those; return the faces in ascending order of face id.
+        """Remove images with faces and memberships; return the removed faces in ascending order of face id.
 
-        The images go last: after a failure the same call removes what is left, and returns the faces of that.
+        The images are removed last: after a failure, the same call removes what is left, and returns these faces.
         """
         removed = self._faces_of(image_ids)
         face_ids = [face.face_id for face in removed]
@@ -61,7 +61,7 @@ class MongoPhotoCatalog(MongoStore):
         return removed
 
     def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
-        """Yield the accepted faces that this model embedded, in ascending order of face id, in blocks of `block`."""
+        """Yield the accepted faces that this model embedded, `block` faces at a time, in ascending order of face id."""
         wanted = {"model_id": model_id, "quality.verdict": Verdict.ACCEPTED.value, "vector": {"$ne": None}}
         for page in pages(self._collections.faces, wanted, size=block, fields={"image_id": 1, "vector": 1}):
             vectors = documents.vector_of(b"".join(face["vector"] for face in page)).reshape(len(page), -1)

@@ -39,14 +39,14 @@ class MongoRepository(MongoPhotoCatalog, MongoGenerationStore, MongoLeaseStore):
         self.close()
 
     def close(self) -> None:
-        """Close the connections. Nothing that was saved depends on this."""
+        """Close the connections. Everything that was saved is stored already."""
         self._client.close()
 
     def create_indexes(self) -> Sequence[str]:
-        """Create the indexes that are not there, and return their names.
+        """Create the indexes that do not exist, and return their names.
 
-        `accepted_faces` has none: most faces are accepted and of one model, so that the walk along `_id` reads
-        little that it does not need, and every further index would cost each write.
+        `accepted_faces` has none: most faces are accepted and of one model, so reading all faces in the order of `_id`
+        reads little that is not needed, and each index makes every write slower.
         """
         created = (
             make_index(self._collections.images, ["object_id"]),

@@ -1,4 +1,4 @@
-"""The database of a result: an SQLite file that is brought to the present version of its tables when it is opened."""
+"""The database of a result: an SQLite file whose tables are upgraded to the present version when it is opened."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,10 +12,10 @@ SELECTED = "(SELECT value FROM json_each(?))"
 
 
 class FaceDatabase(SqliteFile):
-    """The file `path`, which is made where there is none.
+    """The file `path`, which is created if it does not exist.
 
-    Raises `InvalidInput` where it is not a database of this software and version, and `Transient` where the disk is
-    full or another process has locked it for too long.
+    Raises `InvalidInput` if it is not a database of this software and version, and `Transient` if the disk is full or
+    another process has locked it for too long.
     """
 
     def __init__(self, path: Path) -> None:

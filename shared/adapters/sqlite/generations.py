@@ -23,18 +23,18 @@ class SqliteGenerationStore(SqliteMemberships):
         return [schema.generation_of(row) for row in self._file.rows("SELECT * FROM generations ORDER BY number")]
 
     def active_generation(self) -> Generation | None:
-        """Return the generation that readers see, or None before the first."""
+        """Return the generation that readers see, or None before the first one."""
         rows = self._file.rows("SELECT g.* FROM generations g JOIN control ON g.number = value WHERE name = 'active'")
         return schema.generation_of(rows[0]) if rows else None
 
     def next_generation_number(self) -> int:
-        """Return a number that no generation ever had, and that nobody else gets."""
+        """Return a number that no generation ever had, and that no other call returns."""
         with self._file.writing():
             self._file.execute("UPDATE control SET value = value + 1 WHERE name = 'last number'")
             return self._number("last number")
 
     def save_generation(self, generation: Generation) -> None:
-        """Store a generation document."""
+        """Store the record of a generation."""
         with self._file.writing():
             before = self.generation(generation.number)
             kept = replace(generation, revision=before.revision if before else 0)
@@ -64,18 +64,18 @@ class SqliteGenerationStore(SqliteMemberships):
                 self._file.execute(sql, generation, json.dumps(list(cluster_ids)))
 
     def former_parents(self, generation: int, cluster_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        """Return the parents of each of these clusters that was removed, by cluster id."""
+        """Return the parents of those of these clusters that were removed, by cluster id."""
         sql = f"SELECT cluster_id, parents FROM former_clusters WHERE generation = ? AND cluster_id IN {SELECTED}"  # noqa: S608  a constant
         rows = self._file.rows(sql, generation, json.dumps(list(cluster_ids)))
         return {cluster_id: tuple(json.loads(parents)) for cluster_id, parents in rows}
 
     def revise(self, generation: int) -> None:
-        """Count up the `revision` of a generation, if there is one."""
+        """Add one to the `revision` of a generation, if it exists."""
         with self._file.writing():
             self._file.execute("UPDATE generations SET revision = revision + 1 WHERE number = ?", generation)
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
-        """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here."""
+        """Make a generation the active one, unless another one than `expected` is active or a higher fence was set."""
         with self._file.writing():
             if self.generation(number) is None:
                 msg = f"generation {number}: expected one that was saved, found none"
@@ -86,7 +86,7 @@ class SqliteGenerationStore(SqliteMemberships):
             return self._file.execute(sql, number, expected) == 1
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships; refuses active and pinned ones with ValueError."""
+        """Remove a generation with its clusters and memberships; raises ValueError if it is active or pinned."""
         with self._file.writing():
             active = self.active_generation()
             if (active and active.number == number) or number in self.pinned():
@@ -99,11 +99,11 @@ class SqliteGenerationStore(SqliteMemberships):
             self._file.execute("DELETE FROM former_clusters WHERE generation = ?", number)
 
     def pin(self, number: int) -> None:
-        """Keep a generation."""
+        """Pin a generation."""
         self._file.save("pinned", [(number,)])
 
     def unpin(self, number: int) -> None:
-        """Undo `pin`."""
+        """Unpin a generation."""
         with self._file.writing():
             self._file.execute("DELETE FROM pinned WHERE number = ?", number)
 
@@ -112,12 +112,12 @@ class SqliteGenerationStore(SqliteMemberships):
         return frozenset(number for (number,) in self._file.rows("SELECT number FROM pinned"))
 
     def lease(self) -> Lease | None:
-        """Return the lease as it is, or None before the first."""
+        """Return the current lease, or None if there never was one."""
         rows = self._file.rows("SELECT * FROM lease")
         return schema.lease_of(rows[0]) if rows else None
 
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
-        """Write a lease if number and renewals are still the expected ones; say whether they were."""
+        """Replace the lease if its number and renewals are those of `expected`; return whether they were."""
         with self._file.writing():
             found = self.lease()
             if (found and (found.number, found.renewals)) != (expected and (expected.number, expected.renewals)):

@@ -49,7 +49,7 @@ class SqliteMemberships(SqliteStore):
         return int(count)
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
-        """Remove the memberships of these faces in a generation, which become former ones."""
+        """Make the memberships of these faces in a generation former ones."""
         with self._file.writing():
             retire(self._file, f"generation = ? AND face_id IN {SELECTED}", generation, json.dumps(list(face_ids)))
 
@@ -63,7 +63,7 @@ class SqliteMemberships(SqliteStore):
         return dict(found)
 
     def former_clusters(self, generation: int) -> frozenset[str]:
-        """Return the cluster ids that the former memberships of a generation name."""
+        """Return the cluster ids in the former memberships of a generation."""
         sql = "SELECT DISTINCT cluster_id FROM former_memberships WHERE generation = ? AND cluster_id IS NOT NULL"
         return frozenset(cluster_id for (cluster_id,) in self._file.rows(sql, generation))
 

@@ -61,13 +61,13 @@ class SqlitePhotoCatalog(SqliteStore):
         return dict(found)
 
     def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
-        """Return each of these faces that there is, by face id."""
+        """Return those of these faces that exist, by face id."""
         sql = f"SELECT * FROM faces WHERE face_id IN {SELECTED}"  # noqa: S608  a constant
         found = (schema.face_of(row) for row in self._file.rows(sql, json.dumps(list(face_ids))))
         return {face.face_id: face for face in found}
 
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
-        """Remove images, their faces and the memberships of those; return the faces in ascending order of face id."""
+        """Remove images with faces and memberships; return the removed faces in ascending order of face id."""
         ids = json.dumps(list(image_ids))
         with self._file.writing():
             faces = f"FROM faces WHERE image_id IN {SELECTED}"
@@ -78,7 +78,7 @@ class SqlitePhotoCatalog(SqliteStore):
         return removed
 
     def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
-        """Yield the accepted faces that this model embedded, in ascending order of face id, in blocks of `block`."""
+        """Yield the accepted faces that this model embedded, `block` faces at a time, in ascending order of face id."""
         sql = (
             "SELECT face_id, image_id, vector FROM faces WHERE face_id > ? AND model_id = ? AND verdict = 'accepted'"
             " AND vector IS NOT NULL ORDER BY face_id LIMIT ?"

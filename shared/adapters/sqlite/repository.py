@@ -30,9 +30,9 @@ class SqliteRepository(SqlitePhotoCatalog, SqliteGenerationStore):
         self.close()
 
     def close(self) -> None:
-        """Close the file. Nothing that was saved depends on this."""
+        """Close the file. Everything that was saved is stored already."""
         self._file.close()
 
     def file_index(self) -> SqliteFileIndex:
-        """Return the index of the files of a folder, which lies in the same file."""
+        """Return the index of a folder's files, which is in the same SQLite file."""
         return SqliteFileIndex(self._file)
