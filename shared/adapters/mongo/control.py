@@ -1,8 +1,8 @@
-"""What is decided by one atomic write: which generation is active, which ones stay, and who may make the next.
+"""Decisions by one atomic write: which generation is active, which ones are kept, and which process reclusters.
 
-The collection `control` has two documents. All that a swap of generations hangs on is in `active`: the active number,
-the last number, the fence, and the marks of what is pinned or being removed; so that each decision sees the others
-without a transaction. `lease` says who works.
+The collection `control` has two documents. `active` has everything on which an activation depends: the active number,
+the last number, the fencing number, and which generations are pinned or being removed. So each decision sees the others
+without a transaction. `lease` names the process that reclusters.
 """
 
 from typing import Any
