@@ -6,6 +6,6 @@ from shared.ports.streams import ConsumedRecord
 from shared.stream.bucket_notifications import bucket_events
 
 
-def told(record: ConsumedRecord, bucket: str = "photos") -> list[BucketEvent]:
+def events_of(record: ConsumedRecord, bucket: str = "photos") -> list[BucketEvent]:
     """Return the events of a record that are not dropped."""
     return [notice.event for notice in bucket_events(record, bucket, PhotoRule()) if not notice.dropped]

@@ -90,7 +90,7 @@ class Pipeline:
         self.processes[name] = start([sys.executable, "-m", f"services.{service}"], environment, folder)
         return name
 
-    def regroup(self, smallest: int, **environment: str) -> None:
+    def recluster(self, smallest: int, **environment: str) -> None:
         """Run the job of the reclusterer once; people have so many faces or more."""
         settings = {
             "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(smallest),

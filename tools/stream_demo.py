@@ -90,7 +90,7 @@ def said(pipeline: Pipeline, photos: int) -> int:
     return sum(outcome.assigned + outcome.unknown for outcome in outcomes)
 
 
-def regroup(environment: Mapping[str, str], pipeline: Pipeline) -> int:
+def recluster(environment: Mapping[str, str], pipeline: Pipeline) -> int:
     """Run the job, print what it says of the people, and return of how many faces it told."""
     before = len(pipeline.read(FACES_ASSIGNED.name))
     sys.stdout.write("$ python -m services.reclusterer --once\n")
@@ -129,7 +129,7 @@ def _demo(folder: Path) -> None:
             events = said(pipeline, _FIRST * len(PEOPLE))
             watch.wait(events)
         with step("regrouping of all faces"):
-            changed = regroup(environment, pipeline)
+            changed = recluster(environment, pipeline)
             watch.wait(events + changed)
         with step("one more photograph of each"):
             facestream(environment, "ingest", later)

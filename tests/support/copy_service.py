@@ -14,7 +14,7 @@ from shared.stream.worker import WorkerSettings
 
 
 def main() -> None:
-    """Copy until told to stop, slowly enough to be killed on the way."""
+    """Copy until SIGTERM, slowly enough that a test can kill the process before the end."""
     name, instance, source, target = sys.argv[1:]
 
     def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:

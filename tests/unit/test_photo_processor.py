@@ -19,7 +19,7 @@ from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.bucket_notifications import Notification, bucket_events
 from shared.stream.photo_processor import About, PhotoStep, decoded, encoded, one
-from tools.notifications import told as events_of
+from tools.notifications import events_of
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _PHOTO = Photo(

@@ -76,7 +76,7 @@ class Drill:
         self.feed.put_files(self._photos, self._first)
         self.settle("the first photographs")
         with self.pipeline.repository() as repository:
-            self.pipeline.regroup(SMALLEST)
+            self.pipeline.recluster(SMALLEST)
             assert set(people_of(repository).values()) - {None}
 
     def stream(self, count: int) -> None:

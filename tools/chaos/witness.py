@@ -28,7 +28,7 @@ from shared.domain.topics import (
 from shared.errors import Poison
 from shared.ports.streams import ConsumedRecord
 from shared.stream.photo_processor import decoded, moment
-from tools.notifications import told
+from tools.notifications import events_of
 from tools.stack import KafkaServer
 
 _Event = TypeVar("_Event", bound=PhotoEvent)
@@ -143,7 +143,7 @@ class Witness:
         """Yield what the services were told of the bucket, but for poison."""
         for record in self._of(IMAGES_UPLOADED.name):
             with suppress(Poison):
-                yield from told(record)
+                yield from events_of(record)
 
     def _of(self, topic: str) -> Iterator[ConsumedRecord]:
         return self.records(topic)
