@@ -181,7 +181,7 @@ def new_drill(folder: Path, photographs: int, seed: int, session_timeout: float 
         servers.kafka.session_timeout = session_timeout
         servers.start()
         stack.callback(servers.stop)
-        modules = [ROOT, ROOT / "tests" / "hostile"]
+        modules = [ROOT, ROOT / "tools" / "chaos" / "hostile"]
         pipeline = Pipeline(servers, folder, {"FACESTREAM_DETECTOR_MAX_BYTES": f"{LARGEST}"}, modules=modules)
         pipeline.create_topics()
         with pipeline.repository() as repository:

@@ -48,7 +48,7 @@ def killed(drill: Drill, times: int) -> None:
 def out_of_memory(drill: Drill) -> None:
     """Put a photograph at which every process of a detector is killed, as where a container has no memory for it.
 
-    What kills is in `tests/hostile`. Whoever is killed is started again, and meets the photograph again.
+    What kills is in `tools/chaos/hostile`. Whoever is killed is started again, and meets the photograph again.
     """
     with drill.fault("a container killed at one photograph"):
         before = len(drill.supervisor.exits)

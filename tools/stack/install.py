@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CACHE = Path(__file__).parents[2] / ".cache" / "stack"
-_READER = Path(__file__).parents[2] / "tests" / "support" / "foreign_reader"
+_READER = Path(__file__).parents[1] / "foreign_reader"
 
 _KAFKA = "4.2.1"
 _LOG4J = "2.25.4"  # the version that this Kafka brings; its bridge from SLF4J is not among Kafka's dependencies
@@ -79,7 +79,7 @@ def minio_program() -> Path:
 
 
 def foreign_reader() -> Path:
-    """Return the path of the built `tests/support/foreign_reader`; `go.sum` has the hashes of what it is built with.
+    """Return the path of the built `tools/foreign_reader`; `go.sum` has the hashes of what it is built with.
 
     15 MB, built once, in half a minute.
     """
