@@ -19,7 +19,7 @@ from tests.support.restricted_stack import RestrictedStack, restricted_stack
 from tools.chaos.feed import Feed
 from tools.chaos.supervisor import Supervisor
 from tools.pipeline import Pipeline
-from tools.stack.granting import without
+from tools.stack.kafka_users import without
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from tests.support.fixtures import needed
 from tests.support.restricted_stack import RestrictedStack, restricted_stack
 from tests.support.rights_calls import use_kafka, use_minio, use_mongo
 from tests.support.rights_workflows import everything
-from tools.stack.granting import asked, without
+from tools.stack.kafka_users import decisions, without
 from tools.stack.mongo_roles import limited
 
 pytestmark = pytest.mark.slow
@@ -33,13 +33,15 @@ def world(servers: Path) -> Iterator[RestrictedStack]:
 
 
 def test_nobody_is_refused_what_he_does(world: RestrictedStack) -> None:
-    assert not [right for right in asked(world.stack.kafka) if right.user in RIGHTS and not right.allowed]
+    assert not [right for right in decisions(world.stack.kafka) if right.user in RIGHTS and not right.allowed]
     assert not [request for request in world.requested if not request.allowed]
 
 
 @_USERS
 def test_a_user_of_kafka_uses_each_of_its_rights(world: RestrictedStack, user: str) -> None:
-    used = {(it.resource, it.name, it.operation) for it in asked(world.stack.kafka) if it.user == user and it.allowed}
+    used = {
+        (it.resource, it.name, it.operation) for it in decisions(world.stack.kafka) if it.user == user and it.allowed
+    }
 
     def is_used(right: KafkaRight, operation: str) -> bool:
         return any(

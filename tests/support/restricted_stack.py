@@ -15,7 +15,7 @@ import pytest
 from shared.access.rights import RIGHTS, BucketRight, Rights, s3_policy
 from shared.settings import BucketSettings
 from tools.stack import KafkaServer, MinioServer, MongoServer
-from tools.stack.granting import add_user
+from tools.stack.kafka_users import add_user
 from tools.stack.mongo_roles import Role, limited
 from tools.stack.stack import Stack
 
