@@ -9,18 +9,28 @@ from typing import Annotated
 
 import typer
 
-from cli import (
-    cluster_commands,
-    dead_letter_commands,
-    generation_commands,
-    model_commands,
-    people_commands,
-    photo_commands,
+from cli.commands import (
+    announce,
+    chinese_whispers,
+    cluster,
+    clusters,
+    cr2_to_jpg,
+    dead_letters,
+    detect,
+    export_embeddings,
+    generations,
+    get_medoids,
+    ingest,
+    init,
+    models,
+    preprocess,
+    reconcile,
     run,
-    stream_commands,
-    table_commands,
-    terminal,
+    tsne,
+    validate,
+    watch,
 )
+from cli.output import terminal
 from cli.settings_check import CheckedGroup
 from shared.errors import FacestreamError
 
@@ -37,24 +47,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
-app.command("detect")(photo_commands.detect)
-app.command("cr2-to-jpg")(photo_commands.cr2_to_jpg)
-app.command("preprocess")(photo_commands.preprocess)
-app.command("cluster")(people_commands.cluster)
-app.command("chinese-whispers")(people_commands.chinese_whispers)
-app.command("export-embeddings")(table_commands.export_embeddings)
-app.command("get-medoids")(table_commands.get_medoids)
-app.command("validate")(table_commands.validate)
-app.command("tsne")(table_commands.tsne)
-app.add_typer(model_commands.app, name="models")
-app.command("init")(stream_commands.init)
-app.command("ingest")(stream_commands.ingest)
-app.command("watch")(stream_commands.watch)
-app.command("reconcile")(stream_commands.reconcile)
-app.command("announce")(stream_commands.announce)
-app.add_typer(dead_letter_commands.app, name="dead-letters")
-app.add_typer(cluster_commands.app, name="clusters")
-app.add_typer(generation_commands.app, name="generations")
+app.command("detect")(detect.detect)
+app.command("cr2-to-jpg")(cr2_to_jpg.cr2_to_jpg)
+app.command("preprocess")(preprocess.preprocess)
+app.command("cluster")(cluster.cluster)
+app.command("chinese-whispers")(chinese_whispers.chinese_whispers)
+app.command("export-embeddings")(export_embeddings.export_embeddings)
+app.command("get-medoids")(get_medoids.get_medoids)
+app.command("validate")(validate.validate)
+app.command("tsne")(tsne.tsne)
+app.add_typer(models.app, name="models")
+app.command("init")(init.init)
+app.command("ingest")(ingest.ingest)
+app.command("watch")(watch.watch)
+app.command("reconcile")(reconcile.reconcile)
+app.command("announce")(announce.announce)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(clusters.app, name="clusters")
+app.add_typer(generations.app, name="generations")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  the signature is typer's

@@ -1,4 +1,4 @@
-"""Every command first refuses settings that nobody would read: one place for all commands."""
+"""Every command first refuses settings that no part of facestream reads, such as misspelt ones."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _PREFIX = "FACESTREAM_"
 class CheckedGroup(TyperGroup):
     """A group of commands, and of groups of commands, each of which begins with `check_settings`.
 
-    Help does not: it says what the settings are to whoever got one wrong.
+    `--help` does not check: it must work while a setting is wrong.
     """
 
     def __init__(self, **attributes: Any) -> None:
@@ -23,24 +23,24 @@ class CheckedGroup(TyperGroup):
 
 
 def check_settings() -> None:
-    """Refuse `FACESTREAM_*` variables that nobody would read; raises `InvalidInput`.
+    """Refuse `FACESTREAM_*` variables that no part of facestream reads; raises `InvalidInput`.
 
-    Settings are known when they are imported. So those of the sections that the environment speaks of are, and all
-    where it speaks of an unknown one. Where none is set, nothing is imported.
+    The settings of a module are known after its import. So the modules of the sections that the environment names are
+    imported, or those of all sections if it names an unknown one. If no variable is set, nothing is imported.
     """
     names = [name for name in os.environ if name.startswith(_PREFIX)]
     if not names:
         return
-    # Not at the top: --help does without.
+    # Not at the top: --help need not wait for it.
     from shared.settings import SECTIONS, check_environment  # noqa: PLC0415
 
-    spoken_of = {section for section in SECTIONS for name in names if name.startswith(f"{_PREFIX}{section}_")}
+    named = {section for section in SECTIONS for name in names if name.startswith(f"{_PREFIX}{section}_")}
     known = (*(f"{_PREFIX}{section}_" for section in SECTIONS), f"{_PREFIX}TEST_")
-    for section in spoken_of if all(name.startswith(known) for name in names) else SECTIONS:
+    for section in named if all(name.startswith(known) for name in names) else SECTIONS:
         try:
             import_module(SECTIONS[section])
         except ModuleNotFoundError as error:
-            # Who works on folders alone need not have the libraries of the stream; then its settings are not judged.
+            # An installation without the libraries of the stream is enough for folders; its settings are not checked.
             if (error.name or "").partition(".")[0] in {"cli", "services", "shared"}:
                 raise
     check_environment()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain import ids
 from shared.domain.events import Box, Cause, Outcome, Verdict
 from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
@@ -120,7 +121,7 @@ class Album:
         )
 
 
-def album(
+def album(  # noqa: PLR0913  each describes one part of the album
     people: Sequence[int] = (),
     *,
     unknown: int = 0,

@@ -1,1 +1,1 @@
-"""What the classic commands do. Imported when a command runs, for these modules pull in what is heavy."""
+"""The work of each command, in a file named like its signature in `cli/commands`; imported when the command runs."""

@@ -1,14 +1,15 @@
-"""`facestream clusters`: who there is, who is on which photographs, and what became of a person."""
+"""The work of `facestream clusters`: list the people, and show their faces and their history."""
 
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
 from more_itertools import chunked
-from rich.table import Table
+from rich.table import Column, Table
 
-from cli.jobs.repositories import active
-from cli.terminal import cell, printable
+from cli.output.tables import table_of
+from cli.output.terminal import printable
+from cli.repositories import active
 from services.reclusterer.generations.diff import diff_generations
 from services.reclusterer.generations.existence import existing_faces
 from shared.domain.event_words import in_words
@@ -23,18 +24,21 @@ def table(repository: FaceRepository) -> Table:
     """Return the people of the active generation as a table, the largest first."""
     number = active(repository).number
     sizes = Counter(membership.cluster_id for membership in repository.memberships(number))
-    lines = Table(box=None, pad_edge=False)
-    for name in ("cluster", "faces", "medoid"):
-        lines.add_column(name, no_wrap=True, justify="right" if name == "faces" else "left")
     ordered = sorted(repository.clusters(number), key=lambda cluster: (-sizes[cluster.cluster_id], cluster.cluster_id))
-    for cluster in ordered:
-        cells = (cluster.cluster_id, str(sizes[cluster.cluster_id]), cluster.medoid_face_id)
-        lines.add_row(*map(cell, cells))
-    return lines
+    columns = (
+        Column("cluster", no_wrap=True),
+        Column("faces", no_wrap=True, justify="right"),
+        Column("medoid", no_wrap=True),
+    )
+    rows = ((cluster.cluster_id, str(sizes[cluster.cluster_id]), cluster.medoid_face_id) for cluster in ordered)
+    return table_of(columns, rows)
 
 
 def described(repository: FaceRepository, beginning: str) -> Iterator[str]:
-    """Yield lines that describe a person of the active generation: its faces, with their photographs."""
+    """Yield lines about a person of the active generation: faces, similarities to the medoid, photographs.
+
+    `beginning`: of the cluster id. Raises `InvalidInput` if not exactly one cluster id begins so.
+    """
     number = active(repository).number
     found = [cluster for cluster in repository.clusters(number) if cluster.cluster_id.startswith(beginning)]
     if len(found) != 1:
@@ -48,14 +52,17 @@ def described(repository: FaceRepository, beginning: str) -> Iterator[str]:
     for face_ids in chunked(members, _BLOCK):
         for face_id, (_, image) in sorted(existing_faces(repository, face_ids).items()):
             similarity = members[face_id].similarity
-            how = "     -" if similarity is None else f"{similarity:6.3f}"
-            yield f"{face_id}  {how}  {printable(f'{image.bucket}/{image.key}')}"
+            text = "     -" if similarity is None else f"{similarity:6.3f}"
+            yield f"{face_id}  {text}  {printable(f'{image.bucket}/{image.key}')}"
 
 
 def history(repository: FaceRepository, beginning: str) -> Iterator[str]:
-    """Yield a line for each generation that is kept and that knows of a person, the oldest first."""
-    whole = {GenerationState.ACTIVE, GenerationState.RETIRED}
-    numbers = [generation.number for generation in repository.generations() if generation.state in whole]
+    """Yield a line for each change of a person in the generations that are kept, the oldest first.
+
+    `beginning`: of the cluster id. Raises `InvalidInput` if no cluster id begins so.
+    """
+    published = {GenerationState.ACTIVE, GenerationState.RETIRED}
+    numbers = [generation.number for generation in repository.generations() if generation.state in published]
     lines = [
         f"generation {number}: {cluster.cluster_id}  {cluster.size} faces"
         for number in numbers[:1]

@@ -1,17 +1,22 @@
-"""Dead letters: the original bytes, headers that say where they came from, and marks of those that were handled."""
+"""The work of `facestream dead-letters`: list, show, replay and drop messages that could not be processed.
+
+A record of the topic is either a dead letter (the bytes and headers of the message, and `dead_letter_...` headers about
+its origin and error) or the mark that an earlier letter was replayed or dropped.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from more_itertools import chunked
-from rich.table import Table
+from rich.table import Column, Table
 
-from cli.jobs.safe_text import beginning, without_vectors
-from cli.terminal import cell, printable
+from cli.output.safe_text import beginning, without_vectors
+from cli.output.tables import table_of
+from cli.output.terminal import printable
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.domain.topics import DEAD_LETTERS
 from shared.errors import InvalidInput
@@ -20,20 +25,23 @@ from shared.stream.dead_letters import LEFT_OUT
 
 _ABOUT = "dead_letter_"
 _MARK = _ABOUT + "handled"
-_BLOCK = 100  # letters in one transaction: of 8 MiB each at the most
+_BLOCK = 100  # letters in one transaction; each has 8 MiB at most
 _ORIGIN = ("topic", "partition", "offset")
 
 
 class Handled(StrEnum):
-    """What became of a letter."""
+    """How a letter was handled; the value of its mark."""
 
     REPLAYED = "replayed"
     DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A letter without its value. `about`: topic, partition, offset, service, error, message, time."""
+class DeadLetter:
+    """A dead letter without its value.
+
+    `about`: its headers without their prefix: topic, partition, offset, service, error, message, time.
+    """
 
     partition: int
     offset: int
@@ -41,54 +49,56 @@ class Letter:
 
     @property
     def id(self) -> str:
-        """The name of the letter: its place."""
+        """The id of the letter: `partition@offset`."""
         return f"{self.partition}@{self.offset}"
 
     @property
     def origin(self) -> str:
-        """Where the message stood: `topic/partition@offset`."""
+        """The record id of the message: `topic/partition@offset`."""
         return "{}/{}@{}".format(*(self.about.get(name, "?") for name in _ORIGIN))
 
 
-def letters(settings: KafkaSettings) -> Sequence[Letter]:
+def open_letters(settings: KafkaSettings) -> Sequence[DeadLetter]:
     """Return the open letters, the oldest first; raises `Fatal`, `Transient`."""
     with KafkaReader(settings, DEAD_LETTERS.name) as reader:
-        return open_letters(reader.stored())
+        return unmarked(reader.stored())
 
 
-def open_letters(records: Iterable[ConsumedRecord]) -> Sequence[Letter]:
-    """Return the letters that have no mark. Values are not kept: there may be many."""
-    found: dict[str, Letter] = {}
+def unmarked(records: Iterable[ConsumedRecord]) -> Sequence[DeadLetter]:
+    """Return the letters that have no mark, without their values, which may be many."""
+    found: dict[str, DeadLetter] = {}
     marked = set()
     for record in records:
         if _MARK in record.headers:
             marked.add((record.key or b"").decode())
         else:
-            letter = Letter(record.partition, record.offset, _about(record))
+            letter = DeadLetter(record.partition, record.offset, _about(record))
             found[letter.id] = letter
     return [letter for letter in found.values() if letter.id not in marked]
 
 
-def table(found: Iterable[Letter]) -> Table:
+def table(letters: Iterable[DeadLetter]) -> Table:
     """Return letters as a table."""
-    lines = Table(box=None, pad_edge=False)
-    for name in ("id", "time", "service", "from", "error"):
-        lines.add_column(name, no_wrap=name != "error", overflow="fold")
-    for letter in found:
-        error = f"{letter.about.get('error', '?')}: {letter.about.get('message', '')}"
-        cells = (letter.id, letter.about.get("time", "?"), letter.about.get("service", "?"), letter.origin, error)
-        lines.add_row(*(cell(without_vectors(text)) for text in cells))
-    return lines
+    columns = (
+        *(Column(name, no_wrap=True, overflow="fold") for name in ("id", "time", "service", "from")),
+        Column("error", overflow="fold"),
+    )
+    return table_of(columns, (list(map(without_vectors, _row(letter))) for letter in letters))
 
 
-def one(settings: KafkaSettings, letter_id: str) -> ConsumedRecord:
-    """Return a letter, open or not; raises `InvalidInput` where there is none of that name."""
+def _row(letter: DeadLetter) -> tuple[str, ...]:
+    error = f"{letter.about.get('error', '?')}: {letter.about.get('message', '')}"
+    return letter.id, letter.about.get("time", "?"), letter.about.get("service", "?"), letter.origin, error
+
+
+def record_of(settings: KafkaSettings, letter_id: str) -> ConsumedRecord:
+    """Return the record of a letter, open or not; raises `InvalidInput` if there is no letter of this id."""
     with KafkaReader(settings, DEAD_LETTERS.name) as reader:
         return _at(reader, letter_id)
 
 
 def described(record: ConsumedRecord) -> Iterator[str]:
-    """Yield lines that describe a letter: its place, its headers, its key and the beginning of its value."""
+    """Yield lines about a letter: its id, its headers, its key and the beginning of its value."""
     yield f"id: {record.partition}@{record.offset}"
     for name, value in record.headers.items():
         yield f"{printable(name)}: {beginning(value, 500)}"
@@ -100,15 +110,24 @@ def described(record: ConsumedRecord) -> Iterator[str]:
         yield beginning(record.value, 4000)
 
 
-def handle(settings: KafkaSettings, handled: Handled, letter_id: str | None) -> int:
-    """Replay or drop one letter, or all that are open (None); return how many. Raises `InvalidInput`.
+def replay(settings: KafkaSettings, letter_id: str | None) -> int:
+    """Write one open letter, or all of them (None), back to their topics, and mark them; return their number.
 
-    What is written back and the mark that says so are one transaction: a command that dies half-way, or that two
-    people start at once, replays no letter twice.
+    A message and its mark are written in one transaction: if the command is killed, or started twice at once, no letter
+    is replayed twice. Raises `InvalidInput` if there is no such open letter, or if its message is not in it.
     """
-    # The writer before the list: it ends what another one has begun, so that the list shows all that was done.
+    return _handle(settings, Handled.REPLAYED, letter_id)
+
+
+def drop(settings: KafkaSettings, letter_id: str | None) -> int:
+    """Mark one open letter, or all of them (None), as dropped; return their number. Raises as `replay` does."""
+    return _handle(settings, Handled.DROPPED, letter_id)
+
+
+def _handle(settings: KafkaSettings, handled: Handled, letter_id: str | None) -> int:
+    # The writer before the list: it ends the transaction of another process, so that the list is complete.
     writer = KafkaWriter(settings, "dead-letters")
-    wanted = letters(settings)
+    wanted = open_letters(settings)
     if letter_id is not None:
         wanted = [letter for letter in wanted if letter.id == letter_id]
         if not wanted:
@@ -127,7 +146,10 @@ def handle(settings: KafkaSettings, handled: Handled, letter_id: str | None) -> 
 
 
 def original(letter: ConsumedRecord) -> tuple[ProducedRecord, int]:
-    """Return the message that a letter was, and its partition; raises `InvalidInput` where the letter does not say."""
+    """Return the message that a letter contains, and the partition that it came from.
+
+    Raises `InvalidInput` if the letter lacks the message or its origin.
+    """
     about = _about(letter)
     if LEFT_OUT in letter.headers:
         name = f"{letter.partition}@{letter.offset}"
@@ -137,24 +159,24 @@ def original(letter: ConsumedRecord) -> tuple[ProducedRecord, int]:
         raise InvalidInput(msg)
     topic, partition = about.get("topic"), about.get("partition", "")
     if not topic or not partition.isdecimal():
-        msg = f"{letter.partition}@{letter.offset}: expected headers that say where it came from, found none"
+        msg = f"{letter.partition}@{letter.offset}: expected headers that name the origin of the message, found none"
         raise InvalidInput(msg)
     headers = {name: value for name, value in letter.headers.items() if not name.startswith(_ABOUT)}
     return ProducedRecord(topic, letter.key or b"", letter.value, headers), int(partition)
 
 
 def _trim(settings: KafkaSettings) -> None:
-    """Delete what stands before the first open letter of a partition."""
-    left: dict[int, int] = {}
-    for letter in letters(settings):
-        left.setdefault(letter.partition, letter.offset)
+    """Delete the records before the first open letter of each partition."""
+    first_open: dict[int, int] = {}
+    for letter in open_letters(settings):
+        first_open.setdefault(letter.partition, letter.offset)
     admin = KafkaAdmin(settings)
     state = admin.topic(DEAD_LETTERS.name)
     partitions = range(state.partitions if state else 0)
-    admin.remove_records(DEAD_LETTERS.name, {number: left.get(number, -1) for number in partitions})
+    admin.remove_records(DEAD_LETTERS.name, {number: first_open.get(number, -1) for number in partitions})
 
 
-def _mark(letter: Letter, handled: Handled) -> ProducedRecord:
+def _mark(letter: DeadLetter, handled: Handled) -> ProducedRecord:
     return ProducedRecord(DEAD_LETTERS.name, letter.id.encode(), None, {_MARK: handled.value.encode()})
 
 
@@ -173,6 +195,6 @@ def _at(reader: KafkaReader, letter_id: str) -> ConsumedRecord:
         raise InvalidInput(msg)
     found = reader.first(int(partition), int(offset))
     if found is None or found.offset != int(offset) or _MARK in found.headers:
-        msg = f"{letter_id}: expected a letter that `facestream dead-letters list` prints; there is none at that place"
+        msg = f"{letter_id}: expected a letter that `facestream dead-letters list` prints; there is none of this id"
         raise InvalidInput(msg)
     return found

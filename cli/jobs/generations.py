@@ -1,12 +1,12 @@
-"""`facestream generations`: which there are, what differs, which are kept and which are not."""
+"""The work of `facestream generations`: list, show, compare, pin and remove generations."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from rich.table import Table
+from rich.table import Column, Table
 
-from cli.jobs.repositories import active, numbered
-from cli.terminal import cell
+from cli.output.tables import table_of
+from cli.repositories import active, numbered
 from services.reclusterer.generations.diff import diff_generations, paired_memberships
 from shared.domain.event_words import in_words
 from shared.domain.events import Change
@@ -17,23 +17,35 @@ from shared.ports.repository import FaceRepository
 
 def table(repository: FaceRepository) -> Table:
     """Return all generations as a table."""
-    lines = Table(box=None, pad_edge=False)
-    for name in ("generation", "state", "made", "faces", "people", "assigned", "reason"):
-        lines.add_column(name, justify="right" if name in {"generation", "faces", "people", "assigned"} else "left")
+    columns = (
+        Column("generation", justify="right"),
+        Column("state"),
+        Column("made"),
+        Column("faces", justify="right"),
+        Column("people", justify="right"),
+        Column("assigned", justify="right"),
+        Column("reason"),
+    )
     pinned = repository.pinned()
-    for generation in repository.generations():
-        counts = (str(generation.counts.get(name, "")) for name in ("faces", "clusters", "assigned"))
-        cells = (str(generation.number), _state(generation, pinned), _time(generation.created_at), *counts)
-        lines.add_row(*map(cell, (*cells, generation.reason)))
-    return lines
+    rows = (
+        (
+            str(generation.number),
+            _state(generation, pinned),
+            _time(generation.created_at),
+            *(str(generation.counts.get(name, "")) for name in ("faces", "clusters", "assigned")),
+            generation.reason,
+        )
+        for generation in repository.generations()
+    )
+    return table_of(columns, rows)
 
 
 def described(repository: FaceRepository, number: int) -> Iterator[str]:
-    """Yield lines that describe a generation."""
+    """Yield lines about a generation: state, times, model, counts, settings and durations."""
     generation = numbered(repository, number)
     yield f"generation {number}: {_state(generation, repository.pinned())}"
     yield f"made: {_time(generation.created_at)}"
-    yield f"published: {_time(generation.published_at)}, in the place of {generation.previous or 'none'}"
+    yield f"published: {_time(generation.published_at)}, instead of {generation.previous or 'none'}"
     yield f"announced: {'yes' if generation.announced else 'no'}"
     if generation.reason:
         yield f"held back: {generation.reason}"
@@ -44,16 +56,16 @@ def described(repository: FaceRepository, number: int) -> Iterator[str]:
 
 
 def difference(repository: FaceRepository, before: int, after: int) -> Iterator[str]:
-    """Yield lines that say what differs between two generations: faces, then people that are not as they were."""
+    """Yield a line with the numbers of faces whose person differs, then a line for each person that changed."""
     for number in (before, after):
         numbered(repository, number)
-    moved = left = found = 0
+    moved = lost = newly_known = 0
     for old, new in paired_memberships(repository, before, after):
         was, now = old and old.cluster_id, new and new.cluster_id
         moved += bool(was and now and was != now)
-        left += bool(was and not now)
-        found += bool(now and not was)
-    yield f"faces: {moved} have another person, {left} are unknown now, {found} were unknown before"
+        lost += bool(was and not now)
+        newly_known += bool(now and not was)
+    yield f"faces: {moved} have another person, {lost} are unknown now, {newly_known} were unknown before"
     for change in diff_generations(repository, before, after):
         if change.change is not Change.KEPT:
             words = f"{in_words(change.change)} {change.other or ''}".rstrip()
@@ -61,10 +73,10 @@ def difference(repository: FaceRepository, before: int, after: int) -> Iterator[
 
 
 def pin(repository: FaceRepository, number: int) -> str:
-    """Keep a generation; return what that means."""
+    """Pin a generation, so that it is kept; return a line about the effect."""
     generation = numbered(repository, number)
     if generation.state is GenerationState.BUILDING:
-        msg = f"generation {number}: expected one that is whole, this one is being made"
+        msg = f"generation {number}: expected a complete one, this one is being made"
         raise InvalidInput(msg)
     repository.pin(number)
     if number == active(repository).number:
@@ -73,7 +85,7 @@ def pin(repository: FaceRepository, number: int) -> str:
 
 
 def unpin(repository: FaceRepository, number: int) -> str:
-    """Undo `pin`; return what that means."""
+    """Unpin a generation; return a line about the effect."""
     if number not in repository.pinned():
         pinned = ", ".join(map(str, sorted(repository.pinned()))) or "none"
         msg = f"generation {number}: expected a pinned one ({pinned})"
@@ -83,21 +95,19 @@ def unpin(repository: FaceRepository, number: int) -> str:
 
 
 def remove(repository: FaceRepository, number: int) -> str:
-    """Remove a generation with its people, medoids and all, before its time; return what that means.
+    """Remove a generation with its people and medoids; return a line about the effect.
 
-    Whoever calls it keeps out those who publish generations. Raises `InvalidInput` where it is needed.
+    The caller must have the lease or the lock of the folder. Raises `InvalidInput` if the generation is still needed.
     """
     generation, now, pinned = numbered(repository, number), active(repository), repository.pinned()
     if number == now.number or number in pinned:
         msg = f"generation {number}: expected one that is neither active nor pinned, it is {_state(generation, pinned)}"
         raise InvalidInput(msg)
     if number == now.previous and not now.announced:
-        msg = (
-            f"generation {number}: what differs from it is still to be told; the next start of the reclusterer does it"
-        )
+        msg = f"generation {number}: what changed after it is not announced yet; the next reclusterer does that"
         raise InvalidInput(msg)
     repository.remove_generation(number)
-    return f"generation {number} is removed: there is no way back to it"
+    return f"generation {number} is removed; it cannot be activated again"
 
 
 def _state(generation: Generation, pinned: frozenset[int]) -> str:

@@ -1,7 +1,7 @@
 """The adapters that the contract suites run against. A further adapter is a further entry in these tables."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import count
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.adapters.folder.store import FolderStore
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository
@@ -37,6 +38,7 @@ class Repositories:
 
     new: Callable[[], AbstractContextManager[FaceRepository]]
     beside: Callable[[FaceRepository], AbstractContextManager[FaceRepository]]
+    many: int = 12_345  # more than any adapter reads at once, or takes as parameters of one query
 
 
 def _memory_repositories(_folder: Path) -> Repositories:
@@ -64,7 +66,15 @@ def _sqlite_repositories(folder: Path) -> Repositories:
 
 
 _REPOSITORIES = {"memory": _memory_repositories, "sqlite": _sqlite_repositories}
-_MONGO = pytest.param("mongo", marks=pytest.mark.slow)
+_MONGO = [pytest.param(name, marks=pytest.mark.slow) for name in ("mongo", "second_mongo")]
+
+_DEVIATIONS = {
+    "test_of_many_who_ask_at_once_everyone_gets_another_number": (
+        "mongo-java-server 1.47.0 answers findAndModify with what the document has become meanwhile:"
+        " findings/mongo-java-server-answers-find-and-modify-late.sh"
+    )
+}
+"""Tests that may fail on the second server, each with the defect of that server that contradicts MongoDB's manual."""
 
 
 # Of module scope, because property tests run many examples in one test: an example takes a key prefix or a
@@ -76,11 +86,20 @@ def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return _STORES[request.param](tmp_path_factory.mktemp("objects"))
 
 
-@pytest.fixture(scope="module", params=[*_REPOSITORIES, _MONGO])
+@pytest.fixture(scope="module", params=[*_REPOSITORIES, *_MONGO])
 def repositories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repositories]:
     if request.param == "mongo":
         with mongo_repositories(request.getfixturevalue("mongo")) as (new, beside):
             yield Repositories(new, beside)
+    elif request.param == "second_mongo":
+        # Without indexes it takes minutes for as many records as the others get, so it gets smaller pages and fewer.
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            mongo_repositories(request.getfixturevalue("second_mongo")) as (new, beside),
+        ):
+            patch.setattr("shared.adapters.mongo.collection._PAGE", 500)
+            patch.setattr("shared.adapters.mongo.collection._IDS", 100)
+            yield Repositories(new, beside, many=1_234)
     else:
         yield _REPOSITORIES[request.param](tmp_path_factory.mktemp("repositories"))
 
@@ -89,3 +108,18 @@ def repositories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def repository(repositories: Repositories) -> Iterator[FaceRepository]:
     with repositories.new() as repository:
         yield repository
+
+
+@pytest.fixture
+def many(repositories: Repositories) -> int:
+    """Give a number of records that is more than one page, and more than one query takes."""
+    return repositories.many
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Let the tests of `_DEVIATIONS` fail on the second server, and on no other one."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "[second_mongo" in item.name:
+            reason = _DEVIATIONS.get(item.originalname)
+            if reason:
+                item.add_marker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=False))

@@ -95,8 +95,8 @@ def test_former_memberships_go_with_their_generation(repository: FaceRepository)
     assert dict(repository.former_memberships(["a", "b"])) == {}
 
 
-def test_more_former_memberships_than_one_page_are_all_there(repository: FaceRepository) -> None:
-    ids = [f"{number:05x}" for number in range(12_345)]
+def test_more_former_memberships_than_one_page_are_all_there(repository: FaceRepository, many: int) -> None:
+    ids = [f"{number:05x}" for number in range(many)]
     repository.save_memberships([membership(1, its_id, its_id) for its_id in ids])
     repository.remove_memberships(1, ids)
     assert len(repository.former_memberships(ids)) == len(ids)

@@ -155,8 +155,8 @@ def test_the_ids_and_models_of_accepted_faces_are_known(
         assert repository.models() == sorted(models)
 
 
-def test_more_ids_than_one_page_stream_by_complete(repository: FaceRepository) -> None:
-    ids = [f"{number:05x}" for number in range(12_345)]
+def test_more_ids_than_one_page_stream_by_complete(repository: FaceRepository, many: int) -> None:
+    ids = [f"{number:05x}" for number in range(many)]
     repository.save_faces([face(its_id, "1") for its_id in reversed(ids)])
     assert [face_id for face_id, _ in repository.accepted_ids()] == ids
 

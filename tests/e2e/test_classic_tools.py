@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli.jobs.csv_formats import read_embeddings
+from cli.files.csv_formats import read_embeddings
 from shared.model_files import FACENET, LANDMARKS, located
 from tests.support.photo_folder import make_photo_folder
 from tools.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from minio.commonconfig import SnowballObject
 from minio.versioningconfig import VersioningConfig
 
-from cli.jobs.reconciling import reconcile
+from cli.reconciler.reconciler import Reconciler
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.detector.types import PhotoDetections
@@ -26,7 +26,7 @@ from shared.errors import Unreadable
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
 from tests.support.fixtures import needed
 from tools.stack import MinioServer
 from tools.stack.minio import settings_of
@@ -75,7 +75,7 @@ class Bucket:
                 return [notice.event for notice in notices if self._is_followed(notice)]
         pytest.fail("MinIO said nothing more")
 
-    def _is_followed(self, notice: Notice) -> bool:
+    def _is_followed(self, notice: BucketNotification) -> bool:
         def find(_: bytes) -> PhotoDetections:
             raise Unreadable
 
@@ -130,7 +130,15 @@ def announced(bucket: Bucket, known: Sequence[BucketEvent]) -> list[BucketEvent]
     """Return what the reconciler announces where of each of these uploads an outcome is recorded."""
     repository, writer = MemoryRepository(), Announced()
     repository.save_images([_image(event) for event in known])
-    reconcile(bucket.store, repository, "photos", writer, timedelta(0), largest_loss=1, rule=PhotoRule())
+    Reconciler(
+        objects=bucket.store,
+        repository=repository,
+        bucket="photos",
+        writer=writer,
+        rule=PhotoRule(),
+        grace=timedelta(0),
+        largest_loss=1,
+    ).run()
     return writer.events
 
 

@@ -76,7 +76,7 @@ def test_an_object_named_like_a_folder_costs_nobody_in_that_folder_anything(pipe
     after = people(pipeline)
     assert before.items() <= after.items()
     first = f"{_FOLDER}/00.jpg"
-    assert f"{_HIDDEN} objects are there though the listing does not show them ({first} is the first)" in said
+    assert f"{_HIDDEN} objects exist although the listing does not show them (the first is {first})" in said
 
     # Announced by somebody who had only the listing, or at a time at which it was true, and read now.
     with pipeline.repository() as repository:

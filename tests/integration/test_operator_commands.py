@@ -199,14 +199,17 @@ def test_ingest_uploads_photographs_goes_on_where_it_was_and_tells_what_it_could
     (tmp_path / "two.CR2").write_bytes(b"two")
     (tmp_path / "film.mp4").write_bytes(b"no photograph")
     assert facestream_in_process("ingest", tmp_path) == Command(
-        0, ["photographs: 2 uploaded, 0 there already", "1 file was passed over: 1 video"], ""
+        0, ["photographs: 2 uploaded, 0 already in the bucket", "1 file was passed over: 1 video"], ""
     )
     assert store.get("photos", "trip/größe 1.jpg", LIMIT).etag == hashlib.md5(b"one").hexdigest()  # noqa: S324
     assert [len(announced(key)) for key in ("trip/größe 1.jpg", "two.CR2", "film.mp4")] == [1, 1, 0]
     (tmp_path / "two.CR2").write_bytes(b"2nd")
     (tmp_path / "lost.jpg").symlink_to(tmp_path / "nowhere")
     again = facestream_in_process("ingest", tmp_path)
-    assert (again.status, again.lines[0]) == (1, "photographs: 1 uploaded, 1 there already, 1 failed (see above)")
+    assert (again.status, again.lines[0]) == (
+        1,
+        "photographs: 1 uploaded, 1 already in the bucket, 1 failed (see above)",
+    )
     assert again.error.startswith("lost.jpg: ")
 
 
@@ -233,7 +236,7 @@ def test_a_notice_that_the_assigner_writes_lies_in_the_partition_of_minio_s(stor
             consumed,
             # Beside a record of a topic with another partitioner, and one without a key.
             [
-                *(notices.again(photo(key, info.etag or "")) for key, info in facts.items()),
+                *(notices.detect_again(photo(key, info.etag or "")) for key, info in facts.items()),
                 ProducedRecord("of-another-partitioner", b"photos/again 1.jpg", None, {}),
                 ProducedRecord("of-another-partitioner", b"", b"{}", {}),
             ],
@@ -256,7 +259,7 @@ def test_reconcile_holds_back_what_looks_like_a_lost_bucket_until_somebody_allow
     awaiting = facestream_in_process("reconcile")  # the notice of the photograph waits, since no service runs
     assert awaiting.status == 0
     assert any("known photographs are not in the bucket, and the stream" in line for line in awaiting.lines)
-    monkeypatch.setattr("cli.jobs.reconciling.longest_wait", lambda _: None)
+    monkeypatch.setattr("cli.jobs.reconcile.longest_wait", lambda _: None)
     held = facestream_in_process("reconcile")
     assert held.status == 1
     assert "known photographs are not in the bucket; their keys begin with loss/." in held.error
@@ -307,7 +310,7 @@ def test_reconcile_announces_nothing_while_the_stream_is_behind(
     store: MinioStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put("photos", "waiting.jpg", b"12345", "image/jpeg")
-    monkeypatch.setattr("cli.jobs.reconciling._BEHIND", timedelta(0))
+    monkeypatch.setattr("cli.jobs.reconcile._BEHIND", timedelta(0))
     (line,) = facestream_in_process("reconcile", "--grace", "0").lines
     assert line.startswith("the stream is behind: images.uploaded/")
 

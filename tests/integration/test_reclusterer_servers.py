@@ -137,7 +137,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     for name, value in jobs.environment.items():
         monkeypatch.setenv(name, value)
     back = facestream_in_process("generations", "rollback", "1")
-    assert back.lines == ["generation 1 is active, in the place of 2, and announced"]
+    assert back.lines == ["generation 1 is active instead of 2, and announced"]
     assert set(jobs.members()) == set(_NAMES)
     assert jobs.known_downstream() == jobs.members()
     changed = [ClusterChanged.model_validate_json(value) for value in jobs.last(CLUSTERS_CHANGED.name).values()]
@@ -154,7 +154,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     assert facestream_in_process("generations", "diff", "1", "2").lines[0].startswith("faces: 0 have another")
     assert "model: model" in facestream_in_process("generations", "show", "1").lines
     again = facestream_in_process("announce")
-    assert again.lines == [f"told of {len(_NAMES)} faces, 1 people and {len(_NAMES)} photographs"]
+    assert again.lines == [f"announced: {len(_NAMES)} faces, 1 people, {len(_NAMES)} photographs"]
     assert jobs.known_downstream() == jobs.members()
     assert in_force(jobs) == (1, 1, Publication.REPEATED)
     assert facestream_in_process("generations", "unpin", "1").status == 0
@@ -162,7 +162,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     with acquire_lease(jobs.repository, "the job", JobSettings()) as lease, heartbeat(lease, 0.2):
         assert "is at work and has the lease" in facestream_in_process("generations", "remove", "2").error
     removed = facestream_in_process("generations", "remove", "2")
-    assert removed.lines == ["generation 2 is removed: there is no way back to it"]
+    assert removed.lines == ["generation 2 is removed; it cannot be activated again"]
     assert not jobs.repository.clusters(2)
     jobs.once()
     assert len(people(jobs.members())) == 3

@@ -48,6 +48,14 @@ def own_mongo(folder: Path) -> Iterator[MongoServer]:
     server.stop()
 
 
+@pytest.fixture(params=["mongo", "second_mongo"])
+def each_mongo(request: pytest.FixtureRequest) -> MongoSettings:
+    """Give the way to a new database of each server of MongoDB's protocol."""
+    settings = request.getfixturevalue(request.param)
+    assert isinstance(settings, MongoSettings)
+    return settings.model_copy(update={"database": f"test-{uuid4().hex[:8]}"})
+
+
 def _impatient(server: MinioServer) -> MinioSettings:
     return settings_of(server).model_copy(update={"timeout": 1.0})
 
@@ -229,24 +237,24 @@ def test_a_mongodb_that_dies_or_hangs_is_transient_until_it_is_back(own_mongo: M
         assert next(iter(repository.faces())).face_id == "a"
 
 
-def test_the_indexes_can_be_created_again(mongo: MongoSettings) -> None:
-    with MongoRepository(mongo.model_copy(update={"database": f"test-{uuid4().hex[:8]}"})) as repository:
+def test_the_indexes_can_be_created_again(each_mongo: MongoSettings) -> None:
+    with MongoRepository(each_mongo) as repository:
         repository.create_indexes()
         repository.save_images([image("1")])
         repository.create_indexes()
         assert [found.outcome for found in repository.images()] == [Outcome.DETECTED]
 
 
-def test_a_generation_that_is_being_removed_cannot_be_activated(mongo: MongoSettings) -> None:
+def test_a_generation_that_is_being_removed_cannot_be_activated(each_mongo: MongoSettings) -> None:
     """What a process leaves behind that dies in the middle of a removal, or that is overtaken by a rollback."""
-    with MongoRepository(mongo.model_copy(update={"database": f"test-{uuid4().hex[:8]}"})) as repository:
+    with MongoRepository(each_mongo) as repository:
         for number in (1, 2):
             repository.save_generation(generation(number))
             repository.save_memberships([membership(number, "a")])
         assert repository.activate(2, None)
         repository.remove_generation(1)
         # The other process has seen generation 1 before its removal, and writes now.
-        repository._generations.insert_one({"_id": 1})
+        repository._collections.generations.insert_one({"_id": 1})
         repository.generation = lambda _: generation(1)  # type: ignore[method-assign,assignment]  # as it saw it
         assert not repository.activate(1, 2)
         del repository.generation

@@ -136,7 +136,7 @@ def test_every_user_is_made_once_and_a_second_run_has_nothing_to_do(environment:
         assert (f"Kafka, {user}: made" in lines) == bool(rights and rights.kafka)
         assert (f"MinIO, {user}: made" in lines) == (rights is None or bool(rights.buckets))
         assert any(f"MongoDB, {user}: made" in line for line in lines) == bool(rights and rights.mongo != "none")
-    assert "bucket photos: what is put or removed is told to arn:minio:sqs::PRIMARY:kafka" in lines
+    assert "bucket photos: changes are sent to arn:minio:sqs::PRIMARY:kafka" in lines
     assert init("--partitions", "2") == ["nothing to change"]
     assert mongo.users.roles["facestream-reconciler"] == [{"role": "read", "db": _DATABASE}]
     assert mongo.users.roles["facestream-assigner"] == [{"role": "readWrite", "db": _DATABASE}]
@@ -344,7 +344,7 @@ def test_a_folder_of_nobody_is_told_and_left(environment: Path) -> None:
     (environment / "stranger" / "FACESTREAM_KAFKA_USERNAME").write_text("facestream-stranger")
     try:
         lines = init()
-        assert "user stranger: left out: there is no right that it could have" in lines
+        assert "user stranger: left out: no service has this name, so it has no rights" in lines
         assert lines[-1] == "nothing to change"
     finally:
         shutil.rmtree(environment / "stranger")

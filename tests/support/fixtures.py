@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from shared.adapters.minio.store import MinioSettings
 from shared.adapters.mongo.repository import MongoSettings
 from tools.requirements import need
-from tools.stack import KafkaServer, MinioServer, Missing, MongoServer, new_run
+from tools.stack import KafkaServer, MinioServer, Missing, MongoJavaServer, MongoServer, new_run
 from tools.stack.minio import settings_of
 
 
@@ -69,3 +69,10 @@ def mongo(servers: Path) -> MongoSettings:
     given = os.environ.get("FACESTREAM_TEST_MONGO")
     with needed():
         return MongoSettings(uri=SecretStr(given or MongoServer(servers / "mongo").start().uri))
+
+
+@pytest.fixture(scope="session")
+def second_mongo(servers: Path) -> MongoSettings:
+    """Give the way to a second server of MongoDB's protocol, which shares no code with the first one."""
+    with needed():
+        return MongoSettings(uri=SecretStr(MongoJavaServer(servers / "second-mongo").start().uri))

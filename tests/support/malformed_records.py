@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain.topics import DEAD_LETTERS
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from shared.stream.worker import Ahead, Step, Worker, WorkerSettings, nothing
+from shared.stream.processor import Processor
+from shared.stream.worker import Worker, WorkerSettings
 
 _NOON = "2026-11-24T12:00:00.000Z"
 ABSENT = "<absent>"  # value of a field that is left out
@@ -203,15 +204,15 @@ class Done:
 def worked(
     topic: str,
     records: Sequence[ProducedRecord],
-    step: Step,
-    ahead: Ahead,
-    says: Sequence[str],
+    processor: Processor,
+    outputs: Sequence[str],
     *,
-    prepare: Callable[[], None] = nothing,
-    committed: Callable[[Sequence[ConsumedRecord]], None] = nothing,
     batch: int = 2,
 ) -> Done:
-    """Run a worker until it has processed all records, and return the result. Raises what ends the worker."""
+    """Run a worker until it has processed all records; return the result with its output to the topics `outputs`.
+
+    Raises what ends the worker.
+    """
     broker, stop = MemoryBroker(), Event()
     for record in records:
         broker.append(record)
@@ -226,8 +227,11 @@ def worked(
 
     stream.consume = consume_or_stop  # type: ignore[method-assign]
     settings = WorkerSettings(batch=batch, wait=1e-9, first_retry=1e-6, longest_retry=1e-6, dead_letters_a_minute=1000)
-    Worker("service", stream, step, settings, Silent(), stop, prepare, committed, ahead).run()
-    said = [record for name in says for record in broker.records(name)]
+    worker = Worker(
+        service="service", stream=stream, processor=processor, settings=settings, observer=Silent(), stop=stop
+    )
+    worker.run()
+    said = [record for name in outputs for record in broker.records(name)]
     return Done(said, broker.records(DEAD_LETTERS.name), broker.group("service").committed[topic, 0])
 
 

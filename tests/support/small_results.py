@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import activate_in_folder
 from services.quality.settings import QualitySettings
 from services.standalone.result.contents import ResultContents
 from services.standalone.result.files import ResultFiles
@@ -167,5 +167,5 @@ def leave_out_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
 def of_the_first_generation(made: Path, folder: Path) -> Path:
     """Return a copy of a result with generation 1 active: one person of 4, and 4 that are unknown."""
     result = copied(made, folder)
-    go_back(result, 1)
+    activate_in_folder(result, 1)
     return result

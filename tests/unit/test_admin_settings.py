@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cli.jobs.making_users import make_users, servers
+from cli.server_setup.service_users import make_users, servers
 from shared.access.admin_settings import AdminSettings, Login, login_of
 from shared.adapters.mongo.users import user_in
 from shared.errors import InvalidInput

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from cli.jobs.crops import load_model, read_crop
-from cli.jobs.csv_formats import read_embeddings
-from cli.jobs.exporting import export
-from cli.jobs.grouping import cluster_folder
-from cli.jobs.screening import keep_sharp
-from cli.jobs.whispering import Whispers
+from cli.files.crops import load_model, read_crop
+from cli.files.csv_formats import read_embeddings
+from cli.jobs.chinese_whispers import ClusteringOptions
+from cli.jobs.cluster import cluster_folder
+from cli.jobs.export_embeddings import export_folder
+from cli.jobs.preprocess import copy_sharp_crops
 from services.quality.sharpness import variance_of_laplacian
 from shared.errors import Fatal, InvalidInput
 
@@ -37,7 +37,7 @@ def crops(tmp_path: Path) -> Path:
 
 
 def test_sharp_crops_are_copied_byte_by_byte_into_the_same_subfolders(crops: Path, tmp_path: Path) -> None:
-    line = keep_sharp(crops, tmp_path / "sharp", 25)
+    line = copy_sharp_crops(crops, tmp_path / "sharp", 25)
     everything = files_of(crops)
     assert files_of(tmp_path / "sharp") == {name: everything[name] for name in ("SHARP.JPG", "anna/sharp.png")}
     assert line == f"3 crops: 2 sharp ones in {tmp_path / 'sharp'}, 1 blurry ones left out"
@@ -46,8 +46,8 @@ def test_sharp_crops_are_copied_byte_by_byte_into_the_same_subfolders(crops: Pat
 def test_a_crop_that_just_reaches_the_threshold_is_kept(tmp_path: Path) -> None:
     crop = draw(tmp_path / "crops" / "1.png", contrast=3)
     sharpness = variance_of_laplacian(read_crop(crop)[1])
-    keep_sharp(crop.parent, tmp_path / "reached", sharpness)
-    keep_sharp(crop.parent, tmp_path / "missed", sharpness + 1e-9)
+    copy_sharp_crops(crop.parent, tmp_path / "reached", sharpness)
+    copy_sharp_crops(crop.parent, tmp_path / "missed", sharpness + 1e-9)
     assert list(files_of(tmp_path / "reached")) == ["1.png"]
     assert files_of(tmp_path / "missed") == {}
 
@@ -56,7 +56,7 @@ def test_a_crop_that_cannot_be_read_is_told_in_a_line_and_the_others_are_done(
     crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (crops / "a\nnote.jpg").write_text("no picture")
-    line = keep_sharp(crops, tmp_path / "sharp", 25)
+    line = copy_sharp_crops(crops, tmp_path / "sharp", 25)
     assert capsys.readouterr().err == f"{crops}/a\\nnote.jpg: not an image: text\n"
     assert line.startswith("3 crops (1 more could not be read): 2 sharp ones")
 
@@ -65,7 +65,7 @@ def test_where_not_one_crop_can_be_read_there_is_no_output(tmp_path: Path) -> No
     (tmp_path / "crops").mkdir()
     (tmp_path / "crops" / "1.jpg").write_text("no picture")
     with pytest.raises(Fatal, match="none of its 1 files could be used"):
-        keep_sharp(tmp_path / "crops", tmp_path / "sharp", 25)
+        copy_sharp_crops(tmp_path / "crops", tmp_path / "sharp", 25)
     assert [path.name for path in tmp_path.iterdir()] == ["crops"]
 
 
@@ -106,7 +106,7 @@ def test_crops_are_exported_with_their_folder_as_label_in_the_width_of_the_model
     (crops / "anna").rename(disk)
     (crops / "linked").symlink_to(disk)
     out = tmp_path / "out.csv"
-    line = export(tiny_networks.keras_h5(tmp_path, 5), crops, out)
+    line = export_folder(tiny_networks.keras_h5(tmp_path, 5), crops, out)
     found = read_embeddings(out)
     assert found.paths == tuple(f"{crops}/{name}" for name in ("SHARP.JPG", "linked/flat.png", "linked/sharp.png"))
     assert found.labels == ("crops", "linked", "linked")
@@ -130,7 +130,8 @@ def test_clusters_are_folders_numbered_from_the_largest(tmp_path: Path) -> None:
         for name in ("2", f"3{seed}"):
             cv2.imwrite(str(crops / f"x{seed}" / f"{name}.png"), picture)
     model = tiny_networks.keras_h5(tmp_path, 64)
-    line = cluster_folder(crops, out, model, 4, Whispers(0.9, 50, 3))
+    options = ClusteringOptions(threshold=0.9, iterations=50, min_cluster_size=3)
+    line = cluster_folder(crops, out, model=model, batch_size=4, options=options)
     assert line == f"9 crops: 2 clusters of 6, 3 crops in {out}, 0 crops in none"
     assert sorted(files_of(out)) == [
         *(f"1/{name}.png" for name in ("2", "30", "31", "32", "x1_2", "x2_2")),

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli.jobs import developing, grouping
-from cli.jobs.cropping import crop_folder
-from cli.jobs.pictures import flat_names, stems
-from cli.jobs.screening import keep_sharp
-from cli.jobs.whispering import Whispers
+from cli.files.output_names import flat_names, stems
+from cli.jobs import cluster, cr2_to_jpg
+from cli.jobs.chinese_whispers import ClusteringOptions
+from cli.jobs.detect import crop_folder
+from cli.jobs.preprocess import copy_sharp_crops
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable
 from tools.samples import sample_photos
@@ -39,7 +39,7 @@ def test_a_photograph_of_the_longest_name_has_its_crops_beside_those_of_the_othe
     photos.mkdir()
     for name in (LONGEST, "b.jpg"):
         (photos / name).write_bytes(sample_photos("mindy_kaling")[0].read_bytes())
-    assert crop_folder(photos, out, None, 160, 1) == f"2 photographs: 2 faces in {out}"
+    assert crop_folder(photos, out, landmarks=None, face_width=160, processes=1) == f"2 photographs: 2 faces in {out}"
     short, long = names_in(out)
     assert short == "b_1.png"
     assert long.startswith("é" * 100)
@@ -86,7 +86,7 @@ def test_a_crop_whose_name_the_disk_cannot_hold_is_told_and_the_others_are_kept(
     crops = tmp_path / "crops"
     draw(crops / "who.png").rename(crops / "who?.png")
     draw(crops / "b.png")
-    line = keep_sharp(crops, tmp_path / "sharp", 0)
+    line = copy_sharp_crops(crops, tmp_path / "sharp", 0)
     assert names_in(tmp_path / "sharp") == ["b.png"]
     assert line.startswith("1 crops (1 more could not be read): 1 sharp ones")
     told = capsys.readouterr().err
@@ -107,9 +107,10 @@ def test_crops_that_vanish_or_cannot_be_written_are_told_and_the_others_are_copi
             yield name, np.array([1, 0], np.float32)
         (crops / "a.png").unlink()
 
-    monkeypatch.setattr(grouping, "embedded", embedded)
-    monkeypatch.setattr(grouping, "load_model", lambda *_: None)
-    line = grouping.cluster_folder(crops, out, tmp_path, 4, Whispers(0.7, 50, 2))
+    monkeypatch.setattr(cluster, "embedded", embedded)
+    monkeypatch.setattr(cluster, "load_model", lambda *_: None)
+    options = ClusteringOptions(threshold=0.7, iterations=50, min_cluster_size=2)
+    line = cluster.cluster_folder(crops, out, model=tmp_path, batch_size=4, options=options)
     assert names_in(out) == ["1/b.png"]
     assert line == f"3 crops (2 more could not be read): 1 clusters of 1 crops in {out}, 0 crops in none"
     told = capsys.readouterr().err.splitlines()
@@ -127,6 +128,6 @@ def test_a_raw_file_that_vanishes_while_it_is_developed_is_told_as_such(
         photo.unlink()
         return SimpleNamespace(image=np.zeros((8, 8, 3), np.uint8))
 
-    monkeypatch.setattr(developing, "develop", develop)
+    monkeypatch.setattr(cr2_to_jpg, "develop", develop)
     with pytest.raises(Unreadable, match="no such file"):
-        developing._jpeg(developing._Task(photo, DetectorSettings()))
+        cr2_to_jpg._jpeg(cr2_to_jpg._Task(photo, DetectorSettings()))

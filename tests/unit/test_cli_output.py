@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.output import new_file, new_folder, new_text, write
+from cli.files.whole_output import new_file, new_folder, new_text, write
 from shared.errors import InvalidInput, Transient, Unreadable
 
 
@@ -300,7 +300,7 @@ def test_what_a_killed_command_left_is_no_result_and_is_cleared_by_the_next(tmp_
     script = """
         import os, signal, sys
         from pathlib import Path
-        from cli.jobs.output import new_folder, write
+        from cli.files.whole_output import new_folder, write
         with new_folder(Path(sys.argv[1]), Path(sys.argv[2])) as folder:
             write(folder / "half" / "1.png", b"crop")
             os.kill(os.getpid(), signal.SIGKILL)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs.pictures import content, files_in, flat_names, stems, text_of
-from cli.jobs.watching import Watch
+from cli.files.input_files import content, files_in, text_of
+from cli.files.output_names import flat_names, stems
+from cli.output.file_progress import FileProgress
 from shared.errors import InvalidInput, Unreadable
 from shared.photos.photo_names import is_raw_name
 
@@ -30,7 +31,7 @@ def test_photographs_are_found_in_all_subfolders_whatever_the_case_of_their_exte
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     touch(tmp_path, "b/c/3.Png", "1.JPG", "b/2.jpeg", "notes.txt", "film.mp4", ".hidden.jpg", ".thumbs/4.jpg")
-    assert files_in(tmp_path, Watch()) == [Path("1.JPG"), Path("b/2.jpeg"), Path("b/c/3.Png")]
+    assert files_in(tmp_path, FileProgress()) == [Path("1.JPG"), Path("b/2.jpeg"), Path("b/c/3.Png")]
     assert capsys.readouterr().err == "2 files were passed over: 1 video, 1 document\n"
 
 
@@ -38,7 +39,7 @@ def test_raw_files_of_every_camera_are_found_and_those_in_a_waste_bin_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     touch(tmp_path, "1.CR2", "2.cr3", "3.Nef", "4.dng", "5.jpg", "#recycle/6.dng", "#recycle/7.jpg", "8")
-    assert [path.stem for path in files_in(tmp_path, Watch(), is_raw_name)] == ["1", "2", "3", "4"]
+    assert [path.stem for path in files_in(tmp_path, FileProgress(), is_raw_name)] == ["1", "2", "3", "4"]
     assert capsys.readouterr().err == "1 file was passed over: 1 file kept by another program\n"
 
 
@@ -49,7 +50,7 @@ def test_a_linked_folder_is_read_and_a_link_to_what_is_there_itself_is_not(
     (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "photos" / "loop").symlink_to(tmp_path / "photos")
     (tmp_path / "photos" / "again.jpg").symlink_to("1.jpg")
-    assert files_in(tmp_path / "photos", Watch()) == [Path("1.jpg"), Path("linked/2.jpg")]
+    assert files_in(tmp_path / "photos", FileProgress()) == [Path("1.jpg"), Path("linked/2.jpg")]
     assert capsys.readouterr().err == "2 files were passed over: 2 links to what is there itself\n"
 
 
@@ -59,13 +60,13 @@ def test_a_name_that_says_nothing_is_decided_by_the_first_bytes(tmp_path: Path) 
         (tmp_path / name).write_bytes(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     (tmp_path / "README").write_text("no picture")
     (tmp_path / "data.bin").write_bytes(bytes(100))
-    assert files_in(tmp_path, Watch()) == [Path(name) for name in names]
+    assert files_in(tmp_path, FileProgress()) == [Path(name) for name in names]
 
 
 def test_names_that_are_not_text_are_found_as_they_are(tmp_path: Path) -> None:
     name = os.fsdecode(b"Jos\xe9 \\1.jpg")
     touch(tmp_path, name)
-    assert files_in(tmp_path, Watch()) == [Path(name)]
+    assert files_in(tmp_path, FileProgress()) == [Path(name)]
 
 
 def test_a_folder_that_cannot_be_read_is_told_by_name(
@@ -80,7 +81,7 @@ def test_a_folder_that_cannot_be_read_is_told_by_name(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    watch = Watch()
+    watch = FileProgress()
     assert files_in(tmp_path, watch) == [Path("a.jpg")]
     assert watch.refusals == 1
     assert capsys.readouterr().err == (
@@ -96,7 +97,7 @@ def test_no_folder_and_no_fitting_file_are_refused(tmp_path: Path) -> None:
         (tmp_path, "subfolders, found none; 1 file was passed over: 1 document"),
     ):
         with pytest.raises(InvalidInput, match=message):
-            files_in(folder, Watch())
+            files_in(folder, FileProgress())
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.jobs.following import json_line
+from cli.jobs.watch import json_line
 from cli.main import app, main
-from cli.terminal import LogLine
+from cli.output.terminal import LogLine
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Cause
 from shared.domain.records import Membership
@@ -119,7 +119,7 @@ class Stranger(MemoryRepository):
 
 @pytest.mark.parametrize("line", ["clusters list", "clusters show a", "generations list", "generations show 1"])
 def test_a_stranger_s_database_steers_nothing(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.jobs.repositories.opened", lambda _result: nullcontext(Stranger()))
+    monkeypatch.setattr("cli.repositories.opened", lambda _result: nullcontext(Stranger()))
     result = CliRunner().invoke(app, line.split(), catch_exceptions=False)
     assert is_harmless(result.stdout)
     assert "[red]c[/]" in result.stdout, "it is no markup"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from cli.jobs import csv_formats as formats
+from cli.files import csv_formats as formats
 from shared import embedding_tables
 from shared.errors import InvalidInput
 
@@ -179,18 +179,26 @@ SHIFTED = {
     "index without a name": (
         "embeddings",
         ",0,1,2,3\n0,a.png,1,0.6,0.8\n1,b.png,2,0.8,0.6\n",
-        "without a name in place 1",
+        "without a name in position 1",
     ),
-    "index that was read again": ("embeddings", "Unnamed: 0,0,1,2,3\n0,a.png,1,0.6,0.8\n", "'Unnamed: 0' in place 1"),
+    "index that was read again": (
+        "embeddings",
+        "Unnamed: 0,0,1,2,3\n0,a.png,1,0.6,0.8\n",
+        "'Unnamed: 0' in position 1",
+    ),
     "index with a name": ("embeddings", "nr,0,1,2,3\n0,a.png,1,0.6,0.8\n", "either names or numbers"),
     "index before names": (
         "embeddings",
         "nr,path,label,0,1\n0,a.png,1,0.6,0.8\n",
-        "'path' in place 1; found it in place 2",
+        "'path' in position 1; found it in position 2",
     ),
     "index before other names": ("embeddings", "nr,file,person,0,1\n0,a,1,0.6,0.8\n", "in column 3, such as 0 or v0"),
-    "index called so": ("embeddings", "index,label,0,1\n0,1,0.6,0.8\n", "'index' in place 1"),
-    "label before path": ("embeddings", "label,path,0,1\n1,2,0.6,0.8\n", "'label' in place 2; found it in place 1"),
+    "index called so": ("embeddings", "index,label,0,1\n0,1,0.6,0.8\n", "'index' in position 1"),
+    "label before path": (
+        "embeddings",
+        "label,path,0,1\n1,2,0.6,0.8\n",
+        "'label' in position 2; found it in position 1",
+    ),
     "header shorter than the rows": (
         "embeddings",
         "0,1,2,3\n0,1,5,0.6,0.8\n",
@@ -223,9 +231,9 @@ SHIFTED = {
     "path last, index without a name": (
         "path_last",
         ",1,2,path\n0,0.6,0.8,a\n1,0.8,0.6,b\n",
-        "without a name in place 1",
+        "without a name in position 1",
     ),
-    "path last, index read again": ("path_last", "Unnamed: 0,1,2,path\n0,0.6,0.8,a\n", "'Unnamed: 0' in place 1"),
+    "path last, index read again": ("path_last", "Unnamed: 0,1,2,path\n0,0.6,0.8,a\n", "'Unnamed: 0' in position 1"),
     "path last, index with a name": (
         "path_last",
         "nr,1,2,path\n0,0.6,0.8,a\n",

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain.events import FacesDetected, Outcome, Photo
 from shared.domain.topics import FACES_DETECTED
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
@@ -20,8 +20,8 @@ from shared.ports.objects import ObjectInfo, StoredObject
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream import notification_records as notices
-from shared.stream.bucket_notifications import Notice, bucket_events
-from shared.stream.photo_processor import PhotoStep
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
+from shared.stream.photo_processor import PhotoProcessor
 from tools.notifications import events_of
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -70,17 +70,22 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_what_is_no_photograph_by_its_key_is_dropped_counted_and_not_read(threads: ThreadPoolExecutor) -> None:
-    def detected(notice: Notice) -> FacesDetected | None:
+    def detected(notice: BucketNotification) -> FacesDetected | None:
         return detect(notice, Untouched(), lambda _: pytest.fail("decoded"), DetectorSettings(), BucketSettings())
 
     read = partial(bucket_events, bucket="photos", rule=PhotoRule())
     before = dropped()
-    assert PhotoStep("detector", read, detected, list, FACES_DETECTED, threads)([notice(*_NO_PHOTOGRAPHS)]) == []
+    assert (
+        PhotoProcessor(
+            service="detector", parse=read, load=detected, finish=list, output=FACES_DETECTED, threads=threads
+        ).process([notice(*_NO_PHOTOGRAPHS)])
+        == []
+    )
     assert dropped() == before + len(_NO_PHOTOGRAPHS)
 
 
 def test_photographs_beside_them_go_on_and_names_that_say_nothing_too(threads: ThreadPoolExecutor) -> None:
-    def detected(notice: Notice) -> FacesDetected | None:
+    def detected(notice: BucketNotification) -> FacesDetected | None:
         event = notice.event
         if notice.dropped:
             return None
@@ -91,7 +96,9 @@ def test_photographs_beside_them_go_on_and_names_that_say_nothing_too(threads: T
 
     keys = ["a b.jpg", "photo.jpg_large", "2020.01.02 12.30.45", "plain", "größe.HEIC"]
     read = partial(bucket_events, bucket="photos", rule=PhotoRule())
-    given = PhotoStep("detector", read, detected, list, FACES_DETECTED, threads)([notice(*_NO_PHOTOGRAPHS, *keys)])
+    given = PhotoProcessor(
+        service="detector", parse=read, load=detected, finish=list, output=FACES_DETECTED, threads=threads
+    ).process([notice(*_NO_PHOTOGRAPHS, *keys)])
     assert [FacesDetected.model_validate_json(record.value or b"").photo.key for record in given] == keys
 
 
@@ -107,7 +114,11 @@ _PHOTO = Photo(bucket="photos", key=".trash/a.jpg", object_id="o", image_id="i",
 
 @pytest.mark.parametrize(
     "announced",
-    [notices.uploaded("photos", _LISTED), notices.uploaded("photos", _LISTED, retry=True), notices.again(_PHOTO)],
+    [
+        notices.uploaded("photos", _LISTED),
+        notices.uploaded("photos", _LISTED, retry=True),
+        notices.detect_again(_PHOTO),
+    ],
     ids=["lost", "retry", "asked for"],
 )
 def test_what_we_announce_ourselves_is_not_dropped(announced: ProducedRecord) -> None:

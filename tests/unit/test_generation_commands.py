@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.generations import remove
-from cli.jobs.repositories import opened_alone
 from cli.main import main
+from cli.repositories import opened_exclusively
 from services.standalone.result.lock import locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.adapters.sqlite.schema import VERSION
@@ -256,7 +256,7 @@ def files_expected(result: Path) -> tuple[set[tuple[str, str | None]], set[str],
 @pytest.mark.slow
 def test_rollback_changes_who_there_is_and_makes_all_files_anew(result: Path, people: dict[int, str]) -> None:
     for number, other, sizes in ((1, 2, [6]), (2, 1, [6, 5, 4])):
-        line = f"generation {number} is active, in the place of {other}; all files in {result} are made anew"
+        line = f"generation {number} is active instead of {other}; all files in {result} are written again"
         assert printed(f"generations rollback {number}", result) == [line]
         assert states(result) == {str(number): "active", str(other): "retired"}
         assert [line.split()[0] for line in printed("clusters list", result)[1:]] == [people[size] for size in sizes]
@@ -289,11 +289,11 @@ def test_a_removed_generation_is_gone_with_its_medoids(result: Path) -> None:
     printed("generations pin 1", result)
     with (
         pytest.raises(InvalidInput, match="neither active nor pinned, it is retired, pinned"),
-        opened_alone(result) as repository,
+        opened_exclusively(result) as repository,
     ):
         remove(repository, 1)
     printed("generations unpin 1", result)
-    assert printed("generations remove 1", result) == ["generation 1 is removed: there is no way back to it"]
+    assert printed("generations remove 1", result) == ["generation 1 is removed; it cannot be activated again"]
     assert states(result) == {"2": "active"}
     with SqliteRepository(result / "facestream.db") as repository:
         assert not repository.clusters(1)
@@ -306,7 +306,7 @@ def test_a_generation_whose_difference_is_not_told_yet_is_not_removed(result: Pa
         second = repository.generation(2)
         assert second
         repository.save_generation(replace(second, announced=False, previous=1))
-        with pytest.raises(InvalidInput, match="still to be told"):
+        with pytest.raises(InvalidInput, match="what changed after it is not announced yet"):
             remove(repository, 1)
         repository.save_generation(second)
         remove(repository, 1)
@@ -329,7 +329,7 @@ def test_a_run_does_not_regroup_where_the_active_generation_is_pinned(
 @pytest.mark.slow  # imports all that a run imports
 def test_folders_need_none_of_the_libraries_of_the_stream() -> None:
     theirs = "confluent_kafka, minio, pymongo"
-    jobs = "cli.jobs.clusters, cli.jobs.generations, cli.jobs.switching, services.standalone.run"
+    jobs = "cli.jobs.clusters, cli.jobs.generations, cli.jobs.activation, services.standalone.run"
     script = f"import sys, {jobs}; print(sorted(set('{theirs}'.split(', ')) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "[]\n"

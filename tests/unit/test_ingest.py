@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs import ingesting
-from cli.jobs.ingesting import Uploaded, beside, ingest_folder, upload
-from cli.jobs.watching import Watch
+from cli.jobs import ingest
+from cli.jobs.ingest import UploadCounts, ingest_folder, paired, upload
+from cli.output.file_progress import FileProgress
 from shared.adapters.folder.store import FolderStore
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.errors import InvalidInput, ObjectRefused, Transient
 from shared.photos.photo_names import Reason
 from shared.photos.photo_rule import PhotoRule
@@ -59,17 +59,19 @@ def folder(tmp_path: Path) -> Path:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the pauses, in seconds, that would have been made."""
     made: list[float] = []
-    monkeypatch.setattr(ingesting, "_RETRYING", ingesting._RETRYING.copy(sleep=made.append))
+    monkeypatch.setattr(ingest, "_RETRYING", ingest._RETRYING.copy(sleep=made.append))
     return made
 
 
-def send(folder: Path, store: Store) -> Uploaded:
-    return upload(FolderStore({"folder": folder}), store, "photos", 3, Watch(), rule=PhotoRule())
+def send(folder: Path, store: Store) -> UploadCounts:
+    return upload(
+        FolderStore({"folder": folder}), store, "photos", threads=3, rule=PhotoRule(), progress=FileProgress()
+    )
 
 
 def test_photographs_are_put_under_their_paths_with_their_type_and_other_files_are_not(folder: Path) -> None:
     store = Store()
-    assert send(folder, store) == Uploaded(sent=3, passed_over=_NOTES)
+    assert send(folder, store) == UploadCounts(sent=3, passed_over=_NOTES)
     assert store.types == {"3.PNG": "image/png", "a/1.jpg": "image/jpeg", "a/2.cr2": "application/octet-stream"}
     assert store.get("photos", "a/1.jpg", LIMIT).data == b"a/1.jpg"
 
@@ -79,13 +81,13 @@ def test_only_photographs_are_uploaded_and_what_is_not_is_told_by_its_reason(
 ) -> None:
     keys = make_photo_folder(tmp_path)
     store = Store()
-    monkeypatch.setattr(ingesting, "MinioStore", lambda _: store)
+    monkeypatch.setattr(ingest, "MinioStore", lambda _: store)
     for name, value in (("MINIO_ACCESS_KEY", "a"), ("MINIO_SECRET_KEY", "b"), ("PHOTOS_IGNORE", "Memes")):
         monkeypatch.setenv(f"FACESTREAM_{name}", value)
     uploaded = ingest_folder(tmp_path, 2)
     assert sorted(store.put_keys) == sorted(keys)
     lines = list(uploaded.lines())
-    assert lines[0] == f"photographs: {len(keys)} uploaded, 0 there already"
+    assert lines[0] == f"photographs: {len(keys)} uploaded, 0 already in the bucket"
     assert lines[1].startswith("17 files were passed over: ")
 
 
@@ -94,7 +96,7 @@ def test_what_is_there_as_it_is_is_passed_over_and_what_has_changed_is_sent(fold
     send(folder, store)
     (folder / "3.PNG").write_bytes(b"3.png")  # of the same size
     store.put_keys.clear()
-    assert send(folder, store) == Uploaded(sent=1, there=2, passed_over=_NOTES)
+    assert send(folder, store) == UploadCounts(sent=1, present=2, passed_over=_NOTES)
     assert store.put_keys == ["3.PNG"]
 
 
@@ -104,9 +106,9 @@ def test_what_is_there_and_not_listed_is_passed_over_too(folder: Path) -> None:
             return (info for info in super().list(bucket, prefix) if not info.key.startswith("a/"))
 
     store = Hiding()
-    assert send(folder, store) == Uploaded(sent=3, passed_over=_NOTES)
+    assert send(folder, store) == UploadCounts(sent=3, passed_over=_NOTES)
     (folder / "a" / "1.jpg").write_bytes(b"another one")
-    assert send(folder, store) == Uploaded(sent=1, there=2, passed_over=_NOTES)
+    assert send(folder, store) == UploadCounts(sent=1, present=2, passed_over=_NOTES)
 
 
 def test_who_may_not_look_uploads_what_is_not_listed(folder: Path) -> None:
@@ -115,19 +117,19 @@ def test_who_may_not_look_uploads_what_is_not_listed(folder: Path) -> None:
             msg = f"{bucket}/{key}: AccessDenied"
             raise ObjectRefused(msg)
 
-    assert send(folder, WriteOnly()) == Uploaded(sent=3, passed_over=_NOTES)
+    assert send(folder, WriteOnly()) == UploadCounts(sent=3, passed_over=_NOTES)
 
 
 def test_one_that_is_refused_is_told_in_a_line_and_the_others_are_sent(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "lost.jpg").symlink_to(folder / "nowhere")
-    assert send(folder, Store(refused="a/1.jpg")) == Uploaded(sent=2, failed=2, passed_over=_NOTES)
+    assert send(folder, Store(refused="a/1.jpg")) == UploadCounts(sent=2, failed=2, passed_over=_NOTES)
     assert capsys.readouterr().err == "a/1.jpg: photos/a/1.jpg: no\nlost.jpg: a link that leads nowhere\n"
 
 
 def test_a_store_that_is_away_for_a_moment_is_asked_again(folder: Path, pauses: list[float]) -> None:
-    assert send(folder, Store(failures=2)) == Uploaded(sent=3, passed_over=_NOTES)
+    assert send(folder, Store(failures=2)) == UploadCounts(sent=3, passed_over=_NOTES)
     assert len(pauses) == 2
 
 
@@ -138,7 +140,7 @@ def test_a_store_that_stays_away_ends_the_command(folder: Path) -> None:
 
 def test_each_photograph_is_tried_four_times_with_growing_pauses(tmp_path: Path, pauses: list[float]) -> None:
     (tmp_path / "1.jpg").write_bytes(b"1")
-    assert send(tmp_path, Store(failures=3)) == Uploaded(sent=1)
+    assert send(tmp_path, Store(failures=3)) == UploadCounts(sent=1)
     assert [least <= pause <= least + 0.5 for least, pause in zip((0.5, 2, 8), pauses, strict=True)] == [True] * 3
     with pytest.raises(Transient, match="away"):
         send(tmp_path, Store(failures=4))
@@ -174,7 +176,7 @@ def test_no_more_photographs_are_held_than_twice_the_threads() -> None:
             self.held -= 1
 
     many = Many()
-    assert upload(many, many, "photos", 4, Watch(), rule=PhotoRule()) == Uploaded(sent=1000)
+    assert upload(many, many, "photos", threads=4, rule=PhotoRule(), progress=FileProgress()) == UploadCounts(sent=1000)
     assert many.most <= 8
 
 
@@ -182,9 +184,9 @@ _KEYS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, m
 
 
 @given(_KEYS, _KEYS)
-def test_beside_finds_what_a_dictionary_finds(wanted: list[str], others: list[str]) -> None:
+def test_paired_finds_what_a_dictionary_finds(wanted: list[str], others: list[str]) -> None:
     def infos(keys: list[str], size: int) -> list[ObjectInfo]:
         return [ObjectInfo(key, size, datetime.now(UTC)) for key in sorted(keys)]
 
-    pairs = [(info.key, other and other.key) for info, other in beside(infos(wanted, 1), infos(others, 2))]
+    pairs = [(info.key, other and other.key) for info, other in paired(infos(wanted, 1), infos(others, 2))]
     assert pairs == [(key, key if key in others else None) for key in sorted(wanted)]

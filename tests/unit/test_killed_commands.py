@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import activate_in_folder
 from services.standalone.result.manifest import Manifest
 from tests.support.reclustering import Killed
 from tests.support.small_results import (
@@ -64,7 +64,7 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_command_ends_as_if_noth
 ) -> None:
     (result / "people" / "own.png").write_bytes(b"mine")
     (person_of_four(result) / "own.png").write_bytes(b"mine")
-    go_back(copied(result, tmp_path / "undisturbed"), 2)
+    activate_in_folder(copied(result, tmp_path / "undisturbed"), 2)
     undisturbed = seen(tmp_path / "undisturbed")
     crops = seen(result / "crops")
     if adopting:
@@ -76,7 +76,7 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_command_ends_as_if_noth
             try:
                 with killed_at(step) as made:
                     Notes(patched, made, step)
-                    go_back(out, 2)
+                    activate_in_folder(out, 2)
                 whole = True
             except Killed:
                 pass
@@ -87,10 +87,10 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_command_ends_as_if_noth
         if active_number(out) == 2:
             write_again(out)
         else:
-            go_back(out, 2)
+            activate_in_folder(out, 2)
         assert seen(out) == undisturbed
         assert not [path for path in out.iterdir() if path.name.startswith(".facestream-") and path.suffix != ".db"]
-        go_back(out, 1)
+        activate_in_folder(out, 1)
         assert seen(out) == seen(result), "and everything that is ours is still known to be"
         shutil.rmtree(out)
         step += 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.jobs.reconciling import Held
+from cli.jobs.reconcile import RemovalsWithheld
 from shared.access.rights import RIGHTS
 from shared.adapters.mongo.users import user_in
 from shared.errors import InvalidInput
@@ -163,4 +163,4 @@ def test_what_a_person_has_to_decide_on_is_not_repeated_by_kubernetes() -> None:
     (reconciler,) = of_kind([d for d in rendered("production") if d["metadata"]["name"] == "reconciler"], "CronJob")
     (rule,) = reconciler["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
     assert rule["action"] == "FailJob"
-    assert set(rule["onExitCodes"]["values"]) == {InvalidInput.exit_status, Held.exit_status}
+    assert set(rule["onExitCodes"]["values"]) == {InvalidInput.exit_status, RemovalsWithheld.exit_status}

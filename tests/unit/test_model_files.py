@@ -203,7 +203,7 @@ def test_a_model_file_that_was_changed_is_not_used(model: ModelFile, tmp_path: P
 def test_changed_landmarks_stop_detection_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cli.jobs.cropping import crop_folder  # noqa: PLC0415  loads dlib
+    from cli.jobs.detect import crop_folder  # noqa: PLC0415  loads dlib
 
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.jpg").write_bytes(b"")
@@ -211,7 +211,7 @@ def test_changed_landmarks_stop_detection_before_anything_is_written(
     monkeypatch.setenv("FACESTREAM_MODELS_DIR", str(tmp_path))
     for given in (None, tmp_path / LANDMARKS.name):
         with pytest.raises(ModelError, match=f"{LANDMARKS.name}: expected SHA-256 {LANDMARKS.sha256}, found"):
-            crop_folder(tmp_path / "photos", tmp_path / "crops", given, 160, 1)
+            crop_folder(tmp_path / "photos", tmp_path / "crops", landmarks=given, face_width=160, processes=1)
     assert not (tmp_path / "crops").exists()
 
 

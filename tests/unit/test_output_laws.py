@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from cli.jobs.output import new_folder, new_text, write
+from cli.files.whole_output import new_folder, new_text, write
 from shared.errors import FacestreamError
 
 Entry = tuple[str, bytes | str]

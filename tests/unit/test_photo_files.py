@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.pictures import files_in
-from cli.jobs.watching import Watch
+from cli.files.input_files import files_in
+from cli.output.file_progress import FileProgress
 from shared.adapters.folder.store import FolderStore
 from shared.errors import ObjectMissing, ObjectRefused
 from shared.photos.photo_files import passed_over_by_bytes, sorted_files
@@ -36,7 +36,7 @@ def test_each_photograph_is_found_once_among_all_that_programs_keep(
     keys = make_photo_folder(tmp_path)
     found = list(sorted_files(FolderStore({"photos": tmp_path}), "photos", PhotoRule.of(PhotoSettings())))
     assert [file.info.key for file in found if not file.passed_over] == sorted(keys)
-    assert [str(path) for path in files_in(tmp_path, Watch())] == sorted(keys), "the other tools say the same"
+    assert [str(path) for path in files_in(tmp_path, FileProgress())] == sorted(keys), "the other tools say the same"
     told = {file.info.key: str(file.passed_over) for file in found if file.passed_over}
     assert len(told) == 17
     assert told["@eaDir/photo.jpg/SYNOPHOTO_THUMB_XL.jpg"] == "kept by another program (Synology: @eaDir)"

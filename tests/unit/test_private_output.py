@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.output import new_folder, new_text, write
+from cli.files.whole_output import new_folder, new_text, write
 from services.standalone.report import write_map
 from shared.atomic_output import replace_folder, whole_file
 from tests.support.synthetic_faces import embeddings

@@ -14,7 +14,7 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from cli.jobs.pictures import content
+from cli.files.input_files import content
 from services.detector.photo_pool import PhotoPool
 from shared.errors import Fatal, Undecoded, Unreadable
 from shared.process_pool import ProcessPool, TaskFailed, TaskKilledProcess, TaskOutOfMemory, TaskTimedOut

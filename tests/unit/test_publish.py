@@ -287,7 +287,7 @@ def test_too_few_new_and_gone_faces_are_no_reason_to_regroup(share: float, faces
 def test_without_faces_there_is_nothing_to_do() -> None:
     made = World()
     assert made.recluster().reason == "there are no faces"
-    assert made.repository.last_generation_number() == 0
+    assert made.repository.next_generation_number() == 1
 
 
 def test_faces_of_another_model_become_unknown() -> None:

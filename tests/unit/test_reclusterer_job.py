@@ -195,7 +195,7 @@ def test_a_job_on_a_schedule_does_nothing_while_the_generation_is_young() -> Non
     waiting = job(made, stop=stop)
     with pytest.raises(Stopped):
         waiting.every(timedelta(days=7))
-    assert made.repository.last_generation_number() == 1
+    assert made.repository.next_generation_number() == 2
     assert waiting.health.ready
 
 

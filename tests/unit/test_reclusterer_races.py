@@ -88,7 +88,7 @@ def test_killed_at_any_call_the_next_start_ends_as_if_nothing_had_happened(call:
     generations = made.repository.generations()
     assert [item.state for item in generations] == [GenerationState.RETIRED, GenerationState.ACTIVE]
     assert generations[-1].announced
-    for number in range(made.repository.last_generation_number() + 1):
+    for number in range(made.repository.next_generation_number()):
         if number not in {0, *(item.number for item in generations)}:
             assert made.members(number) == {}, "what was unfinished is gone"
 

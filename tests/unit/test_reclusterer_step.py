@@ -111,7 +111,7 @@ def test_nothing_new_means_nothing_to_do() -> None:
     repository = _repository(embeddings([5, 4]))
     first = recluster(repository)
     assert recluster(repository) == first
-    assert repository.last_generation_number() == 1
+    assert repository.next_generation_number() == 2
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"edge_threshold": 0.71}, {"min_cluster_size": 4}, {"iterations": 9}])

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs.reconcile_report import Report
-from cli.jobs.reconciling import reconcile
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from cli.reconciler.reconciler import Reconciler
+from cli.reconciler.summary import Summary
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import BucketEvent, Outcome
 from shared.domain.ids import image_id, object_id
 from shared.domain.records import ImageRecord
@@ -65,17 +66,31 @@ def image(
 _RULE = PhotoRule()
 
 
+def reconcile(
+    objects: MemoryObjectStore, repository: MemoryRepository, heard: Heard, *, largest_loss: float = 1, **given: Any
+) -> Summary:
+    options: dict[str, Any] = {"grace": timedelta(0), "rule": _RULE} | given
+    return Reconciler(
+        objects=objects,
+        repository=repository,
+        bucket="photos",
+        writer=heard,
+        largest_loss=largest_loss,
+        **options,
+    ).run()
+
+
 def reconciled(
     objects: MemoryObjectStore,
     images: Sequence[ImageRecord],
     grace: timedelta = timedelta(0),
     largest_loss: float = 1,
     **given: Any,
-) -> tuple[Report, list[BucketEvent]]:
+) -> tuple[Summary, list[BucketEvent]]:
     repository, heard = MemoryRepository(), Heard()
     repository.save_images(images)
-    limits: dict[str, Any] = {"largest_loss": largest_loss, "rule": _RULE} | given
-    return reconcile(objects, repository, "photos", heard, grace, **limits), heard.events
+    summary = reconcile(objects, repository, heard, grace=grace, largest_loss=largest_loss, **given)
+    return summary, heard.events
 
 
 _KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3)
@@ -101,7 +116,7 @@ def test_every_difference_is_announced_once_and_nothing_else(
     objects = MemoryObjectStore()
     for key, value in contents.items():
         objects.put("photos", key, value, "image/jpeg")
-    report, events = reconciled(objects, known)
+    summary, events = reconciled(objects, known)
 
     living = {
         (found.key, found.etag) for found in known if found.bucket == "photos" and found.outcome is not Outcome.REMOVED
@@ -113,7 +128,7 @@ def test_every_difference_is_announced_once_and_nothing_else(
     gone = [event.key for event in events if event.removed]
     assert sorted(uploaded) == sorted(there - living)
     assert sorted(gone) == sorted({key for key, _ in living} - set(contents))
-    assert (report.objects, report.without_outcome, report.gone) == (len(photos), len(uploaded), len(gone))
+    assert (summary.objects, summary.without_outcome, summary.gone) == (len(photos), len(uploaded), len(gone))
 
 
 def test_objects_that_are_no_photographs_are_not_missed() -> None:
@@ -121,8 +136,8 @@ def test_objects_that_are_no_photographs_are_not_missed() -> None:
     for key in ("album/", "a.xmp", "clip.mov", "album/.DS_Store", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg"):
         objects.put("photos", key, b"one", "")
     objects.put("photos", "a.jpg", b"one", "")
-    report, events = reconciled(objects, [])
-    assert (report.objects, [event.key for event in events]) == (1, ["a.jpg"])
+    summary, events = reconciled(objects, [])
+    assert (summary.objects, [event.key for event in events]) == (1, ["a.jpg"])
 
 
 def test_what_is_passed_over_is_missed_only_while_an_outcome_of_it_stands() -> None:
@@ -130,8 +145,8 @@ def test_what_is_passed_over_is_missed_only_while_an_outcome_of_it_stands() -> N
     for key in (".trash/faces.jpg", ".trash/erased.jpg"):
         objects.put("photos", key, b"two", "")
     known = [image(".trash/faces.jpg", b"one"), image(".trash/erased.jpg", b"one", Outcome.REMOVED)]
-    report, events = reconciled(objects, known)
-    assert (report.objects, [event.key for event in events]) == (1, [".trash/faces.jpg"])
+    summary, events = reconciled(objects, known)
+    assert (summary.objects, [event.key for event in events]) == (1, [".trash/faces.jpg"])
 
 
 def test_what_could_not_be_read_for_a_reason_that_may_pass_is_announced_again_and_no_other() -> None:
@@ -144,20 +159,19 @@ def test_what_could_not_be_read_for_a_reason_that_may_pass_is_announced_again_an
     ):
         objects.put("photos", key, b"one", "")
         known.append(replace(image(key, b"one", outcome, sequencer="0F"), passing=passing))
-    report, events = reconciled(objects, known, timedelta(hours=1))
+    summary, events = reconciled(objects, known, timedelta(hours=1))
     assert [(event.key, event.sequencer) for event in events] == [("denied.jpg", "10")]
-    assert (report.again, report.without_outcome, report.young) == (1, 0, 0)
-    assert "1 that could not be read: announced again" in report.lines(dry_run=False)
+    assert (summary.again, summary.without_outcome, summary.young) == (1, 0, 0)
+    assert "1 that could not be read: announced again" in summary.lines(dry_run=False)
 
 
 def test_all_unreadable_photographs_are_announced_again_on_demand() -> None:
     objects, repository, heard = MemoryObjectStore(), MemoryRepository(), Heard()
     objects.put("photos", "large.jpg", b"one", "")
     repository.save_images([image("large.jpg", b"one", Outcome.UNREADABLE)])
-    limits: dict[str, Any] = {"largest_loss": 1, "rule": _RULE}
-    reconcile(objects, repository, "photos", heard, timedelta(0), **limits)
+    reconcile(objects, repository, heard)
     assert not heard.events
-    reconcile(objects, repository, "photos", heard, timedelta(0), **limits, unreadable=True)
+    reconcile(objects, repository, heard, unreadable=True)
     assert [event.key for event in heard.events] == ["large.jpg"]
 
 
@@ -167,24 +181,26 @@ def passing(objects: MemoryObjectStore, number: int) -> list[ImageRecord]:
 
 def test_a_hundred_photographs_are_tried_again_in_one_run_and_the_others_are_told() -> None:
     objects = MemoryObjectStore()
-    report, events = reconciled(objects, passing(objects, 250))
-    assert (report.again, report.left, len({event.key for event in events})) == (100, 150, 100)
-    assert "100 that could not be read: announced again; 150 more are left to later runs" in report.lines(dry_run=False)
+    summary, events = reconciled(objects, passing(objects, 250))
+    assert (summary.again, summary.left, len({event.key for event in events})) == (100, 150, 100)
+    assert "100 that could not be read: announced again; 150 more are left to later runs" in summary.lines(
+        dry_run=False
+    )
 
 
 def test_what_is_tried_again_is_not_announced_as_what_was_lost() -> None:
     objects, repository, heard = MemoryObjectStore(), MemoryRepository(), Heard()
     repository.save_images(passing(objects, 1))
     objects.put("photos", "lost.jpg", b"one", "image/jpeg")
-    reconcile(objects, repository, "photos", heard, timedelta(0), largest_loss=1, rule=_RULE)
+    reconcile(objects, repository, heard)
     sources = {event.key: source for event, source in zip(heard.events, heard.sources, strict=True)}
     assert sources == {"lost.jpg": RECONCILER, "2024/000.jpg": RETRY}
 
 
 def test_all_are_tried_again_on_demand() -> None:
     objects = MemoryObjectStore()
-    report, events = reconciled(objects, passing(objects, 250), unreadable=True)
-    assert (report.again, report.left, len(events)) == (250, 0, 250)
+    summary, events = reconciled(objects, passing(objects, 250), unreadable=True)
+    assert (summary.again, summary.left, len(events)) == (250, 0, 250)
 
 
 def test_each_is_tried_again_in_some_run_though_none_of_them_ever_gets_an_outcome() -> None:
@@ -200,17 +216,17 @@ def test_what_may_not_be_looked_at_is_not_gone() -> None:
             msg = f"{bucket}/{key}: AccessDenied"
             raise ObjectRefused(msg)
 
-    report, events = reconciled(Closed(), [image("a.jpg", b"one")])
-    assert (report.gone, report.hidden, events) == (0, 0, [])
-    line = "1 known objects are not listed and may not be looked at: kept (a.jpg is the first)"
-    assert line in report.lines(dry_run=False)
+    summary, events = reconciled(Closed(), [image("a.jpg", b"one")])
+    assert (summary.gone, summary.hidden, events) == (0, 0, [])
+    line = "1 known objects are not listed, and access to them is denied: kept (the first is a.jpg)"
+    assert line in summary.lines(dry_run=False)
 
 
 def test_a_young_object_is_left_alone_since_its_notification_may_be_on_its_way() -> None:
     objects = MemoryObjectStore()
     objects.put("photos", "new.jpg", b"one", "image/jpeg")
-    report, events = reconciled(objects, [], timedelta(minutes=5))
-    assert (report.young, report.without_outcome, events) == (1, 0, [])
+    summary, events = reconciled(objects, [], timedelta(minutes=5))
+    assert (summary.young, summary.without_outcome, events) == (1, 0, [])
 
 
 def test_what_the_stream_learns_while_the_bucket_is_listed_is_not_announced() -> None:
@@ -223,7 +239,7 @@ def test_what_the_stream_learns_while_the_bucket_is_listed_is_not_announced() ->
 
     objects = Slow()
     objects.put("photos", "a.jpg", b"one", "image/jpeg")
-    reconcile(objects, repository, "photos", heard, timedelta(0), largest_loss=1, rule=_RULE)
+    reconcile(objects, repository, heard)
     assert not heard.events
 
 
@@ -250,11 +266,11 @@ def test_what_the_listing_does_not_show_is_not_announced_as_removed_while_it_is_
     objects = Hiding()
     known = of_folders(objects, ["2023", "2024"], 30)
     objects.put("photos", "2024", b"a folder's mark", "text/plain")
-    report, events = reconciled(objects, known, largest_loss=0.2)
+    summary, events = reconciled(objects, known, largest_loss=0.2)
     assert [event.key for event in events] == ["2024"]
-    assert (report.hidden, report.gone, report.held) == (30, 0, False)
-    assert "30 objects are there though the listing does not show them (2024/000.jpg is the first)" in [
-        *report.lines(dry_run=False)
+    assert (summary.hidden, summary.gone, summary.withheld) == (30, 0, False)
+    assert "30 objects exist although the listing does not show them (the first is 2024/000.jpg)" in [
+        *summary.lines(dry_run=False)
     ]
 
 
@@ -271,19 +287,19 @@ def test_more_removals_than_a_share_and_than_twenty_are_held_back_all_together(
     known = of_folders(objects, ["2024"], 200)
     objects.remove("photos", [found.key for found in known[:removed]])
     objects.put("photos", "new.jpg", b"new", "image/jpeg")
-    report, events = reconciled(objects, known, largest_loss=largest_loss)
+    summary, events = reconciled(objects, known, largest_loss=largest_loss)
     assert [event.key for event in events if not event.removed] == ["new.jpg"]
     gone = [] if is_held else [found.key for found in known[:removed]]
     assert sorted(event.key for event in events if event.removed) == gone
-    assert (report.gone, report.known, report.held) == (removed, 200, is_held)
+    assert (summary.gone, summary.known, summary.withheld) == (removed, 200, is_held)
 
 
 def test_the_objection_says_how_many_of_how_many_and_what_their_keys_have_in_common() -> None:
     objects = MemoryObjectStore()
     known = of_folders(objects, ["2023", "2024"], 30)
     objects.remove("photos", [found.key for found in known[30:]])
-    report, _ = reconciled(objects, known, largest_loss=0.2)
-    said = report.objection()
+    summary, _ = reconciled(objects, known, largest_loss=0.2)
+    said = summary.objection()
     assert said.startswith("30 of 60 known photographs are not in the bucket; their keys begin with 2024/.")
     assert said.endswith("`facestream reconcile --largest-loss 1`")
     assert len(said.splitlines()) == 1
@@ -295,16 +311,16 @@ def test_an_empty_bucket_is_taken_for_the_removal_of_five_photographs_and_of_no_
     is_held: bool,  # noqa: FBT001  a parameter of the test
 ) -> None:
     known = of_folders(MemoryObjectStore(), ["2024"], number)
-    report, events = reconciled(MemoryObjectStore(), known, largest_loss=0.2)
-    assert (report.held, report.gone, len(events)) == (is_held, number, 0 if is_held else number)
+    summary, events = reconciled(MemoryObjectStore(), known, largest_loss=0.2)
+    assert (summary.withheld, summary.gone, len(events)) == (is_held, number, 0 if is_held else number)
 
 
 def test_a_bucket_that_holds_no_photograph_any_more_is_not_empty() -> None:
     objects = MemoryObjectStore()
     known = of_folders(MemoryObjectStore(), ["2024"], 20)
     objects.put("photos", "2024/", b"", "")
-    report, events = reconciled(objects, known, largest_loss=0.2)
-    assert (report.held, report.objects, len(events)) == (False, 0, 20)
+    summary, events = reconciled(objects, known, largest_loss=0.2)
+    assert (summary.withheld, summary.objects, len(events)) == (False, 0, 20)
 
 
 def test_removals_that_the_stream_may_be_about_to_read_are_neither_announced_nor_held_against_anybody() -> None:
@@ -312,10 +328,10 @@ def test_removals_that_the_stream_may_be_about_to_read_are_neither_announced_nor
     known = of_folders(objects, ["2024"], 100)
     objects.remove("photos", [found.key for found in known[:30]])
     objects.put("photos", "new.jpg", b"new", "image/jpeg")
-    report, events = reconciled(objects, known, largest_loss=0.2, is_behind=lambda: True)
-    assert (report.awaited, report.held, [event.key for event in events]) == (True, False, ["new.jpg"])
-    (line,) = (line for line in report.lines(dry_run=False) if "known photographs" in line)
-    assert line.startswith("30 of 100 known photographs are not in the bucket, and the stream has not read all")
+    summary, events = reconciled(objects, known, largest_loss=0.2, is_behind=lambda: True)
+    assert (summary.stream_behind, summary.withheld, [event.key for event in events]) == (True, False, ["new.jpg"])
+    (line,) = (line for line in summary.lines(dry_run=False) if "known photographs" in line)
+    assert line.startswith("30 of 100 known photographs are not in the bucket, and the stream has not yet read all")
 
 
 def test_a_stream_that_has_more_to_read_keeps_nobody_from_removing_a_few_or_all_on_purpose() -> None:
@@ -342,10 +358,8 @@ def test_removals_of_which_the_stream_hears_while_the_bucket_is_compared_do_not_
         repository.save_images([replace(found, outcome=Outcome.REMOVED) for found in known[:learned]])
         return False
 
-    report = reconcile(
-        objects, repository, "photos", heard, timedelta(0), largest_loss=0.2, rule=_RULE, is_behind=reads_on
-    )
-    assert (report.held, report.awaited, report.gone) == (is_held, False, 40 - learned)
+    summary = reconcile(objects, repository, heard, largest_loss=0.2, is_behind=reads_on)
+    assert (summary.withheld, summary.stream_behind, summary.gone) == (is_held, False, 40 - learned)
     gone = [] if is_held else [found.key for found in known[learned:40]]
     assert sorted(event.key for event in heard.events) == gone
 
@@ -355,8 +369,8 @@ def test_photographs_whose_removal_is_known_count_for_nothing() -> None:
     known = of_folders(objects, ["2024"], 25)
     marks = [image(f"old/{count}.jpg", b"", Outcome.REMOVED) for count in range(1000)]
     objects.remove("photos", [found.key for found in known[:21]])
-    report, events = reconciled(objects, [*known, *marks], largest_loss=0.2)
-    assert (report.known, report.held, events) == (25, True, [])
+    summary, events = reconciled(objects, [*known, *marks], largest_loss=0.2)
+    assert (summary.known, summary.withheld, events) == (25, True, [])
 
 
 def test_a_removal_is_later_than_the_image_and_earlier_than_any_upload_after_it() -> None:

@@ -10,10 +10,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from cli import main
-from cli.jobs import reconciling
+from cli.jobs import reconcile
 from shared.adapters.kafka.backlog import Waiting
 from shared.adapters.kafka.idle_partitions import Idle
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Outcome
 from shared.domain.ids import object_id
 from shared.domain.records import ImageRecord
@@ -21,7 +22,7 @@ from shared.errors import InvalidInput, Transient
 from shared.ports.streams import ProducedRecord
 
 _NOW = datetime.now(UTC)
-_ROLLED = "1 idle partitions: written to, since Kafka forgets what was erased when more is written"
+_ROLLED = "1 idle partitions: a record was written to each, so that Kafka removes erased data"
 
 
 class World:
@@ -41,7 +42,7 @@ class World:
             ("MinioStore", lambda _: self.objects),
             ("MongoRepository", lambda _: nullcontext(self.repository)),
         ):
-            monkeypatch.setattr(reconciling, name, value)
+            monkeypatch.setattr(reconcile, name, value)
 
     def write(self, records: Sequence[ProducedRecord]) -> None:
         """Write nothing."""
@@ -64,7 +65,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def run(lines: list[str], **options: Any) -> None:
-    for line in reconciling.reconcile_bucket(**({"dry_run": False, "grace": 0.0} | options)):
+    for line in reconcile.reconcile_bucket(reconcile.ReconcileOptions(grace=timedelta(0), **options)):
         lines.append(line)  # noqa: PERF402  what was said before an error counts
 
 
@@ -76,7 +77,7 @@ def test_kafka_forgets_also_where_another_server_is_away(
         msg = "no answer"
         raise Transient(msg)
 
-    monkeypatch.setattr(reconciling, away, no_answer)
+    monkeypatch.setattr(reconcile, away, no_answer)
     lines: list[str] = []
     with pytest.raises(Transient, match="no answer"):
         run(lines)
@@ -89,7 +90,7 @@ def test_a_wrong_setting_is_told_before_any_server_is_asked(world: World, monkey
         raise Transient(msg)
 
     for server in ("KafkaWriter", "longest_wait", "idle_partitions", "MinioStore", "MongoRepository"):
-        monkeypatch.setattr(reconciling, server, no_answer)
+        monkeypatch.setattr(reconcile, server, no_answer)
     monkeypatch.setenv("FACESTREAM_BUCKET_PHOTOS", "faces")
     with pytest.raises(InvalidInput, match=r"^FACESTREAM_BUCKET: expected two buckets, found faces for"):
         run([])
@@ -99,7 +100,7 @@ def test_a_wrong_setting_is_told_before_any_server_is_asked(world: World, monkey
 def test_removals_that_are_held_back_end_a_run_when_all_else_is_done(world: World) -> None:
     world.lose(30)
     lines: list[str] = []
-    with pytest.raises(reconciling.Held, match="30 of 30 known photographs"):
+    with pytest.raises(reconcile.RemovalsWithheld, match="30 of 30 known photographs"):
         run(lines)
     assert (world.rolled, lines[-1]) == (1, _ROLLED)
 

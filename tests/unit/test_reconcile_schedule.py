@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
-from cli.jobs import reconciling
+from cli.jobs import reconcile
 from cli.main import app
 from shared.errors import Transient
 
@@ -18,7 +18,7 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Give the pauses; the second comparison meets a store that is away, and there is no pause after the third."""
     slept: list[float] = []
 
-    def compared(**_: object) -> Iterator[str]:
+    def compared(_: object) -> Iterator[str]:
         if len(slept) == 1:
             msg = "no answer"
             raise Transient(msg)
@@ -29,7 +29,7 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         if len(slept) == 3:
             raise _Enough
 
-    monkeypatch.setattr(reconciling, "reconcile_bucket", compared)
+    monkeypatch.setattr(reconcile, "reconcile_bucket", compared)
     monkeypatch.setattr(time, "sleep", sleep)
     return slept
 
@@ -46,12 +46,12 @@ def test_a_comparison_on_a_schedule_goes_on_where_a_server_is_away(rounds: list[
 def test_removals_that_are_held_back_are_told_in_a_line_and_a_schedule_goes_on(
     rounds: list[float], monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], status: int, rounds_made: int
 ) -> None:
-    def compared(**_: object) -> Iterator[str]:
+    def compared(_: object) -> Iterator[str]:
         yield "7 objects in the bucket"
         msg = "30 of 60 known photographs are not in the bucket"
-        raise reconciling.Held(msg)
+        raise reconcile.RemovalsWithheld(msg)
 
-    monkeypatch.setattr(reconciling, "reconcile_bucket", compared)
+    monkeypatch.setattr(reconcile, "reconcile_bucket", compared)
     result = CliRunner().invoke(app, ["reconcile", *options])
     assert (result.exit_code, len(rounds)) == (status, rounds_made)
     assert result.stdout.splitlines() == ["7 objects in the bucket"] * max(rounds_made, 1)

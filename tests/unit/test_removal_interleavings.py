@@ -20,14 +20,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.assigner.processor import Assigner
+from services.assigner.processor import AssignerProcessor
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.detector.types import Detection, PhotoDetections
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain.events import (
     Box,
@@ -52,9 +53,11 @@ from shared.domain.topics import (
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, bucket_events
-from shared.stream.photo_processor import PhotoStep, one
-from shared.stream.worker import Ahead, Step, Worker, WorkerSettings
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
+from shared.stream.cloudevents import one_event
+from shared.stream.photo_processor import PhotoProcessor
+from shared.stream.processor import Processor
+from shared.stream.worker import Worker, WorkerSettings
 from tests.support.thread_scheduler import ScheduledCalls, ScheduledExecutor, ThreadScheduler
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
@@ -105,6 +108,13 @@ class Silent:
         return lambda *_: None
 
 
+class Started(AssignerProcessor):
+    """An assigner for which all of its start happened before the first move."""
+
+    def start(self) -> None:
+        pass
+
+
 class World:
     """A bucket, four services and their stores."""
 
@@ -113,10 +123,16 @@ class World:
         self.broker, self.repository, self.objects = MemoryBroker(), MemoryRepository(), MemoryObjectStore()
         self.batch = batch
         objects = self._scheduled(self.objects)
-        assigner = Assigner(self._scheduled(self.repository), objects, AssignerSettings(), _BUCKETS)
-        self._start("assigner", assigner.step, assigner.ahead, assigner.committed)
+        assigner = Started(
+            repository=self._scheduled(self.repository),
+            objects=objects,
+            settings=AssignerSettings(),
+            crops=_BUCKETS.faces,
+            is_committed=lambda _: True,
+        )
+        self._start("assigner", assigner)
 
-        def detected(notice: Notice) -> FacesDetected | None:
+        def detected(notice: BucketNotification) -> FacesDetected | None:
             return detect(notice, objects, _found, DetectorSettings(), _BUCKETS)
 
         def screened(photo: FacesDetected) -> FacesScreened:
@@ -130,20 +146,43 @@ class World:
 
         read = partial(bucket_events, bucket=_BUCKETS.photos, rule=PhotoRule())
         threads = [ScheduledExecutor(name, self.scheduler) for name in _SERVICES]
-        detecting = PhotoStep("detector", read, detected, list, FACES_DETECTED, threads[0])
-        screening = PhotoStep("quality", one(FacesDetected), screened, list, FACES_SCREENED, threads[1])
-        embedding = PhotoStep("embedder", one(FacesScreened), cropped, embedded, FACES_EMBEDDED, threads[2])
-        self._start("detector", detecting, detecting.ahead)
-        self._start("quality", screening, screening.ahead)
-        self._start("embedder", embedding, embedding.ahead)
+        detecting = PhotoProcessor(
+            service="detector", parse=read, load=detected, finish=list, output=FACES_DETECTED, threads=threads[0]
+        )
+        screening = PhotoProcessor(
+            service="quality",
+            parse=one_event(FacesDetected),
+            load=screened,
+            finish=list,
+            output=FACES_SCREENED,
+            threads=threads[1],
+        )
+        embedding = PhotoProcessor(
+            service="embedder",
+            parse=one_event(FacesScreened),
+            load=cropped,
+            finish=embedded,
+            output=FACES_EMBEDDED,
+            threads=threads[2],
+        )
+        self._start("detector", detecting)
+        self._start("quality", screening)
+        self._start("embedder", embedding)
 
     def _scheduled(self, inner: object) -> Any:
         return ScheduledCalls(inner, self.scheduler, _MOVES)
 
-    def _start(self, name: str, step: Step, ahead: Ahead, committed: Any = lambda _: None) -> None:
+    def _start(self, name: str, processor: Processor) -> None:
         stream = self._scheduled(MemoryStream(self.broker, name, "one", [_SERVICES[name].name]))
         settings = WorkerSettings(batch=self.batch, wait=1e-9, dead_letters_a_minute=0, tries=100)
-        worker = Worker(name, stream, step, settings, Silent(), self.stop, committed=committed, ahead=ahead)
+        worker = Worker(
+            service=name,
+            stream=stream,
+            processor=processor,
+            settings=settings,
+            observer=Silent(),
+            stop=self.stop,
+        )
         self.scheduler.start(name, worker.run)
 
     def change(self, operations: Iterable[tuple[str, str | None]]) -> None:

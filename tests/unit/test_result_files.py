@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import activate_in_folder
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput, Transient
 from tests.support.small_results import (
@@ -81,7 +81,7 @@ def test_a_file_that_a_person_changed_stops_the_command_before_anything_is_writt
     change(result / name)
     before, beside = contents(result), contents(result.parent)
     with pytest.raises(InvalidInput, match=rf"expected {name} as an earlier command wrote it, .* move it away"):
-        go_back(result, 2)
+        activate_in_folder(result, 2)
     assert active_number(result) == 1
     assert seen(result) == {path: data for path, data in before.items() if path in seen(result)}
     assert {path: beside[path] for path in beside if "/" not in path} == {
@@ -91,8 +91,8 @@ def test_a_file_that_a_person_changed_stops_the_command_before_anything_is_writt
 
 def test_a_pipe_in_the_place_of_a_file_stops_the_command_too(result: Path) -> None:
     replace_by_a_pipe(result / "medoids.csv")
-    with pytest.raises(InvalidInput, match=r"expected in medoids\.csv"):
-        go_back(result, 2)
+    with pytest.raises(InvalidInput, match=r"expected medoids\.csv as"):
+        activate_in_folder(result, 2)
     assert (result / "medoids.csv").is_fifo()
 
 
@@ -100,27 +100,27 @@ def test_all_files_that_are_a_persons_are_named_at_once(result: Path) -> None:
     for name in ("medoids.csv", "report.html"):
         edit(result / name)
     with pytest.raises(InvalidInput, match=r"expected medoids\.csv, report\.html as .* move them away"):
-        go_back(result, 2)
+        activate_in_folder(result, 2)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_change_that_keeps_size_and_time_is_not_written_over(name: str, result: Path) -> None:
     edit_and_keep_size_and_time(result / name)
     changed = (result / name).read_bytes()
-    with pytest.raises(InvalidInput, match=f"expected in {name}"):
-        go_back(result, 2)
+    with pytest.raises(InvalidInput, match=f"expected {name} as"):
+        activate_in_folder(result, 2)
     assert (result / name).read_bytes() == changed
     assert all_entries(result) == expected_entries(result), "all else is made"
     (result / name).unlink()
-    go_back(result, 1)
-    go_back(result, 2)
+    activate_in_folder(result, 1)
+    activate_in_folder(result, 2)
     assert set(FILES) <= seen(result).keys()
 
 
 def test_after_the_persons_file_is_moved_away_the_command_goes_on(result: Path) -> None:
     edit(result / "report.html")
     (result / "report.html").rename(result / "my report.html")
-    go_back(result, 2)
+    activate_in_folder(result, 2)
     assert (result / "report.html").is_file()
     assert (result / "my report.html").read_bytes().endswith(b"a word of mine")
 
@@ -128,8 +128,8 @@ def test_after_the_persons_file_is_moved_away_the_command_goes_on(result: Path) 
 def test_a_copy_of_a_result_is_as_good_as_the_result(result: Path, tmp_path: Path) -> None:
     shutil.copytree(result, tmp_path / "copy", copy_function=shutil.copyfile)  # other times, and no links
     expected = seen(result)
-    go_back(tmp_path / "copy", 2)
-    go_back(tmp_path / "copy", 1)
+    activate_in_folder(tmp_path / "copy", 2)
+    activate_in_folder(tmp_path / "copy", 1)
     assert seen(tmp_path / "copy") == expected
 
 
@@ -154,17 +154,17 @@ def test_a_full_disk_is_told_in_a_line_and_all_is_as_it_was(result: Path, monkey
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(Transient, match="no space left"):
-            go_back(result, 2)
+            activate_in_folder(result, 2)
     assert seen(result) == before
     assert not list(result.glob(".facestream-?" + "[0-9a-f]" * 31)), "what was half written is gone"
 
 
 def test_a_result_without_notes_is_taken_over(result: Path) -> None:
-    go_back(result, 2)
+    activate_in_folder(result, 2)
     made_without_manifest(result)
     (person_of_four(result) / "own.png").write_bytes(b"mine")
     (result / "people" / "Anna").mkdir()
-    assert go_back(result, 1).count("\n") == 0
+    assert activate_in_folder(result, 1).count("\n") == 0
     assert all_entries(result) == expected_entries(result) | {f"people/{person_of_four_with_own(result).name}/own.png"}
     assert {path.name for path in (result / "people").iterdir()} == {person_of_four_with_own(result).name, "Anna"}
 
@@ -180,7 +180,7 @@ def test_in_a_result_without_notes_what_differs_from_the_database_is_a_persons(r
     (result / entry).unlink()
     (result / entry).write_bytes(b"mine")
     with pytest.raises(InvalidInput, match=r"expected report\.html as an earlier command wrote it"):
-        go_back(result, 2)
+        activate_in_folder(result, 2)
     (result / "report.html").rename(result / "mine.html")
-    assert f"{entry} was kept as it is" in go_back(result, 2)
+    assert f"{entry} was kept as it is" in activate_in_folder(result, 2)
     assert (result / entry).read_bytes() == b"mine"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import activate_in_folder
 from cli.main import main
 from services.standalone.result.folder import check_folders
 from services.standalone.result.lock import locked
@@ -122,7 +122,7 @@ def test_a_file_where_the_notes_are_to_be_stays(photos: Path, tmp_path: Path) ->
     check_folders(photos, result)
     expected = r"facestream-made\.db: expected the list of files that facestream has made, .* move it away"
     with pytest.raises(InvalidInput, match=expected):
-        go_back(result, 1)
+        activate_in_folder(result, 1)
     assert (result / ".facestream-made.db").read_text() == "mine"
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from numpy.typing import NDArray
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import activate_in_folder
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.errors import InvalidInput
 from tests.support.reclustering import Killed
@@ -75,7 +75,7 @@ class AFolderThatTwoUse(RuleBasedStateMachine):
     def command(self) -> None:
         """Another generation is gone to, and all files are made anew."""
         with suppress(InvalidInput):  # a file of theirs is where one of ours was to be
-            go_back(self.result, 3 - active_number(self.result))
+            activate_in_folder(self.result, 3 - active_number(self.result))
 
     @rule(step=KILLS)
     def killed_command(self, step: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs.switching import go_back
+from cli.jobs.activation import activate_in_folder
 from services.standalone.result.lock import locked
 from shared.adapters.sqlite.repository import SqliteRepository
 from tests.support.small_results import make_result
@@ -38,7 +38,7 @@ def fill(out: Path, photos: Path | None = None) -> None:
         shutil.copyfile(template / "facestream.db", out / "facestream.db")
         for crop in (template / "crops").iterdir():
             shutil.copyfile(crop, out / "crops" / crop.name)
-    go_back(out, 1)
+    activate_in_folder(out, 1)
 
 
 def test_a_new_result_is_its_owners_alone(photos: Path, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cli.jobs.dead_letters import open_letters, original, table
-from cli.jobs.following import human_line, json_line
-from cli.jobs.safe_text import beginning
+from cli.jobs.dead_letters import original, table, unmarked
+from cli.jobs.watch import human_line, json_line
+from cli.output.safe_text import beginning
 from shared.domain.topics import MAX_RECORD_BYTES
 from shared.errors import InvalidInput, Poison
 from shared.ports.streams import ConsumedRecord
@@ -53,8 +53,8 @@ def test_a_face_that_is_unknown_and_one_that_is_erased_say_so() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("reclustered", "generation 8 is in force, before 7  reclustered  412 faces and 57 people told of"),
-        ("rolled-back", "generation 7 is in force, before 8  rolled back  398 faces and 61 people told of"),
+        ("reclustered", "generation 8 is active, before it 7  reclustered  412 faces and 57 people announced"),
+        ("rolled-back", "generation 7 is active, before it 8  rolled back  398 faces and 61 people announced"),
     ],
 )
 def test_a_publication_is_a_line_with_both_generations_and_why(name: str, words: str) -> None:
@@ -166,7 +166,7 @@ def test_of_bytes_that_are_no_text_only_their_number_is_shown(value: bytes) -> N
 def test_letters_in_a_list_show_no_vector_either() -> None:
     about = {"dead_letter_message": _ROW.encode(), "dead_letter_error": b"Poison"}
     console = Console(file=StringIO(), width=10_000)
-    console.print(table(open_letters([replace(_RECORD, topic="dead-letters", headers=about)])))
+    console.print(table(unmarked([replace(_RECORD, topic="dead-letters", headers=about)])))
     assert "Poison: <left out>" in console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
 
 
@@ -213,4 +213,4 @@ def test_a_letter_without_its_message_is_not_replayed_as_a_tombstone() -> None:
 def test_a_letter_with_a_mark_is_no_longer_open() -> None:
     letters = [replace(_RECORD, topic="dead-letters", partition=0, offset=offset) for offset in (1, 2, 3)]
     mark = replace(_RECORD, key=b"0@2", offset=4, headers={"dead_letter_handled": b"dropped"})
-    assert [letter.id for letter in open_letters([*letters, mark])] == ["0@1", "0@3"]
+    assert [letter.id for letter in unmarked([*letters, mark])] == ["0@1", "0@3"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.jobs.setting_up import Plan, planned
+from cli.server_setup.topic_plan import TopicPlan, planned
 from shared.adapters.kafka.admin import TopicState
 from shared.domain.topics import FACES_ASSIGNED, FACES_EMBEDDED, TOPICS, Topic
 
@@ -23,11 +23,11 @@ def state(
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_topic_as_the_table_wants_it_is_left_without_a_word(topic: Topic) -> None:
-    assert planned(topic, state(topic), 12) == Plan()
+    assert planned(topic, state(topic), 12) == TopicPlan()
 
 
 def test_more_partitions_are_made_and_none_taken_away() -> None:
-    assert planned(FACES_EMBEDDED, state(FACES_EMBEDDED, 4, records=9), 12) == Plan(partitions=12)
+    assert planned(FACES_EMBEDDED, state(FACES_EMBEDDED, 4, records=9), 12) == TopicPlan(partitions=12)
     fewer = planned(FACES_EMBEDDED, state(FACES_EMBEDDED, 24), 12)
     assert fewer.partitions is None
     assert "24 partitions, wanted 12" in fewer.left[0]
@@ -49,7 +49,7 @@ def test_retention_is_made_longer_and_never_shorter(current: int, changed: bool)
 
 
 def test_a_topic_that_is_to_keep_for_ever_is_not_shortened_by_a_number() -> None:
-    ever = Topic("ever", "key", None, "test", retention=timedelta(milliseconds=-1))
+    ever = Topic(name="ever", key="key", model=None, producer="test", retention=timedelta(milliseconds=-1))
     assert planned(ever, state(ever, changes={"retention.ms": "5"}), 12).configuration == {"retention.ms": "-1"}
 
 
@@ -95,4 +95,4 @@ def test_no_plan_takes_anything_away_and_a_second_one_has_nothing_to_do(
     kept = int(new["retention.ms"])
     assert kept == -1 or kept >= int(old["retention.ms"]) != -1
     assert not (old["cleanup.policy"] == "compact" and new["cleanup.policy"] == "delete")
-    assert planned(topic, after, wanted) == Plan(left=plan.left)
+    assert planned(topic, after, wanted) == TopicPlan(left=plan.left)

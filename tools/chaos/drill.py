@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from cli.jobs.reconciling import reconcile
+from cli.reconciler.reconciler import Reconciler
 from shared.adapters.kafka.stream import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.adapters.minio.store import MinioStore
@@ -159,18 +159,18 @@ class Drill:
         kafka = KafkaSettings(bootstrap_servers=self.pipeline.stack.kafka.bootstrap_servers)
         try:
             with self.pipeline.repository() as repository:
-                report = reconcile(
-                    self.store,
-                    repository,
-                    "photos",
-                    KafkaWriter(kafka, "reconcile"),
-                    _GRACE,
-                    largest_loss=_LARGEST_LOSS,
+                summary = Reconciler(
+                    objects=self.store,
+                    repository=repository,
+                    bucket="photos",
+                    writer=KafkaWriter(kafka, "reconcile"),
                     rule=PhotoRule(),
-                )
+                    grace=_GRACE,
+                    largest_loss=_LARGEST_LOSS,
+                ).run()
         except Transient:
             return 0  # the next reconciliation announces them
-        return report.without_outcome + report.gone
+        return summary.without_outcome + summary.gone
 
     def new_repetitions(self) -> int:
         """Return how many events were published too often since the last call."""

@@ -27,7 +27,7 @@ from shared.domain.topics import (
 )
 from shared.errors import Poison
 from shared.ports.streams import ConsumedRecord
-from shared.stream.photo_processor import decoded, moment
+from shared.stream.cloudevents import decoded, moment
 from tools.notifications import events_of
 from tools.stack import KafkaServer
 

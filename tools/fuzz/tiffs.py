@@ -65,7 +65,7 @@ def _write(body: bytearray, page: Page, order: str) -> tuple[int, int]:
     return start, behind - 4
 
 
-def page(
+def page(  # noqa: PLR0913  each is a tag of the page
     parts: Sequence[bytes],
     width: int,
     height: int,

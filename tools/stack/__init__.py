@@ -8,7 +8,18 @@ from tools.stack.install import Missing
 from tools.stack.kafka import KafkaServer
 from tools.stack.minio import MinioServer
 from tools.stack.mongo import MongoServer
+from tools.stack.mongo_java import MongoJavaServer
 from tools.stack.runs import new_run
 from tools.stack.server import Server
 
-__all__ = ["Certificates", "KafkaServer", "MinioServer", "Missing", "MongoServer", "Server", "issue", "new_run"]
+__all__ = [
+    "Certificates",
+    "KafkaServer",
+    "MinioServer",
+    "Missing",
+    "MongoJavaServer",
+    "MongoServer",
+    "Server",
+    "issue",
+    "new_run",
+]

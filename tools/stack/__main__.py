@@ -5,13 +5,22 @@ import sys
 from collections.abc import Callable
 
 from tools.stack import stack
-from tools.stack.install import Missing, foreign_reader, java, kafka_jars, minio_program, mongo_program
+from tools.stack.install import (
+    Missing,
+    foreign_reader,
+    java,
+    kafka_jars,
+    minio_program,
+    mongo_java_server,
+    mongo_program,
+)
 
 _PROGRAMS = {
     "Java": java,
     "Kafka": kafka_jars,
     "MinIO": minio_program,
     "MongoDB": mongo_program,
+    "a second server of MongoDB's protocol": mongo_java_server,
     "the Go reader": foreign_reader,
 }
 

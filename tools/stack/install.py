@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,20 +22,22 @@ _MINIO = (
     "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"  # the last commit before the repository was archived
 )
 
-_POM = f"""\
+_POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
-  <groupId>facestream</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{_KAFKA}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>{_LOG4J}</version>
-    </dependency>
-  </dependencies>
+  <groupId>facestream</groupId><artifactId>server</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>{dependencies}</dependencies>
 </project>
 """
+
+_KAFKA_PACKAGES = (("org.apache.kafka", "kafka_2.13", _KAFKA), ("org.apache.logging.log4j", "log4j-slf4j-impl", _LOG4J))
+
+_MONGO_JAVA = "1.47.0"
+_MONGO_JAVA_PACKAGES = (
+    ("de.bwaldvogel", "mongo-java-server-memory-backend", _MONGO_JAVA),
+    ("org.slf4j", "slf4j-simple", "2.0.17"),  # the version whose interface this server brings
+)
+_MONGO_JAVA_MAIN = Path(__file__).with_name("MongoJavaServer.java")
 
 
 class Missing(Exception):
@@ -58,12 +60,25 @@ def kafka_jars() -> Path:
     jars = CACHE / f"kafka-{_KAFKA}"
     with _installing(jars) as scratch:
         if scratch:
-            maven = _program("mvn", "Maven", "apt-get install maven")
-            (scratch / "pom.xml").write_text(_POM)
-            command = [maven, "-q", "-B", "-C", _COPY, f"-DoutputDirectory={scratch}/jars", "-DincludeScope=runtime"]
-            _run(command, scratch, dict(os.environ))
-            (scratch / "jars").rename(jars)
+            _fetch_jars(_KAFKA_PACKAGES, scratch).rename(jars)
     return jars
+
+
+def mongo_java_server() -> Path:
+    """Return the folder of mongo-java-server: its jars, and the compiled `MongoJavaServer`, which starts it.
+
+    3 MB, fetched and compiled once, in some seconds.
+    """
+    digest = hashlib.sha256(_MONGO_JAVA_MAIN.read_bytes()).hexdigest()[:12]
+    folder = CACHE / f"mongo-java-server-{_MONGO_JAVA}-{digest}"
+    with _installing(folder) as scratch:
+        if scratch:
+            compiler = _program("javac", "a compiler of Java 17 or newer", "apt-get install openjdk-17-jdk-headless")
+            jars = _fetch_jars(_MONGO_JAVA_PACKAGES, scratch)
+            command = [compiler, "--release", "17", "-cp", f"{jars}/*", "-d", str(jars), str(_MONGO_JAVA_MAIN)]
+            _run(command, scratch, dict(os.environ))
+            jars.rename(folder)
+    return folder
 
 
 def minio_program() -> Path:
@@ -111,6 +126,22 @@ def mongo_program() -> Path:
         what = "nx-27017, a server of MongoDB's protocol"
         raise Missing(what, f"make setup, or {sys.executable} -m pip install nx-27017")
     return program
+
+
+def _fetch_jars(packages: Iterable[tuple[str, str, str]], scratch: Path) -> Path:
+    """Fetch these packages (group, artifact, version) with all that they need; return the folder of the jars.
+
+    Maven compares each file with the registry's checksum of it (`-C`).
+    """
+    maven = _program("mvn", "Maven", "apt-get install maven")
+    wanted = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>"
+        for group, artifact, version in packages
+    )
+    (scratch / "pom.xml").write_text(_POM.format(dependencies=wanted))
+    command = [maven, "-q", "-B", "-C", _COPY, f"-DoutputDirectory={scratch}/jars", "-DincludeScope=runtime"]
+    _run(command, scratch, dict(os.environ))
+    return scratch / "jars"
 
 
 @contextmanager

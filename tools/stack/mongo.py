@@ -1,4 +1,4 @@
-"""A server of MongoDB's protocol: nx-27017, over SQLite. No registry has mongod itself."""
+"""A server of MongoDB's protocol: nx-27017, over SQLite. No package registry has mongod itself."""
 
 from dataclasses import dataclass
 

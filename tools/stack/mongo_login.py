@@ -1,7 +1,8 @@
 """A login in front of a server of MongoDB's protocol that has none: SCRAM-SHA-256 (RFC 7677).
 
-Who has not logged in is told so with the code that MongoDB uses; what comes after the login is passed on, but for the
-commands that make users (`mongo_users.py`), which only the first user may give. Roles are kept, not enforced.
+Work-around for both servers (nx-27017, mongo-java-server): neither knows users. Before the login, requests are refused
+with MongoDB's error code. After it they are passed on, except the commands that make users: `mongo_users.py` answers
+these, and only to the first user. Roles are stored, not enforced; `mongo_roles.py` enforces them.
 """
 
 import base64

@@ -1,6 +1,7 @@
 """Roles in front of a server of MongoDB's protocol that has none, each with a port of its own.
 
-What was asked is kept. Refusals have the code that MongoDB uses.
+Work-around for both servers (nx-27017, mongo-java-server): neither knows roles. The commands that came are recorded.
+Refusals have MongoDB's error code.
 """
 
 import socket

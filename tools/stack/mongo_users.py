@@ -1,4 +1,7 @@
-"""What MongoDB answers to the commands that make users, by its manual: no server that can be had here knows users."""
+"""MongoDB's answers to the commands that make users and replica sets, as its manual describes them.
+
+Work-around for both servers (nx-27017, mongo-java-server): neither has these commands.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,7 @@
-"""A TLS proxy in front of a server without TLS."""
+"""A TLS proxy in front of a server without TLS.
+
+Work-around for nx-27017, which has no TLS. mongo-java-server has TLS, but the tests use the proxy for both.
+"""
 
 import socket
 import ssl

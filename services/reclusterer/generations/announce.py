@@ -38,7 +38,7 @@ from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_P
 from shared.ports.generations import GenerationStore
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
-from shared.stream.photo_processor import About, encoded
+from shared.stream.cloudevents import EventEncoder
 
 SERVICE = "reclusterer"
 BLOCK = 500  # records in one transaction
@@ -125,8 +125,11 @@ def announce_publication(
     # Written again after a death, the event has the same id if it has the same content. Faces that were erased in
     # the meantime are not counted again.
     content = f"{cause} {event.published_at.isoformat()} {faces} {clusters} {photos}"
-    about = About(SERVICE, _ACTIVE, event.published_at, content, generation.number)
-    writer.write_if([encoded(GENERATIONS_PUBLISHED, _ACTIVE, event, about)], lambda: True)
+    encoder = EventEncoder(SERVICE, event.published_at)
+    record = encoder.record(
+        GENERATIONS_PUBLISHED, _ACTIVE, event, subject=_ACTIVE, cause=content, generation=generation.number
+    )
+    writer.write_if([record], lambda: True)
     return True
 
 
@@ -181,4 +184,4 @@ def _record(topic: Topic, key: str, event: Message, generation: Generation, cont
     when = publication_time(generation)
     # A generation may be published several times: each publication has ids of its own, and keeps them if repeated.
     cause = f"{Cause.RECLUSTERED} {when.isoformat()} {content}"
-    return encoded(topic, key, event, About(SERVICE, key, when, cause, generation.number))
+    return EventEncoder(SERVICE, when).record(topic, key, event, subject=key, cause=cause, generation=generation.number)

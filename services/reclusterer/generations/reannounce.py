@@ -29,7 +29,7 @@ from shared.domain.topics import IMAGES_PROCESSED
 from shared.ports.photos import PhotoCatalog
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
-from shared.stream.photo_processor import About, encoded
+from shared.stream.cloudevents import EventEncoder
 
 _BEFORE_THE_FIRST = Generation(number=0, state=GenerationState.ACTIVE, model_id="", snapshot="", parameters={})
 
@@ -93,7 +93,9 @@ def _write_tombstones(
     while removed := removed_objects(photos, object_ids):
         when = publication_time(generation)
         records = [
-            encoded(IMAGES_PROCESSED, object_id, None, About(SERVICE, object_id, when, f"forgotten {when.isoformat()}"))
+            EventEncoder(SERVICE, when).record(
+                IMAGES_PROCESSED, object_id, None, subject=object_id, cause=f"forgotten {when.isoformat()}"
+            )
             for object_id in removed
         ]
 
@@ -118,5 +120,10 @@ def _photo_record(
         unknown=len(accepted) - assigned,
         rejected=len(faces) - len(accepted),
     )
-    about = About(SERVICE, image.image_id, image.uploaded_at, f"repeated {generation.published_at}")
-    return encoded(IMAGES_PROCESSED, image.object_id, event, about)
+    return EventEncoder(SERVICE, image.uploaded_at).record(
+        IMAGES_PROCESSED,
+        image.object_id,
+        event,
+        subject=image.image_id,
+        cause=f"repeated {generation.published_at}",
+    )

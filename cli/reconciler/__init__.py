@@ -1,0 +1,1 @@
+"""Compares the photo bucket with the database, for `facestream reconcile`."""

@@ -1,0 +1,1 @@
+"""What `facestream init` creates on the servers: topics and users."""
