@@ -185,7 +185,7 @@ def test_a_face_that_is_erased_while_a_generation_is_made_and_told_does_not_come
         writer = SpoiltWriter(KafkaWriter(settings, RECLUSTERER), remover)
         world = World(Watched(repository, remover.at_steps()))
         with assigning(settings, topic, assigners):
-            world.regroup(writer=writer, wait=lambda _: remover.erase())
+            world.recluster(writer=writer, wait=lambda _: remover.erase())
             removed = set(remover.removed)
             eventually(lambda: not repository.faces_named(sorted(removed)))
         members = world.members()

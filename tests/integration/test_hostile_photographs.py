@@ -50,7 +50,7 @@ def start_detector(pipeline: Pipeline) -> Process:
         "FACESTREAM_SERVICE_INSTANCE": "0",
         "FACESTREAM_DETECTOR_PHOTO_TIMEOUT": _TIMEOUT,
         "FACESTREAM_WORKER_TRIES": str(_TRIES),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "hostile")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools" / "chaos" / "hostile")]),
     }
     process = start([sys.executable, "-m", "services.detector"], environment, folder)
     pipeline.processes["detector"] = process

@@ -1,4 +1,4 @@
-"""The command in this process, and golden events: what tests of the operator's commands work with."""
+"""The command `facestream`, run in the process of the test."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from cli.main import app
 
 @dataclass(frozen=True)
 class Command:
-    """What a command ended with: exit status, lines of its output, its error."""
+    """The result of a command: exit status, lines of standard output, and the text of its error."""
 
     status: int
     lines: list[str]
@@ -18,7 +18,10 @@ class Command:
 
 
 def facestream_in_process(*arguments: str | Path) -> Command:
-    """Run the command without the seconds that a new process takes; an error that it raises is its error text."""
+    """Run the command without starting a process, which would take seconds.
+
+    The error is that of the raised exception, or what was written to standard error.
+    """
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     raised = result.exception if not isinstance(result.exception, SystemExit) else None
     return Command(result.exit_code, result.stdout.splitlines(), str(raised) if raised else result.stderr)

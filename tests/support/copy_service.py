@@ -15,7 +15,7 @@ from tests.support.processors import Functions
 
 
 def main() -> None:
-    """Copy until SIGTERM, slowly enough to be killed on the way."""
+    """Copy until SIGTERM, slowly enough that a test can kill the process before the end."""
     name, instance, source, target = sys.argv[1:]
 
     def copied(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:

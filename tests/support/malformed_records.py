@@ -1,4 +1,4 @@
-"""Records of every kind that a topic can hold, and a service that works on them in memory until all are done."""
+"""Records of every kind that a topic can hold, and a worker that processes them in memory."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from shared.stream.processor import Processor
 from shared.stream.worker import Worker, WorkerSettings
 
 _NOON = "2026-11-24T12:00:00.000Z"
-ABSENT = "<absent>"  # of a field that is left out
+ABSENT = "<absent>"  # value of a field that is left out
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -51,7 +51,7 @@ NAMES = st.sampled_from(
 BUCKETS = st.sampled_from(
     ["photos", "faces", "payroll", "Not A Name", "a", "192.168.0.1", "x" * 100, "photos/../faces", "photos\x00", ""]
 )
-_WORDS = st.sampled_from(["ObjectCreated", "ObjectRemoved"]).flatmap(
+_EVENT_NAMES = st.sampled_from(["ObjectCreated", "ObjectRemoved"]).flatmap(
     lambda kind: st.sampled_from(
         [f"s3:{kind}:{how}" for how in ("Put", "Copy", "Delete", "NoOP", "DeleteMarkerCreated", "PutTagging")]
     )
@@ -60,7 +60,7 @@ _TIMES = ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00+14:00", "0001-01-01T0
 
 
 def or_odd(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Values that are mostly of the usual kind."""
+    """Draw values of which three quarters are usual ones and the others odd ones."""
     return st.one_of(usual, usual, usual, ODD)
 
 
@@ -68,9 +68,11 @@ def without_absent(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not ABSENT}
 
 
-_NOTICES = st.fixed_dictionaries(
+_NOTIFICATIONS = st.fixed_dictionaries(
     {
-        "eventName": or_odd(_WORDS | st.sampled_from(["s3:TestEvent", "s3:ObjectAccessed:Get", "s3:ObjectRemoved:"])),
+        "eventName": or_odd(
+            _EVENT_NAMES | st.sampled_from(["s3:TestEvent", "s3:ObjectAccessed:Get", "s3:ObjectRemoved:"])
+        ),
         "eventTime": or_odd(st.sampled_from([*_TIMES, *[_NOON] * 6])),
         "eventSource": or_odd(st.sampled_from(["minio:s3", "facestream:reconcile", "facestream:assigner"])),
         "s3": or_odd(
@@ -109,8 +111,8 @@ S3_TEST = as_json({"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": _NOO
 NOTIFICATIONS = st.one_of(
     NO_EVENTS,
     st.just(S3_TEST),
-    st.lists(_NOTICES, max_size=3).map(lambda records: as_json({"Records": records})),
-    st.lists(_NOTICES, min_size=1, max_size=3).map(lambda records: json.dumps({"Records": records}).encode()),
+    st.lists(_NOTIFICATIONS, max_size=3).map(lambda records: as_json({"Records": records})),
+    st.lists(_NOTIFICATIONS, min_size=1, max_size=3).map(lambda records: json.dumps({"Records": records}).encode()),
 )
 HEADERS = st.dictionaries(
     st.sampled_from(["traceparent", "tracestate", "ce_id", "dead_letter_topic", "x"]),
@@ -120,7 +122,7 @@ HEADERS = st.dictionaries(
 
 
 def photo_event(name: str, **changed: object) -> dict[str, Any]:
-    """Return an event of one photograph with one face, as any of the services' own topics holds it."""
+    """Return an event of one photograph with one face, with the fields of every topic of the services."""
     face = {
         "face_id": f"face of {name}",
         "box": {"left": 1, "top": 2, "width": 3, "height": 4},
@@ -184,7 +186,7 @@ PHOTO_EVENTS = st.one_of(
 
 
 class Silent:
-    """An observer that says nothing."""
+    """An observer that does nothing."""
 
     def __getattr__(self, _name: str) -> Any:
         return lambda *_: None
@@ -192,7 +194,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of the records: what the service said, which of them are dead letters, and how many are done."""
+    """The result: records that the service produced, dead letters, and the committed offset."""
 
     said: Sequence[ConsumedRecord]
     letters: Sequence[ConsumedRecord]
@@ -207,7 +209,10 @@ def worked(
     *,
     batch: int = 2,
 ) -> Done:
-    """Let a service process records until all are done; return what it wrote to the topics `outputs`."""
+    """Run a worker until it has processed all records; return the result with its output to the topics `outputs`.
+
+    Raises what ends the worker.
+    """
     broker, stop = MemoryBroker(), Event()
     for record in records:
         broker.append(record)
@@ -231,7 +236,7 @@ def worked(
 
 
 def dropped() -> float:
-    """Return how many events have been dropped for a reason so far."""
+    """Return how many events have been dropped so far, whatever the reason."""
     found = [sample.value for metric in REGISTRY.collect() for sample in metric.samples if _is_dropped(sample.name)]
     return sum(found)
 

@@ -19,7 +19,7 @@ _VECTORS = embeddings([5, 4])
 def repository() -> MemoryRepository:
     made = World()
     add_photos(made.repository, _VECTORS, [f"{number:03}" for number in range(9)])
-    made.regroup()
+    made.recluster()
     found: MemoryRepository = made.repository
     return found
 
@@ -71,7 +71,7 @@ def test_people_of_another_generation_are_not_those_of_before(repository: Memory
     of_service = ActiveGeneration(repository, AssignerSettings())
     before = of_service.current()
     add_photos(repository, embeddings([1], seed=9), ["900"], 1)
-    World(repository).regroup()
+    World(repository).recluster()
     assert not of_service.is_still(before, ())
 
 

@@ -37,7 +37,7 @@ from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
 from shared.stream.cloudevents import EventEncoder
 from shared.stream.worker import Worker, WorkerSettings
-from tools.notifications import told
+from tools.notifications import events_of
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _ACCEPTED, _REJECTED = Verdict.ACCEPTED, Verdict.BLURRY
@@ -564,7 +564,7 @@ def test_crops_that_an_erasure_took_from_a_new_upload_are_made_again() -> None:
     world.arrive(event.model_copy(update={"faces": (lost, *event.faces[1:])}))
     world.run()
     (asked,) = world.broker.records(IMAGES_UPLOADED.name)
-    (wanted,) = told(asked)
+    (wanted,) = events_of(asked)
     assert (wanted.key, wanted.etag, wanted.sequencer, wanted.removed) == ("a.jpg", "xy", "0004", False)
     assert world.standing().keys() == accepted(event) - {lost.face_id}
     world.arrive(photo_event("a.jpg", "xy", 4))

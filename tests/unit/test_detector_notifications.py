@@ -22,7 +22,7 @@ from shared.settings import BucketSettings
 from shared.stream import notification_records as notices
 from shared.stream.bucket_notifications import BucketNotification, bucket_events
 from shared.stream.photo_processor import PhotoProcessor
-from tools.notifications import told
+from tools.notifications import events_of
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _NO_PHOTOGRAPHS = (
@@ -104,7 +104,7 @@ def test_photographs_beside_them_go_on_and_names_that_say_nothing_too(threads: T
 
 def test_a_removal_is_never_dropped() -> None:
     # It may have been taken for a photograph under another rule, and have faces.
-    found = told(notice(*_NO_PHOTOGRAPHS, name="s3:ObjectRemoved:Delete"))
+    found = events_of(notice(*_NO_PHOTOGRAPHS, name="s3:ObjectRemoved:Delete"))
     assert [(event.key, event.removed) for event in found] == [(key, True) for key in _NO_PHOTOGRAPHS]
 
 
@@ -124,7 +124,7 @@ _PHOTO = Photo(bucket="photos", key=".trash/a.jpg", object_id="o", image_id="i",
 def test_what_we_announce_ourselves_is_not_dropped(announced: ProducedRecord) -> None:
     # It has faces from another rule, which stay for ever where nobody hears of the object again.
     record = ConsumedRecord(announced.topic, 0, 0, announced.key, announced.value, {}, _TIME)
-    assert [event.key for event in told(record)] == [".trash/a.jpg"]
+    assert [event.key for event in events_of(record)] == [".trash/a.jpg"]
 
 
 def test_the_settings_decide_in_the_stream_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

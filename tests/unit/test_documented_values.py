@@ -53,7 +53,7 @@ def _of_generations() -> Iterator[ConsumedRecord]:
     faces = embeddings([6, 5, 4])
     names = [f"{number:04}" for number in range(len(faces))]
     add_photos(made.repository, faces, names)
-    made.regroup()
+    made.recluster()
     first, second, _ = (made.members()[name] for name in (names[0], names[6], names[11]))
     # Two people become one, as by a generation that somebody made with another threshold.
     repository = made.repository

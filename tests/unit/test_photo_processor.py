@@ -20,7 +20,7 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.bucket_notifications import Notification, bucket_events
 from shared.stream.cloudevents import EventEncoder, decoded, one_event
 from shared.stream.photo_processor import PhotoProcessor
-from tools.notifications import told as events_of
+from tools.notifications import events_of
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _PHOTO = Photo(

@@ -20,7 +20,7 @@ SETTINGS = ReclustererSettings(min_cluster_size=3)
 def recluster(repository: MemoryRepository, settings: ReclustererSettings = SETTINGS) -> Generation:
     """Regroup as for the result of a folder; return the generation that is then active."""
     anything = JobSettings(least_change_faces=0, least_change_share=0)
-    done = World(repository, clustering=settings, job=anything).regroup(MODEL, writer=None).generation
+    done = World(repository, clustering=settings, job=anything).recluster(MODEL, writer=None).generation
     assert done
     return done
 

@@ -58,7 +58,7 @@ from shared.stream.cloudevents import one_event
 from shared.stream.photo_processor import PhotoProcessor
 from shared.stream.processor import Processor
 from shared.stream.worker import Worker, WorkerSettings
-from tests.support.thread_scheduler import InTurns, Turns, TurnsExecutor
+from tests.support.thread_scheduler import ScheduledCalls, ScheduledExecutor, ThreadScheduler
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _MOVES = (
@@ -119,12 +119,12 @@ class World:
     """A bucket, four services and their stores."""
 
     def __init__(self, batch: int) -> None:
-        self.turns, self.stop = Turns(), Event()
+        self.scheduler, self.stop = ThreadScheduler(), Event()
         self.broker, self.repository, self.objects = MemoryBroker(), MemoryRepository(), MemoryObjectStore()
         self.batch = batch
-        objects = self._turned(self.objects)
+        objects = self._scheduled(self.objects)
         assigner = Started(
-            repository=self._turned(self.repository),
+            repository=self._scheduled(self.repository),
             objects=objects,
             settings=AssignerSettings(),
             crops=_BUCKETS.faces,
@@ -145,7 +145,7 @@ class World:
             return embed(photos, Plain())  # type: ignore[arg-type]  # it has all that is asked of an embedder
 
         read = partial(bucket_events, bucket=_BUCKETS.photos, rule=PhotoRule())
-        threads = [TurnsExecutor(name, self.turns) for name in _SERVICES]
+        threads = [ScheduledExecutor(name, self.scheduler) for name in _SERVICES]
         detecting = PhotoProcessor(
             service="detector", parse=read, load=detected, finish=list, output=FACES_DETECTED, threads=threads[0]
         )
@@ -169,11 +169,11 @@ class World:
         self._start("quality", screening)
         self._start("embedder", embedding)
 
-    def _turned(self, inner: object) -> Any:
-        return InTurns(inner, self.turns, _MOVES)
+    def _scheduled(self, inner: object) -> Any:
+        return ScheduledCalls(inner, self.scheduler, _MOVES)
 
     def _start(self, name: str, processor: Processor) -> None:
-        stream = self._turned(MemoryStream(self.broker, name, "one", [_SERVICES[name].name]))
+        stream = self._scheduled(MemoryStream(self.broker, name, "one", [_SERVICES[name].name]))
         settings = WorkerSettings(batch=self.batch, wait=1e-9, dead_letters_a_minute=0, tries=100)
         worker = Worker(
             service=name,
@@ -183,17 +183,17 @@ class World:
             observer=Silent(),
             stop=self.stop,
         )
-        self.turns.start(name, worker.run)
+        self.scheduler.start(name, worker.run)
 
     def change(self, operations: Iterable[tuple[str, str | None]]) -> None:
         """Upload and remove, in turns too; the bucket tells of it within the same move."""
-        bucket = self._turned(self)
+        bucket = self._scheduled(self)
 
         def work() -> None:
             for moment, (key, content) in enumerate(operations):
                 bucket.put(key, content, moment)
 
-        self.turns.start("user", work)
+        self.scheduler.start("user", work)
 
     def put(self, key: str, content: str | None, moment: int) -> None:
         if content is None:
@@ -213,17 +213,17 @@ class World:
         """Let all work in this order, and then one after the other, until there is nothing left to do."""
         moves = 0
         for choice in order:
-            self.turns.go_on(choice)
+            self.scheduler.step(choice)
         while not self._is_done():
-            self.turns.go_on(moves)
+            self.scheduler.step(moves)
             moves += 1
             assert moves < 20_000, "it never ends"
         self.stop.set()
-        while self.turns.go_on(0):
+        while self.scheduler.step(0):
             pass
 
     def _is_done(self) -> bool:
-        if self.turns.is_alive("user"):
+        if self.scheduler.is_alive("user"):
             return False
         for service, topic in _SERVICES.items():
             done = self.broker.group(service).committed.get((topic.name, 0), 0)
