@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench.tables import Table
-from services.detector.decoding import needs
+from services.detector.decoding import memory_needed as needs
 from services.detector.decoding.decode import decode
-from services.detector.decoding.needs import Need
+from services.detector.decoding.memory_needed import Need
 from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from tools.large_pictures import KINDS, size_of

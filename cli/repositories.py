@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from services.standalone.result.file_digest import status
 from services.standalone.result.folder import DATABASE, is_database
 from services.standalone.result.lock import locked
-from services.standalone.result.proof import status
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.atomic_output import explained
 from shared.domain.records import Generation
@@ -59,7 +59,7 @@ def opened_exclusively(result: Path | None) -> Iterator[FaceRepository]:
             yield repository
             return
         # Not at the top: see `opened`.
-        from cli.lease import lease_of  # noqa: PLC0415
+        from cli.operator_lease import lease_of  # noqa: PLC0415
         from services.reclusterer.settings import JobSettings  # noqa: PLC0415
 
         with lease_of(repository, JobSettings()):

@@ -16,7 +16,7 @@ def activate_in_stream(number: int, wanted: GenerationState) -> str:
     Acquires the lease, so it raises `Busy` while the job is at work; `InvalidInput`, `Fatal`, `Transient`.
     """
     # Not at the top: commands on folders must work without the libraries of the stream.
-    from cli.lease import lease_with_writer  # noqa: PLC0415
+    from cli.operator_lease import lease_with_writer  # noqa: PLC0415
     from shared.adapters.mongo.repository import MongoRepository, MongoSettings  # noqa: PLC0415
 
     settings, mongo = JobSettings(), MongoSettings()

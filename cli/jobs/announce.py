@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from cli.lease import lease_with_writer
+from cli.operator_lease import lease_with_writer
 from services.reclusterer.generations.reannounce import Reannounced, reannounce
 from services.reclusterer.settings import JobSettings
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings

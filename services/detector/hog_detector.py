@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from services.detector.alignment import aligned, eye_distance
 from services.detector.decoding.decode import Decoded
+from services.detector.detections import Landmarks
 from services.detector.scale import detection_size, picture_size
 from services.detector.settings import DetectorSettings
-from services.detector.types import Landmarks
 from shared.domain.events import Box, Point
 from shared.errors import ModelError
 

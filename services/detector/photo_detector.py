@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.detector.decoding.decode import decode
-from services.detector.decoding.needs import lacking
+from services.detector.decoding.memory_needed import lacking
+from services.detector.detections import Detection, PhotoDetections
 from services.detector.hog_detector import HogDetector
 from services.detector.settings import DetectorSettings
-from services.detector.types import Detection, PhotoDetections
 
 
 @dataclass(frozen=True, slots=True)

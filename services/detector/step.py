@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from services.detector.detections import PhotoDetections
 from services.detector.settings import DetectorSettings
-from services.detector.types import PhotoDetections
 from shared import metrics
 from shared.domain import ids
 from shared.domain.events import BucketEvent, DetectedFace, FacesDetected, Outcome, Photo

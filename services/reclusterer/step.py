@@ -18,7 +18,7 @@ from services.reclusterer.generations.snapshot import (
 )
 from services.reclusterer.settings import JobSettings, ReclustererSettings
 from shared.domain.records import Generation, GenerationState
-from shared.erasure.refit import refit_bereft
+from shared.erasure.refit import refit_clusters_without_medoid
 from shared.errors import InvalidInput
 from shared.ports.generations import GenerationStore
 from shared.ports.photos import PhotoCatalog
@@ -79,7 +79,7 @@ def _recluster(
     model_id: str | None,
 ) -> ReclusterResult:
     active = publisher.resume()
-    refit_bereft(repository)
+    refit_clusters_without_medoid(repository)
     if active and active.number in repository.pinned():
         reason = f"generation {active.number} is active and pinned"
         return ReclusterResult(ReclusterOutcome.SKIPPED, active, reason)

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from services.detector.detections import PhotoDetections
 from services.detector.photo_pool import PhotoPool
 from services.detector.step import detected, unreadable
-from services.detector.types import PhotoDetections
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.domain.events import BucketEvent, FacesScreened, Verdict

@@ -8,10 +8,10 @@ from services.standalone.library.changes import Comparison, compare
 from services.standalone.library.identity import Findings, Reader, identify
 from services.standalone.library.library import Library
 from services.standalone.library.missing import Missing, judge
-from services.standalone.library.passed_over import Opener
+from services.standalone.library.photo_selector import PhotoSelector
 from services.standalone.settings import RunSettings
 from services.standalone.summary import Changes
-from shared.erasure.refit import refit_bereft
+from shared.erasure.refit import refit_clusters_without_medoid
 from shared.photos.photo_rule import PhotoRule
 
 
@@ -31,7 +31,7 @@ class Update:
         if self.settings.rescan:
             known = (replace(file, stamp="") for file in known)
         rule = PhotoRule.of(self.settings.photo_rule, str(self.settings.photos.resolve()))
-        opener = Opener(library.folder, bucket, rule, self.decoders)
+        opener = PhotoSelector(library.folder, bucket, rule, self.decoders)
         return compare(library.folder.walk(bucket), known, opener.passed_over, self.decoders)
 
     def identify(self, comparison: Comparison) -> Findings:
@@ -47,7 +47,7 @@ class Update:
         if not self.library.index.begin_run():
             self.library.remove_orphans()
         renamed = self.library.apply(found)
-        refit_bereft(self.library.repository)  # for faces that were erased by an earlier version of this software
+        refit_clusters_without_medoid(self.library.repository)  # of faces that an earlier version erased
         return renamed
 
     def finish(self, comparison: Comparison, found: Findings, added: Added, renamed: int) -> Changes:

@@ -90,7 +90,7 @@ def refit(
     return moved
 
 
-def refit_bereft(repository: FaceRepository) -> bool:
+def refit_clusters_without_medoid(repository: FaceRepository) -> bool:
     """Refit the clusters without a medoid, in all complete generations. Return whether there were any.
 
     They come from earlier versions of this software, and from processes that died while erasing.

@@ -13,9 +13,9 @@ from minio.commonconfig import SnowballObject
 from minio.versioningconfig import VersioningConfig
 
 from cli.reconciler.reconciler import Reconciler
+from services.detector.detections import PhotoDetections
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from services.detector.types import PhotoDetections
 from shared.adapters.kafka.records import consumed_record
 from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.minio.store import MinioStore

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.detector.detections import Detection, PhotoDetections
 from services.detector.settings import DetectorSettings
-from services.detector.types import Detection, PhotoDetections
 from services.quality.settings import QualitySettings
 from services.reclusterer.settings import ReclustererSettings
 from services.standalone.detect_and_screen import DetectAndScreen

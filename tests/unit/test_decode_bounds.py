@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.detector.decoding import boxes, jpeg, parts, samples, tiff
+from services.detector.decoding import boxes, jpeg, parts, tiff
+from services.detector.decoding import tiff_pixels as samples
 from services.detector.decoding.decode import decode
 from services.detector.settings import DetectorSettings
 from shared.errors import Unreadable

@@ -9,7 +9,8 @@ import pytest
 
 from bench.memory import peak_of
 from services.detector.decoder_memory import of_service
-from services.detector.decoding import jpeg, needs, webp
+from services.detector.decoding import jpeg, webp
+from services.detector.decoding import memory_needed as needs
 from services.detector.decoding.decode import decode
 from services.detector.decoding.limits import OverLimit
 from services.detector.photo_pool import PhotoPool

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 from prometheus_client import REGISTRY
 
+from services.detector.detections import PhotoDetections
 from services.detector.hog_detector import version_of
 from services.detector.photo_detector import PhotoDetector
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
-from services.detector.types import PhotoDetections
 from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain import ids
 from shared.domain.events import BucketEvent, FacesDetected, Outcome

@@ -19,7 +19,7 @@ from shared.domain.events import Outcome as PhotoOutcome
 from shared.domain.records import Cluster, FaceRecord, GenerationState, Membership
 from shared.erasure import refit as refitting
 from shared.erasure.erase import erase
-from shared.erasure.refit import refit, refit_bereft
+from shared.erasure.refit import refit, refit_clusters_without_medoid
 from shared.ports.repository import FaceRepository
 from tests.support.reclustering import Killed, Watched, World, add_faces, add_photos, image_record
 from tests.support.synthetic_faces import embeddings, face_record
@@ -305,9 +305,9 @@ def test_what_earlier_versions_left_of_erased_medoids_goes_at_the_next_regroupin
     medoid, _ = _expected(_NAMES[:7])
     world.repository.remove_images([f"image of {medoid}"])
     assert _of_first_person(world.repository).medoid_face_id == medoid
-    assert refit_bereft(world.repository)
+    assert refit_clusters_without_medoid(world.repository)
     _check(world.repository, [name for name in _NAMES[:7] if name != medoid])
-    assert not refit_bereft(world.repository)
+    assert not refit_clusters_without_medoid(world.repository)
 
 
 def _at_first(name: str, act: Callable[[], object]) -> Callable[[int, str], None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.jobs.activation import activate_in_folder
-from services.standalone.result.manifest import Manifest
+from services.standalone.result.made_files import MadeFiles
 from tests.support.reclustering import Killed
 from tests.support.small_results import (
     active_number,
@@ -43,7 +43,7 @@ class Notes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, made: list[str], step: int) -> None:
         for name in ("begin", "note", "replace", "forget_folders", "scratch"):
-            monkeypatch.setattr(Manifest, name, self._dying(name, getattr(Manifest, name), made, step))
+            monkeypatch.setattr(MadeFiles, name, self._dying(name, getattr(MadeFiles, name), made, step))
 
     @staticmethod
     def _dying(name: str, real: Callable[..., object], made: list[str], step: int) -> Callable[..., object]:

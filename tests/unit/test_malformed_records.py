@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.assigner.processor import AssignerProcessor
+from services.detector.detections import Detection, PhotoDetections
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from services.detector.types import Detection, PhotoDetections
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen

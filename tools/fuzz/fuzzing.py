@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from services.detector.detections import PhotoDetections
 from services.detector.photo_detector import PhotoDetector
 from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
-from services.detector.types import PhotoDetections
 from shared.errors import Undecoded, Unreadable
 from shared.model_files import LANDMARKS, located
 from tools.fuzz.mutations import mutated

@@ -12,7 +12,8 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from services.detector.decoding import boxes, jpeg, jpeg_xl, needs, png, samples, tiff, webp
+from services.detector.decoding import boxes, jpeg, jpeg_xl, memory_needed, png, tiff, webp
+from services.detector.decoding import tiff_pixels as samples
 from services.detector.decoding.limits import OverLimit, check_bytes, check_pixels
 from services.detector.decoding.orientation import exchanges_sides, orientation_of
 from services.detector.decoding.parts import Loaded, Pixels, Stored, reduced
@@ -61,7 +62,7 @@ def decode(data: bytes, settings: DetectorSettings) -> Decoded:
         raise Unreadable(msg)
     check_bytes(len(data), settings)
     try:
-        with warnings.catch_warnings(), needs.lacking(settings):
+        with warnings.catch_warnings(), memory_needed.lacking(settings):
             warnings.simplefilter("ignore")  # about oddities of the metadata, which do not concern the pixels
             return _decoded(data, settings)
     except FacestreamError:
@@ -201,7 +202,7 @@ def _completed(data: bytes, settings: DetectorSettings) -> Decoded | None:
 def _loaded(data: bytes, settings: DetectorSettings) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=("JPEG",))
     _, _, need = _prepared(image, data, settings)
-    with needs.within(need, settings):
+    with memory_needed.within(need, settings):
         image.load()
     return image
 
@@ -221,21 +222,21 @@ def _png(data: bytes, settings: DetectorSettings) -> Decoded:
 def _picture(data: bytes, settings: DetectorSettings, orientation: int | None = None) -> Decoded:
     if found := webp.header(data):
         check_pixels(found.width, found.height, settings)
-        opening: AbstractContextManager[None] = needs.within(
-            needs.of_webp(found, len(data), settings), settings
+        opening: AbstractContextManager[None] = memory_needed.within(
+            memory_needed.of_webp(found, len(data), settings), settings
         )  # that takes memory for its pixels already
     else:
         opening = nullcontext()
     with opening, Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         size, orientation, need = _prepared(image, data, settings, orientation)
-        with needs.within(need, settings):
+        with memory_needed.within(need, settings):
             image.load()
             return _finished(Loaded(image), settings, orientation, size)
 
 
 def _prepared(
     image: Image.Image, data: bytes, settings: DetectorSettings, orientation: int | None = None
-) -> tuple[tuple[int, int], int, needs.Need]:
+) -> tuple[tuple[int, int], int, memory_needed.Need]:
     """Return width and height of the upright original, its orientation, and what it needs to be decoded.
 
     Let it be decoded no larger than needed. Raises `OverLimit`.
@@ -249,12 +250,12 @@ def _prepared(
     # A JPEG is decoded at a half, a quarter or an eighth of its size without computing the pixels between:
     # 11 MP at a quarter takes 26 ms instead of 110. For other formats this does nothing.
     image.draft(None, needed[::-1] if turned else needed)
-    return size, orientation, needs.of_image(image, data, stored, kind_of(data).name, settings)
+    return size, orientation, memory_needed.of_image(image, data, stored, kind_of(data).name, settings)
 
 
 def _is_final(error: Exception) -> bool:
     """Return whether the error is about limits or memory, so that no other decoder should be tried."""
-    return isinstance(error, OverLimit | Undecoded) or needs.lacks_memory(error)
+    return isinstance(error, OverLimit | Undecoded) or memory_needed.lacks_memory(error)
 
 
 def _finished(

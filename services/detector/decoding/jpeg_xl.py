@@ -4,7 +4,7 @@ from functools import cache
 
 import pylibjxl
 
-from services.detector.decoding import needs
+from services.detector.decoding import memory_needed
 from services.detector.decoding.limits import check_pixels
 from services.detector.decoding.parts import Pixels
 from services.detector.settings import DetectorSettings
@@ -18,7 +18,7 @@ def read(data: bytes, settings: DetectorSettings) -> Pixels:
     header = pylibjxl.probe(data)
     check_pixels(header["width"], header["height"], settings)
     size = header["width"], header["height"]
-    with needs.within(needs.of_jpeg_xl(*size, header["channels"], len(data), settings), settings):
+    with memory_needed.within(memory_needed.of_jpeg_xl(*size, header["channels"], len(data), settings), settings):
         return Pixels(_decoder().decode(data))
 
 

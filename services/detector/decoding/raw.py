@@ -10,7 +10,7 @@ import rawpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.detector.decoding import boxes, needs, tiff
+from services.detector.decoding import boxes, memory_needed, tiff
 from services.detector.decoding.limits import check_pixels
 from services.detector.decoding.orientation import upright
 from services.detector.scale import picture_size
@@ -121,11 +121,11 @@ def _developed(raw: rawpy.RawPy, size: _Size, file: int, settings: DetectorSetti
     needed, _ = picture_size(*size, settings)
     sensor = raw.sizes.raw_width * raw.sizes.raw_height
     # Whether there is a colour filter array is known when it is unpacked.
-    with needs.within(needs.of_raw(sensor, *size, file, half=size.width // 2 >= needed), settings):
+    with memory_needed.within(memory_needed.of_raw(sensor, *size, file, half=size.width // 2 >= needed), settings):
         # Files without a colour filter array (linear raw) are always developed in full.
         half = raw.raw_pattern is not None and size.width // 2 >= needed
     # Of one colour there is nothing to halve, pattern or not.
-    with needs.within(needs.of_raw(sensor, *size, file, half=half and raw.num_colors > 1), settings):
+    with memory_needed.within(memory_needed.of_raw(sensor, *size, file, half=half and raw.num_colors > 1), settings):
         image = raw.postprocess(use_camera_wb=True, output_bps=8, half_size=half)
     height, width, channels = image.shape
     # Monochrome sensors have a pattern, and half the size is not done with them.

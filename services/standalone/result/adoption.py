@@ -11,9 +11,9 @@ from pathlib import Path
 
 from services.standalone.result.contents import ResultContents, entry_path
 from services.standalone.result.drafts import ASSIGNMENTS, EMBEDDINGS, MEDOIDS, ODD_NAMES
+from services.standalone.result.file_digest import FileDigest, digest_of, is_plain_folder, is_same, status
 from services.standalone.result.folder import PEOPLE, REPORT
-from services.standalone.result.manifest import Manifest
-from services.standalone.result.proof import Proof, is_plain_folder, is_same, proof_of, status
+from services.standalone.result.made_files import MadeFiles
 from shared.domain.ids import crop_key
 from shared.embedding_tables import TextFile
 from shared.ports.generations import GenerationStore
@@ -27,7 +27,7 @@ _MARKS = {
 _BEGINNING = 1 << 16  # bytes of a page that include its mark, which comes after the style sheet
 
 
-def begin(manifest: Manifest, contents: ResultContents) -> Sequence[str]:
+def begin(manifest: MadeFiles, contents: ResultContents) -> Sequence[str]:
     """Begin the manifest with the files that are provably facestream's; return a line about each renamed file.
 
     A file is facestream's if it has, byte for byte, the contents that would be written now. An entry in the folders of
@@ -52,7 +52,7 @@ def begin(manifest: Manifest, contents: ResultContents) -> Sequence[str]:
 
 def _bears(path: Path, mark: re.Pattern[bytes]) -> bool:
     """Return whether a file was made by facestream, changed since or not."""
-    if proof_of(path) is None:
+    if digest_of(path) is None:
         return False
     with path.open("rb") as file:
         return mark.search(file.read(_BEGINNING)) is not None
@@ -62,7 +62,7 @@ def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
-def _entries(out: Path, generations: GenerationStore) -> dict[str, Proof]:
+def _entries(out: Path, generations: GenerationStore) -> dict[str, FileDigest]:
     found = {}
     for generation in generations.generations():
         for membership in generations.memberships(generation.number):
@@ -70,23 +70,23 @@ def _entries(out: Path, generations: GenerationStore) -> dict[str, Proof]:
             path = entry_path(membership.cluster_id, key)
             folder = (out / path).parent
             plain = is_plain_folder(folder) and is_plain_folder(out / path.split("/")[0])
-            if plain and is_same(out / key, out / path) and (proof := proof_of(out / path)):
-                found[path] = proof
+            if plain and is_same(out / key, out / path) and (digest := digest_of(out / path)):
+                found[path] = digest
     return found
 
 
-def _files(out: Path, contents: ResultContents) -> dict[str, Proof]:
-    found: dict[str, Proof] = {}
+def _files(out: Path, contents: ResultContents) -> dict[str, FileDigest]:
+    found: dict[str, FileDigest] = {}
     active = contents.repository.active_generation()
     if active is None:
         return found
     for name, write in _writers(contents, active.number).items():
-        proof, made = proof_of(out / name), _Digest()
-        if proof is None:
+        digest, made = digest_of(out / name), _Digest()
+        if digest is None:
             continue
         write(made)
-        if made.digest() == proof.sha256:
-            found[name] = proof
+        if made.digest() == digest.sha256:
+            found[name] = digest
     return found
 
 

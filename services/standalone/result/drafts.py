@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from services.standalone.result.manifest import Manifest
-from services.standalone.result.proof import has_bytes_of, proof_of, seems_as, status
+from services.standalone.result.file_digest import digest_of, has_bytes_of, seems_as, status
+from services.standalone.result.made_files import MadeFiles
 from shared.errors import InvalidInput
 
 ASSIGNMENTS = "assignments.jsonl"
@@ -19,7 +19,7 @@ ODD_NAMES = "backslashreplace"
 class Drafts:
     """New files of a result under hidden names, until all of them are published together."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: MadeFiles) -> None:
         self._manifest = manifest
         self._drafts: dict[str, Path] = {}
 
@@ -43,27 +43,27 @@ class Drafts:
         A file that a person has changed or put there stays. The other drafts still get their names, and then
         `InvalidInput` is raised with the names of such files.
         """
-        new = {name: proof for name, draft in self._drafts.items() if (proof := proof_of(draft))}
+        new = {name: digest for name, draft in self._drafts.items() if (digest := digest_of(draft))}
         self._manifest.note(new)
-        known = self._manifest.proofs(list(new))
+        known = self._manifest.digests(list(new))
         published, foreign = {}, []
-        for name, proof in new.items():
+        for name, digest in new.items():
             target = self._manifest.out / name
             if status(target) and not has_bytes_of(target, known[name]):
                 foreign.append(name)
                 continue
-            found = proof_of(target)
-            if found is None or found.sha256 != proof.sha256:
+            found = digest_of(target)
+            if found is None or found.sha256 != digest.sha256:
                 os.replace(self._drafts[name], target)  # noqa: PTH105  as all that changes the folder
-                found = proof
+                found = digest
             published[name] = found
         self._manifest.replace(published, foreign)
         check_none_foreign(self._manifest.out, foreign)
 
 
-def foreign_files(manifest: Manifest, names: Iterable[str]) -> list[str]:
+def foreign_files(manifest: MadeFiles, names: Iterable[str]) -> list[str]:
     """Return those of these names under which a file exists that no command has written."""
-    known = manifest.proofs(list(names))
+    known = manifest.digests(list(names))
     return [
         name for name in names if status(manifest.out / name) and not seems_as(manifest.out / name, known.get(name, ()))
     ]

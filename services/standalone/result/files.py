@@ -19,7 +19,7 @@ from services.standalone.result.drafts import (
     foreign_files,
 )
 from services.standalone.result.folder import REPORT
-from services.standalone.result.manifest import Manifest
+from services.standalone.result.made_files import MadeFiles
 from services.standalone.result.person_folders import PersonFolders
 from shared.atomic_output import explained
 from shared.errors import InvalidInput
@@ -44,7 +44,7 @@ class ResultFiles:
         can be renamed; returns a line about each of these.
         """
         renamed: Sequence[str] = ()
-        with explained(self.out), Manifest(self.out) as manifest:
+        with explained(self.out), MadeFiles(self.out) as manifest:
             if manifest.begun:
                 manifest.sweep()
             else:
@@ -63,7 +63,7 @@ class ResultFiles:
         if active is None:
             msg = f"{self.out}: expected a generation, found none yet: faces have not been grouped so far"
             raise InvalidInput(msg)
-        with explained(self.out), Manifest(self.out) as manifest, manifest.wanting():
+        with explained(self.out), MadeFiles(self.out) as manifest, manifest.wanting():
             drafts = Drafts(manifest)
             try:
                 stage("writing people, events and vectors")

@@ -9,8 +9,8 @@ import os
 import stat
 from pathlib import Path
 
-from services.standalone.result.manifest import MANIFEST, is_manifest
-from services.standalone.result.proof import status
+from services.standalone.result.file_digest import status
+from services.standalone.result.made_files import MANIFEST, is_manifest
 from shared.atomic_output import explained
 from shared.errors import InvalidInput
 from shared.sqlite_file import FACE_DATABASE_ID, application_id_of

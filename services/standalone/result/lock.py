@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.standalone.result.folder import DATABASE, LOCK, is_database
-from services.standalone.result.manifest import Manifest
+from services.standalone.result.made_files import MadeFiles
 from shared.atomic_output import explained
 from shared.errors import InvalidInput
 
@@ -32,7 +32,7 @@ def locked(out: Path, photos: Path | None = None) -> Iterator[None]:
         _acquire(lock, out)
         with _readable_no_wider_than(*[path for path in (out, out / DATABASE, photos) if path and path.exists()]):
             if not is_database(out / DATABASE):
-                with explained(out), Manifest(out) as manifest:
+                with explained(out), MadeFiles(out) as manifest:
                     if not manifest.begun:
                         manifest.begin({}, ())
             yield

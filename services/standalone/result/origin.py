@@ -8,8 +8,8 @@ from services.detector.settings import DetectorSettings
 from services.quality.settings import QualitySettings
 from services.standalone.library.decoders import LIMITS
 from services.standalone.result.drafts import Drafts
-from services.standalone.result.manifest import Manifest
-from services.standalone.result.proof import proof_of, status
+from services.standalone.result.file_digest import digest_of, status
+from services.standalone.result.made_files import MadeFiles
 from shared.atomic_output import explained
 from shared.errors import InvalidInput
 
@@ -38,12 +38,12 @@ def record_origin(out: Path, origin: Mapping[str, str]) -> None:
     stay. Raises `InvalidInput` if there is another file of that name.
     """
     path = out / ORIGIN
-    with explained(out), Manifest(out) as manifest:
+    with explained(out), MadeFiles(out) as manifest:
         known = _known(path) if status(path) else {}
         wanted = {**known, **origin}
         if known == wanted:
             return
-        found = proof_of(path) if known.keys() >= origin.keys() else None
+        found = digest_of(path) if known.keys() >= origin.keys() else None
         if found:
             manifest.replace({ORIGIN: found})
         drafts = Drafts(manifest)
@@ -75,7 +75,7 @@ def check_origin(out: Path, origin: Mapping[str, str]) -> Path | None:
 
 
 def _known(path: Path) -> dict[str, str]:
-    if proof_of(path) is None:
+    if digest_of(path) is None:
         raise _something_else(path, "no file")
     try:
         known = json.loads(path.read_text(encoding="utf-8"))

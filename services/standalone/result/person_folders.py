@@ -12,20 +12,28 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.standalone.result.file_digest import (
+    FileDigest,
+    digest_of,
+    has_bytes_of,
+    is_plain_folder,
+    is_same,
+    seems_as,
+    status,
+)
 from services.standalone.result.folder import PEOPLE, UNKNOWN
-from services.standalone.result.manifest import Manifest
-from services.standalone.result.proof import Proof, has_bytes_of, is_plain_folder, is_same, proof_of, seems_as, status
+from services.standalone.result.made_files import MadeFiles
 
 _REPORTED = 10  # paths that are in the way; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """The wanted paths of a block, by what they need, with the proofs of their crops; `foreign`: paths of a person."""
+    """The wanted paths of a block, by what they need, with the digests of their crops; `foreign`: paths of a person."""
 
-    missing: dict[str, Proof] = field(default_factory=dict)
-    changed: dict[str, Proof] = field(default_factory=dict)  # a command has made an entry with another crop
-    same: dict[str, Proof] = field(default_factory=dict)  # the same bytes with another time
+    missing: dict[str, FileDigest] = field(default_factory=dict)
+    changed: dict[str, FileDigest] = field(default_factory=dict)  # a command has made an entry with another crop
+    same: dict[str, FileDigest] = field(default_factory=dict)  # the same bytes with another time
     foreign: list[str] = field(default_factory=list)
 
 
@@ -33,7 +41,7 @@ class _Compared:
 class PersonFolders:
     """The two folders of a result while they are brought up to date."""
 
-    manifest: Manifest
+    manifest: MadeFiles
     _in_the_way: dict[str, None] = field(default_factory=dict)  # paths in the order in which they were found
     _scratch: Path | None = None
 
@@ -55,7 +63,7 @@ class PersonFolders:
 
     def _add(self, wanted: Sequence[tuple[str, str]]) -> None:
         """Add the missing entries of a block, and replace those with another crop."""
-        known = self.manifest.proofs([path for path, _ in wanted])
+        known = self.manifest.digests([path for path, _ in wanted])
         found = self._compared(wanted, known)
         if found.missing or found.changed:
             folders = {_folder_of(path) for path in found.missing} - {UNKNOWN}
@@ -69,32 +77,32 @@ class PersonFolders:
                 self._replace(source, path, known[path])
         made = found.missing | found.changed | found.same
         foreign = [*found.foreign, *(path for path in made if path in self._in_the_way)]
-        made = {path: proof for path, proof in made.items() if path not in self._in_the_way}
+        made = {path: digest for path, digest in made.items() if path not in self._in_the_way}
         if made or any(path in known for path in foreign):
             self.manifest.replace(made, foreign)
 
-    def _compared(self, wanted: Sequence[tuple[str, str]], known: Mapping[str, Sequence[Proof]]) -> _Compared:
+    def _compared(self, wanted: Sequence[tuple[str, str]], known: Mapping[str, Sequence[FileDigest]]) -> _Compared:
         """Compare the paths of a block with the files and with the manifest; changes nothing."""
         found, blocked_by = _Compared(), self._blocked_by(path for path, _ in wanted)
         for path, source in wanted:
-            proofs, target, crop = known.get(path, ()), self._path(path), self._path(source)
+            digests, target, crop = known.get(path, ()), self._path(path), self._path(source)
             if blocking := blocked_by[_folder_of(path)]:
                 found.foreign.append(path)
                 self._in_the_way[blocking] = None
             elif not status(target):
-                if proof := proof_of(crop):  # else somebody removed the crop; the other files still have its face
-                    found.missing[path] = proof
-            elif not seems_as(target, proofs):
+                if digest := digest_of(crop):  # else somebody removed the crop; the other files still have its face
+                    found.missing[path] = digest
+            elif not seems_as(target, digests):
                 found.foreign.append(path)
                 if not is_same(crop, target):
                     self._in_the_way[path] = None
-            elif not _is_known(crop, target, proofs) and (proof := proof_of(crop)):
-                (found.same if has_bytes_of(target, [proof]) else found.changed)[path] = proof
+            elif not _is_known(crop, target, digests) and (digest := digest_of(crop)):
+                (found.same if has_bytes_of(target, [digest]) else found.changed)[path] = digest
         return found
 
     def _remove(self, paths: Sequence[str]) -> None:
         """Remove entries that are unchanged since they were made; forget the others, which now belong to a person."""
-        known, blocked_by = self.manifest.proofs(paths), self._blocked_by(paths)
+        known, blocked_by = self.manifest.digests(paths), self._blocked_by(paths)
         for path in paths:
             if not blocked_by[_folder_of(path)] and has_bytes_of(self._path(path), known[path]):
                 os.unlink(self._path(path))  # noqa: PTH108  as all that changes the folder, by the functions of `os`
@@ -149,9 +157,9 @@ class PersonFolders:
             else:
                 os.replace(copy, self._path(path))  # noqa: PTH105  as above
 
-    def _replace(self, source: str, path: str, proofs: Sequence[Proof]) -> None:
+    def _replace(self, source: str, path: str, digests: Sequence[FileDigest]) -> None:
         copy = self._copied(source)
-        if has_bytes_of(self._path(path), proofs):
+        if has_bytes_of(self._path(path), digests):
             os.replace(copy, self._path(path))  # noqa: PTH105  as above
         else:
             self._in_the_way[path] = None
@@ -167,7 +175,7 @@ class PersonFolders:
         except OSError:
             shutil.copyfile(self._path(source), self._scratch)
             found = self._path(source).stat()
-            os.utime(self._scratch, ns=(found.st_atime_ns, found.st_mtime_ns))  # so that both fit one proof
+            os.utime(self._scratch, ns=(found.st_atime_ns, found.st_mtime_ns))  # so that both fit one digest
         return self._scratch
 
     def _lines(self) -> Iterator[str]:
@@ -187,9 +195,9 @@ def _with_those_above(folder: str) -> list[str]:
     return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
 
 
-def _is_known(crop: Path, target: Path, proofs: Sequence[Proof]) -> bool:
+def _is_known(crop: Path, target: Path, digests: Sequence[FileDigest]) -> bool:
     """Return whether a crop and its entry are unchanged, by size and time, without reading them."""
     crop_found, target_found = status(crop), status(target)
     if crop_found is None or target_found is None:
         return True  # the entry cannot be made without its crop
-    return any(proof.fits(crop_found) and proof.fits(target_found) for proof in proofs)
+    return any(digest.fits(crop_found) and digest.fits(target_found) for digest in digests)

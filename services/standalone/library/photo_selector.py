@@ -11,7 +11,7 @@ from shared.ports.objects import FolderEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Opener:
+class PhotoSelector:
     """Decides which files of a folder are photographs. `decoders` names the decoders of this run."""
 
     folder: PhotoFolder

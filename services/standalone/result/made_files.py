@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from services.standalone.result.proof import Proof, status
+from services.standalone.result.file_digest import FileDigest, status
 from shared.errors import InvalidInput, Transient
 from shared.sqlite_file import MANIFEST_ID, Row, SqliteFile, application_id_of
 
@@ -35,7 +35,7 @@ PRAGMA user_version = {_VERSION};
 _LISTED = "(SELECT value FROM json_each(?))"  # a list as one parameter: its length has no limit
 
 
-class Manifest:
+class MadeFiles:
     """The manifest of the result in the folder `out`; a context manager, for a process that has locked that folder.
 
     Paths are relative to `out`, with `/`. Raises `InvalidInput` where something else lies under the manifest's name,
@@ -71,27 +71,27 @@ class Manifest:
             raise InvalidInput(msg)
         return bool(version)
 
-    def begin(self, proofs: Mapping[str, Proof], folders: Iterable[str]) -> None:
+    def begin(self, digests: Mapping[str, FileDigest], folders: Iterable[str]) -> None:
         """Make the tables, in one transaction with the first entries."""
         with self._file.writing():
             self._file.execute_all(_SCHEMA)
-            self._insert(proofs, folders)
+            self._insert(digests, folders)
         self._file.use_wal()  # not before: a file is known as a manifest by its header, which must be written
 
-    def proofs(self, paths: Sequence[str]) -> Mapping[str, Sequence[Proof]]:
-        """Return the proofs of each of these paths that has an entry: several while a file is replaced."""
-        found: defaultdict[str, list[Proof]] = defaultdict(list)
-        for path, *proof in self._file.rows(f"SELECT * FROM made WHERE path IN {_LISTED}", json.dumps(paths)):  # noqa: S608  a constant
-            found[path].append(Proof(*proof))
+    def digests(self, paths: Sequence[str]) -> Mapping[str, Sequence[FileDigest]]:
+        """Return the digests of each of these paths that has an entry: several while a file is replaced."""
+        found: defaultdict[str, list[FileDigest]] = defaultdict(list)
+        for path, *digest in self._file.rows(f"SELECT * FROM made WHERE path IN {_LISTED}", json.dumps(paths)):  # noqa: S608  a constant
+            found[path].append(FileDigest(*digest))
         return dict(found)
 
-    def note(self, proofs: Mapping[str, Proof], folders: Iterable[str] = ()) -> None:
+    def note(self, digests: Mapping[str, FileDigest], folders: Iterable[str] = ()) -> None:
         """Add entries for files and folders that are about to be made; other entries of these paths stay."""
         with self._file.writing():
-            self._insert(proofs, folders)
+            self._insert(digests, folders)
 
-    def replace(self, made: Mapping[str, Proof], gone: Iterable[str] = ()) -> None:
-        """Give each path in `made` this one proof as its entry, and remove the entries of the paths in `gone`."""
+    def replace(self, made: Mapping[str, FileDigest], gone: Iterable[str] = ()) -> None:
+        """Give each path in `made` this one digest as its entry, and remove the entries of the paths in `gone`."""
         with self._file.writing():
             self._file.execute(f"DELETE FROM made WHERE path IN {_LISTED}", json.dumps([*made, *gone]))  # noqa: S608  a constant
             self._insert(made, ())
@@ -155,8 +155,8 @@ class Manifest:
         sql = "SELECT 1 FROM wanted WHERE path > ? AND path < ? LIMIT 1"
         return bool(self._file.rows(sql, f"{folder}/", f"{folder}0"))
 
-    def _insert(self, proofs: Mapping[str, Proof], folders: Iterable[str]) -> None:
-        rows: list[Row] = [(path, proof.sha256, proof.size, proof.mtime_ns) for path, proof in proofs.items()]
+    def _insert(self, digests: Mapping[str, FileDigest], folders: Iterable[str]) -> None:
+        rows: list[Row] = [(path, digest.sha256, digest.size, digest.mtime_ns) for path, digest in digests.items()]
         self._file.execute_for_each("REPLACE INTO made VALUES (?, ?, ?, ?)", rows)
         self._file.execute_for_each("INSERT OR IGNORE INTO folders VALUES (?)", [(path,) for path in folders])
 

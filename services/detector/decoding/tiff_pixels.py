@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from services.detector.decoding import needs, tiff
+from services.detector.decoding import memory_needed, tiff
 from services.detector.decoding.limits import check_values
-from services.detector.decoding.needs import Need, result
+from services.detector.decoding.memory_needed import Need, result
 from services.detector.decoding.orientation import Box
 from services.detector.decoding.parts import Stored, alpha_to_8_bits, boxes, extremes, to_8_bits
 from services.detector.decoding.tiff import Directory
@@ -91,7 +91,7 @@ def read(data: bytes, directory: Directory, settings: DetectorSettings) -> Store
     if photometric == _LAB and (layout.kind == _FLOAT or layout.bits not in {8, 16}):
         raise _unsupported()
     check_values(layout.width, layout.height, layout.samples * _dtype(layout).itemsize, settings)
-    with needs.within(_need(layout, len(data), settings), settings):
+    with memory_needed.within(_need(layout, len(data), settings), settings):
         return _Picture(_values(data, directory, layout), layout, photometric, directory.number(tiff.EXTRA_SAMPLES))
 
 

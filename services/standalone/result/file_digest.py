@@ -1,4 +1,4 @@
-"""The proof that facestream has made a file: the digest of its bytes, never its name."""
+"""The digest by which facestream recognises a file that it has made: of its bytes, never of its name."""
 
 import errno
 import hashlib
@@ -12,7 +12,7 @@ _NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class FileDigest:
     """A file as it was written: the SHA-256 of its bytes. Size in bytes and time in ns avoid reading it again."""
 
     sha256: bytes
@@ -38,8 +38,8 @@ def is_plain_folder(path: Path) -> bool:
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
-def proof_of(path: Path) -> Proof | None:
-    """Read a file and return its proof; None if there is no file, or a link, a folder or a pipe."""
+def digest_of(path: Path) -> FileDigest | None:
+    """Read a file and return its digest; None if there is no file, or a link, a folder or a pipe."""
     found = status(path)
     if found is None or not stat.S_ISREG(found.st_mode):
         return None
@@ -51,21 +51,21 @@ def proof_of(path: Path) -> Proof | None:
         raise
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
-        return Proof(hashlib.file_digest(file, "sha256").digest(), found.st_size, found.st_mtime_ns)
+        return FileDigest(hashlib.file_digest(file, "sha256").digest(), found.st_size, found.st_mtime_ns)
 
 
-def has_bytes_of(path: Path, proofs: Iterable[Proof]) -> bool:
-    """Return whether a file has the bytes of one of these proofs. It is read, so this is safe before replacing it."""
-    found = proof_of(path)
-    return found is not None and found.sha256 in {proof.sha256 for proof in proofs}
+def has_bytes_of(path: Path, digests: Iterable[FileDigest]) -> bool:
+    """Return whether a file has the bytes of one of these digests. It is read, so this is safe before replacing it."""
+    found = digest_of(path)
+    return found is not None and found.sha256 in {digest.sha256 for digest in digests}
 
 
-def seems_as(path: Path, proofs: Sequence[Proof]) -> bool:
-    """Return whether a file matches one of these proofs. It is read only if its size or time differs from them."""
+def seems_as(path: Path, digests: Sequence[FileDigest]) -> bool:
+    """Return whether a file matches one of these digests. It is read only if its size or time differs from them."""
     found = status(path)
-    if not proofs or found is None or not stat.S_ISREG(found.st_mode):
+    if not digests or found is None or not stat.S_ISREG(found.st_mode):
         return False
-    return any(proof.fits(found) for proof in proofs) or has_bytes_of(path, proofs)
+    return any(digest.fits(found) for digest in digests) or has_bytes_of(path, digests)
 
 
 def is_same(path: Path, other: Path) -> bool:
@@ -75,5 +75,5 @@ def is_same(path: Path, other: Path) -> bool:
         return False
     if os.path.samestat(found, other_found):
         return True
-    proof = proof_of(path) if found.st_size == other_found.st_size else None
-    return proof is not None and has_bytes_of(other, [proof])
+    digest = digest_of(path) if found.st_size == other_found.st_size else None
+    return digest is not None and has_bytes_of(other, [digest])
