@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr
-from tests.support.random_records import image
 
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.errors import Fatal
+from tests.support.random_records import image
 from tools.stack import issue
 from tools.stack.mongo_login import guarded
 from tools.stack.mongo_roles import limited
