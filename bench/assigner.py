@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from bench.servers import Ran, fill, kafka_with_topics, not_there, quiet, run_until
 from bench.synthetic import long_tail
 from bench.tables import Table
-from services.assigner.processor import Assigner
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from services.assigner.processor import AssignerProcessor
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import FaceRecord, ImageRecord, Membership
@@ -23,7 +24,8 @@ from shared.domain.vector_search import NearestRows
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.photo_processor import About, encoded
+from shared.stream.cloudevents import EventEncoder
+from shared.stream.processor import BaseProcessor
 from shared.stream.worker import WorkerSettings
 from tools.stack import KafkaServer, Missing, MongoServer, new_run
 from tools.synthetic_events import activate_clusters, embedded_photos
@@ -89,13 +91,7 @@ def _measured(kafka: KafkaServer, folder: Path) -> Table:
     fill(
         kafka,
         (
-            encoded(
-                FACES_EMBEDDED,
-                event.photo.object_id,
-                event,
-                About("embedder", event.photo.image_id, event.photo.uploaded_at, event.photo.sequencer or ""),
-                trace,
-            )
+            EventEncoder("embedder", event.photo.uploaded_at, trace).photo_record(FACES_EMBEDDED, event)
             for event in embedded_photos(_PHOTOS, medoids)
         ),
     )
@@ -180,26 +176,25 @@ def _mongo(server: MongoServer, database: str) -> MongoRepository:
 
 
 def _assigner(kafka: KafkaServer, name: str, repository: FaceRepository, photos: int) -> _Whole:
-    assigner = Assigner(repository, MemoryObjectStore(), AssignerSettings(), BucketSettings())
     said: dict[bytes, list[ProducedRecord]] = {}
     batches: list[Sequence[ProducedRecord]] = []
 
-    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
-        produced = assigner.step(records)
-        batches.append(produced)
-        return produced
+    class Assigner(AssignerProcessor):
+        """Keeps what it writes."""
 
-    ran = run_until(
-        photos,
-        kafka,
-        name,
-        FACES_EMBEDDED.name,
-        step,
-        settings=_BATCH,
-        prepare=lambda: assigner.prepare(lambda _: True),
-        committed=assigner.committed,
-        ahead=assigner.ahead,
+        def process(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+            produced = super().process(records)
+            batches.append(produced)
+            return produced
+
+    assigner = Assigner(
+        repository=repository,
+        objects=MemoryObjectStore(),
+        settings=AssignerSettings(),
+        crops=BucketSettings().faces,
+        is_committed=lambda _: True,
     )
+    ran = run_until(photos, kafka, name, FACES_EMBEDDED.name, assigner, settings=_BATCH)
     faces = 0
     for batch in batches:
         of_photo: list[ProducedRecord] = []
@@ -213,10 +208,11 @@ def _assigner(kafka: KafkaServer, name: str, repository: FaceRepository, photos:
 
 
 def _copy(kafka: KafkaServer, name: str, whole: _Whole, photos: int) -> Ran:
-    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
-        return [said for record in records for said in whole.said[record.key or b""]]
+    class Copier(BaseProcessor):
+        def process(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+            return [said for record in records for said in whole.said[record.key or b""]]
 
-    return run_until(photos, kafka, name, FACES_EMBEDDED.name, step, settings=_BATCH)
+    return run_until(photos, kafka, name, FACES_EMBEDDED.name, Copier(), settings=_BATCH)
 
 
 def _search(medoids: NDArray[np.float32], recorded: _Recorded) -> float:

@@ -14,7 +14,8 @@ from bench.tables import Table
 from shared.domain.events import DetectedFace, FacesDetected, facts
 from shared.domain.topics import FACES_DETECTED, FACES_SCREENED
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from shared.stream.photo_processor import About, decoded, encoded
+from shared.stream.cloudevents import EventEncoder, decoded
+from shared.stream.processor import BaseProcessor
 from shared.stream.worker import WorkerSettings
 from tools.stack import KafkaServer, Missing, new_run
 from tools.synthetic_events import embedded_photos
@@ -69,8 +70,7 @@ def _records(sizes: list[int]) -> Iterator[ProducedRecord]:
         faces = tuple(DetectedFace(**facts(face)) for face in event.faces[:1])
         photo = event.photo
         found = FacesDetected(photo=photo, outcome=event.outcome, faces=faces)
-        about = About("detector", photo.image_id, photo.uploaded_at, photo.sequencer or "")
-        samples.append(encoded(FACES_DETECTED, photo.object_id, found, about))
+        samples.append(EventEncoder("detector", photo.uploaded_at).photo_record(FACES_DETECTED, found))
     sizes += [len(sample.value or b"") for sample in samples]
     for number in count():
         if number == _RECORDS:
@@ -85,20 +85,23 @@ def _catch_up(kafka: KafkaServer) -> _Caught:
     def memory() -> float:
         return float(process.memory_info().rss / _MIB)
 
-    before, seen, done = memory(), [(0, memory())], [0]
+    before, seen = memory(), [(0, memory())]
 
-    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
-        for record in records:
-            decoded(record, FacesDetected)
-        return [
-            ProducedRecord(FACES_SCREENED.name, record.key or b"", record.value, record.headers) for record in records
-        ]
+    class Decoder(BaseProcessor):
+        """Decodes each record and writes it to the next topic; notes the memory after each commit."""
 
-    def committed(records: Sequence[ConsumedRecord]) -> None:
-        done[0] += len(records)
-        seen.append((done[0], memory()))
+        def process(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+            for record in records:
+                decoded(record, FacesDetected)
+            return [
+                ProducedRecord(FACES_SCREENED.name, record.key or b"", record.value, record.headers)
+                for record in records
+            ]
+
+        def committed(self, records: Sequence[ConsumedRecord]) -> None:
+            seen.append((seen[-1][0] + len(records), memory()))
 
     with quiet():
         settings = WorkerSettings(batch=500)
-        ran = run_until(_RECORDS, kafka, "lagging", FACES_DETECTED.name, step, settings=settings, committed=committed)
+        ran = run_until(_RECORDS, kafka, "lagging", FACES_DETECTED.name, Decoder(), settings=settings)
     return _Caught(ran, before, seen)

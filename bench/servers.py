@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -18,8 +18,9 @@ from shared.adapters.kafka.stream import KafkaStream
 from shared.domain.topics import TOPICS
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.health import Health
+from shared.stream.processor import BaseProcessor, Processor
 from shared.stream.service import Service
-from shared.stream.worker import Ahead, Step, WorkerSettings, nothing
+from shared.stream.worker import WorkerSettings
 from tools.stack import KafkaServer, Missing
 
 _PARTITIONS = 4
@@ -82,31 +83,37 @@ def quiet() -> Iterator[None]:
 
 
 def run_until(
-    records: int,
-    server: KafkaServer,
-    name: str,
-    topic: str,
-    step: Step,
-    *,
-    settings: WorkerSettings,
-    prepare: Callable[[], None] = nothing,
-    committed: Callable[[Sequence[ConsumedRecord]], None] = nothing,
-    ahead: Ahead | None = None,
+    records: int, server: KafkaServer, name: str, topic: str, processor: Processor, *, settings: WorkerSettings
 ) -> Ran:
     """Run the loop of a service of this name, which reads the topic from its start, until so many are committed."""
-    stop, begun, done = Event(), [0.0], [0, 0.0]
-
-    def timed(taken: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
-        begun[0] = begun[0] or time.perf_counter()
-        return step(taken)
-
-    def counted(taken: Sequence[ConsumedRecord]) -> None:
-        committed(taken)
-        done[:] = done[0] + len(taken), time.perf_counter()
-        if done[0] >= records:
-            stop.set()
-
+    stop = Event()
     stream = KafkaStream(KafkaSettings(bootstrap_servers=server.bootstrap_servers), name, "0", [topic])
-    service = Service(name, "0", Health(_SILENCE), stop)
-    service.run(stream, timed, settings, stall_timeout=_SILENCE, prepare=prepare, committed=counted, ahead=ahead)
-    return Ran(done[1] - begun[0], int(done[0]))
+    service = Service(name=name, instance="0", health=Health(_SILENCE), stop=stop)
+    timed = _Timed(processor, records, stop)
+    service.run(stream, timed, settings, stall_timeout=_SILENCE)
+    return Ran(timed.done_at - timed.begun_at, timed.done)
+
+
+class _Timed(BaseProcessor):
+    """Another processor, until a number of records is committed; with the times of the first and the last ones."""
+
+    def __init__(self, inner: Processor, records: int, stop: Event) -> None:
+        self._inner = inner
+        self._records = records
+        self._stop = stop
+        self.begun_at = self.done_at = 0.0
+        self.done = 0
+        self.prefetches = inner.prefetches  # type: ignore[misc]  # of this one, and not of the class
+        self.start = inner.start  # type: ignore[method-assign]
+        self.prefetch = inner.prefetch  # type: ignore[method-assign]
+
+    def process(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        self.begun_at = self.begun_at or time.perf_counter()
+        return self._inner.process(records)
+
+    def committed(self, records: Sequence[ConsumedRecord]) -> None:
+        self._inner.committed(records)
+        self.done += len(records)
+        self.done_at = time.perf_counter()
+        if self.done >= self._records:
+            self._stop.set()

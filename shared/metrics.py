@@ -70,7 +70,7 @@ GIVEN_UP_AT = Gauge(
     "Unix time in seconds at which the last record was given up, 0 if there was none.",
 )
 BUCKET_NOTIFICATIONS = Counter(
-    "facestream_notices_total",
+    "facestream_bucket_notifications_total",
     "Notifications about written and removed photographs, by source and change.",
     ["source", "change"],
 )

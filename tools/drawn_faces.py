@@ -1,4 +1,4 @@
-"""Faces of nobody: drawn, for pictures and tests that must not show a person."""
+"""Drawn faces, for pictures and tests that must not show a real person."""
 
 import io
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 SIDE = 160  # pixels of a crop
-_DRAWN = 640  # pixels; drawn large and made small: smooth edges
+_DRAWN = 640  # pixels of the drawing; it is scaled down, which makes edges smooth
 _SKIN = ("#f6d7bf", "#eebf9c", "#d9a077", "#b97f57", "#8f5b3c", "#6b422c")
 _HAIR = ("#22180f", "#4a2f1b", "#7a4d27", "#a9702f", "#d9b063", "#8e8e92", "#b0452c", "#2c2b45")
 _EYES = ("#3a2a1c", "#2f5d7c", "#48643c", "#241c18")
@@ -19,7 +19,7 @@ _FRAME = "#2a2a2e"
 
 @dataclass(frozen=True)
 class Look:
-    """What is the same on every picture of a drawn person. `width` is half of the face's, in drawn pixels."""
+    """The looks of a drawn person, the same on all pictures. `width`: half the width of the face, in drawn pixels."""
 
     skin: str
     hair: str
@@ -31,6 +31,7 @@ class Look:
 
 
 def invent(rng: np.random.Generator) -> Look:
+    """Return the looks of a new person."""
     return Look(
         skin=str(rng.choice(_SKIN)),
         hair=str(rng.choice(_HAIR)),
@@ -43,7 +44,7 @@ def invent(rng: np.random.Generator) -> Look:
 
 
 class _Pen:
-    """Draws in coordinates from the middle of the picture."""
+    """Draws with coordinates relative to the centre of the picture."""
 
     def __init__(self, image: Image.Image) -> None:
         self._draw = ImageDraw.Draw(image)
@@ -68,9 +69,9 @@ class _Pen:
 
 
 def draw(look: Look, rng: np.random.Generator, blur: float = 0.0) -> bytes:
-    """Draw one picture of a person, 160 x 160 pixels, as PNG; light, pose and mood differ from picture to picture.
+    """Return one picture of a person: PNG, 160 x 160 pixels. Light, pose and smile are random.
 
-    `blur` is the radius of a Gaussian, in pixels.
+    `blur`: radius of a Gaussian, in pixels.
     """
     wall = str(rng.choice(_WALL))
     image = Image.new("RGB", (_DRAWN, _DRAWN), wall)

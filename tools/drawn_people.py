@@ -1,4 +1,4 @@
-"""A repository full of drawn people, for pictures and tests of the report."""
+"""A repository with drawn people, for pictures and tests of the report."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain import ids
 from shared.domain.events import Box, Cause, Outcome, Verdict
 from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Membership
@@ -18,9 +19,10 @@ _NAME = "album/{day:%Y-%m-%d}/IMG_{number:04d}.jpg"
 
 
 class Album:
-    """A repository and its crops, in the bucket `faces`; `pictures` limits how many a person has drawn of them.
+    """A repository with people, and their crops in the bucket `faces`.
 
-    Drawing one takes 30 ms.
+    `pictures`: the number of crops that are drawn of a person at most, because drawing takes 30 ms; further faces reuse
+    them. `name`: template of the keys of photographs.
     """
 
     def __init__(self, seed: int = 0, pictures: int = 1_000, name: str = _NAME) -> None:
@@ -33,6 +35,7 @@ class Album:
         self._crowd: list[ImageRecord] = []  # photographs with room for one more person
 
     def add_photo(self, outcome: Outcome = Outcome.DETECTED, reason: str | None = None) -> ImageRecord:
+        """Add a photograph without faces, and return its record."""
         number, self._photos = self._photos, self._photos + 1
         key = self._name.format(number=number, day=WHEN.replace(month=1 + number // 28 % 12, day=1 + number % 28))
         object_id = ids.object_id("photos", key)
@@ -43,17 +46,17 @@ class Album:
         return image
 
     def add_person(self, size: int) -> None:
-        """Add a person in `size` photographs, a few of them shared with the person before."""
+        """Add a person on `size` photographs, some of which also show the former person."""
         look, centre = invent(self._rng), self._rng.normal(size=_DIMENSIONS)
         crops = [draw(look, self._rng) for _ in range(min(size, self._pictures))]
         shared = self._crowd[:size]
         photos = shared + [self.add_photo() for _ in range(size - len(shared))]
         self._crowd = photos[3::4]
-        spread = self._rng.uniform(0.35, 0.6)
-        vectors = _unit(centre + spread * self._rng.normal(size=(size, _DIMENSIONS)))
+        noise = self._rng.uniform(0.35, 0.6)
+        vectors = _unit(centre + noise * self._rng.normal(size=(size, _DIMENSIONS)))
         faces = [
-            self._add_face(photo, crops[at % len(crops)], self._sharpness(), vectors[at])
-            for at, photo in enumerate(photos)
+            self._add_face(photo, crops[index % len(crops)], self._sharpness(), vectors[index])
+            for index, photo in enumerate(photos)
         ]
         best = int((vectors @ vectors.sum(axis=0)).argmax())
         medoid = faces[best].face_id
@@ -63,22 +66,24 @@ class Album:
         self._assign(faces, cluster_id, vectors @ vectors[best])
 
     def add_unknown(self, count: int) -> None:
+        """Add `count` photographs of a stranger each."""
         strangers = [draw(invent(self._rng), self._rng) for _ in range(min(count, self._pictures))]
         vectors = _unit(self._rng.normal(size=(count, _DIMENSIONS)))
         faces = [
-            self._add_face(self.add_photo(), strangers[at % len(strangers)], self._sharpness(), vectors[at])
-            for at in range(count)
+            self._add_face(self.add_photo(), strangers[index % len(strangers)], self._sharpness(), vectors[index])
+            for index in range(count)
         ]
         self._assign(faces, None, self._rng.normal(0.42, 0.14, size=count).clip(-0.2, 0.74).astype(np.float32))
 
     def add_blurry(self, count: int) -> None:
+        """Add `count` photographs with a blurry face each."""
         radii = self._rng.uniform(3, 8, size=min(count, self._pictures))
         crops = [draw(invent(self._rng), self._rng, blur=float(radius)) for radius in radii]
-        for at in range(count):
-            self._add_face(self.add_photo(), crops[at % len(crops)], 60 / float(radii[at % len(crops)]), None)
+        for index in range(count):
+            self._add_face(self.add_photo(), crops[index % len(crops)], 60 / float(radii[index % len(crops)]), None)
 
     def group(self) -> None:
-        """Make the people added before a generation, and that the active one."""
+        """Save generation 1 with all people added so far, and activate it."""
         parameters = {"edge_threshold": 0.7, "iterations": 50, "min_cluster_size": 20, "seed": 0}
         self.repository.save_generation(Generation(1, GenerationState.BUILDING, "drawn", "snapshot", parameters))
         self.repository.activate(1, None)
@@ -116,7 +121,7 @@ class Album:
         )
 
 
-def album(
+def album(  # noqa: PLR0913  each describes one part of the album
     people: Sequence[int] = (),
     *,
     unknown: int = 0,
@@ -127,7 +132,7 @@ def album(
     pictures: int = 1_000,
     name: str = _NAME,
 ) -> Album:
-    """Make an album of people, each in so many photographs; without any there is no generation either."""
+    """Return an album. `people`: the number of photographs of each person; without people there is no generation."""
     made = Album(seed, pictures, name)
     for size in people:
         made.add_person(size)

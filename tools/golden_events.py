@@ -1,4 +1,4 @@
-"""Golden events: one stored example of each kind, which must be readable for ever."""
+"""Golden events: a stored example of each kind, which all later versions must read."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ _GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "events"
 
 
 def event_bytes(name: str) -> bytes:
-    """Return a golden event."""
+    """Return the JSON of a golden event."""
     return (_GOLDEN / f"{name}.json").read_bytes()

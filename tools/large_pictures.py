@@ -1,4 +1,4 @@
-"""Pictures of any size in every kind of file that is decoded, made by code: steps of colour, so that it is fast."""
+"""Pictures of any size in every format that the detector decodes: steps of colour, which are fast to make."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from PIL import Image
 
 from tools.fuzz.tiffs import SHORT, dng, monochrome_dng, page, tiff
 
-pillow_heif.register_heif_opener()  # which writes them, too
+pillow_heif.register_heif_opener()  # it also encodes HEIF
 
 Made = Callable[[int, int], bytes]
-"""Returns a file of a picture so wide and high, in pixels."""
+"""Takes width and height in pixels, and returns an encoded picture."""
 
 
 def size_of(megapixels: float) -> tuple[int, int]:
-    """Return width and height of a picture of 4:3, of multiples of 64."""
+    """Return width and height of a picture of 4:3; both are multiples of 64."""
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5 / 192) * 192
     return height * 4 // 3, height
 
@@ -49,7 +49,7 @@ def _ramp(width: int, height: int, kind: DTypeLike, samples: int = 1) -> np.ndar
 
 
 def _tiff(kind: str, samples: int = 1, *, planes: bool = False) -> Made:
-    """Return what makes a TIFF file of numbers of this kind."""
+    """Return a function that makes TIFF files with samples of this dtype."""
     numbers = np.dtype(kind)
 
     def made(width: int, height: int) -> bytes:
@@ -127,4 +127,4 @@ KINDS: Mapping[str, Made] = {
     "DNG": dng,
     "DNG monochrome": monochrome_dng,
 }
-"""What makes a file of each kind."""
+"""The function that makes a file, by the name of the format."""

@@ -1,4 +1,4 @@
-"""What the detector makes of a record of `images.uploaded`, by the parser that it uses."""
+"""The events in a record of `images.uploaded`, by the parser of the detector."""
 
 from shared.domain.events import BucketEvent
 from shared.photos.photo_rule import PhotoRule
@@ -6,6 +6,6 @@ from shared.ports.streams import ConsumedRecord
 from shared.stream.bucket_notifications import bucket_events
 
 
-def told(record: ConsumedRecord, bucket: str = "photos") -> list[BucketEvent]:
-    """Return the events of a record that are not dropped."""
+def events_of(record: ConsumedRecord, bucket: str = "photos") -> list[BucketEvent]:
+    """Return the events of a record, without those that the detector drops."""
     return [notice.event for notice in bucket_events(record, bucket, PhotoRule()) if not notice.dropped]

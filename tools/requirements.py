@@ -1,4 +1,4 @@
-"""What a test needs from the machine: absent on a laptop it is skipped, absent where `CI` is set it fails."""
+"""Requirements of a test: without them it is skipped, or fails if the environment variable CI is set."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def need(condition: object, what: str, how_to_get_it: str) -> None:
-    """Go on if the condition holds; otherwise skip the test, or fail it where the environment variable CI is set."""
+    """Return if the condition holds; otherwise skip the test, or fail it if the environment variable CI is set."""
     if condition:
         return
     message = f"needs {what}: {how_to_get_it}"

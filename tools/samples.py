@@ -1,4 +1,4 @@
-"""The sample photographs and the command: what tests of the whole program work with."""
+"""The sample photographs, and the command `facestream` as a process."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ PEOPLE = ("ben_afflek", "elton_john", "jerry_seinfeld", "madonna", "mindy_kaling
 
 
 def sample_photos(person: str) -> list[Path]:
-    """The sample photographs of one person; `make setup` fetches them."""
+    """Return the sample photographs of one person; FileNotFoundError unless `make setup` has downloaded them."""
     photos = sorted((SAMPLES / person).glob("*.jpg"))
     if not photos:
         msg = f"{SAMPLES}: expected the sample photographs, found none; run `make setup`"
@@ -21,7 +21,7 @@ def sample_photos(person: str) -> list[Path]:
 
 
 def link_photos(folder: Path, *photos: Path) -> None:
-    """Put photographs into a folder under the names `<person>/<file>`, without copying their bytes."""
+    """Link photographs into a folder as `<person>/<file>`, or copy them where links are impossible."""
     for photo in photos:
         target = folder / photo.parent.name / photo.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def link_photos(folder: Path, *photos: Path) -> None:
 
 
 def run_facestream(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end and return its output and exit status."""
+    """Run the command with further environment variables, and return its output and exit status."""
     return subprocess.run(
         [FACESTREAM, *map(str, arguments)],
         check=False,

@@ -1,8 +1,8 @@
-"""The whole stream on this machine: servers, services, photographs, events, one regrouping.
+"""The whole stream on this machine: servers, services, photographs, events, one reclustering.
 
     python -m tools.stream_demo
 
-Everything is started here, on free ports, and stopped at the end.
+Everything starts on free ports, and stops at the end.
 """
 
 import os
@@ -23,13 +23,13 @@ from tools.stack import new_run
 from tools.stack.install import Missing
 from tools.stack.stack import new_stack
 
-_FIRST = 10  # photographs of each person; one more comes after the regrouping
-_SHORT = 12  # digits of an identifier
-_SMALLEST = 4  # faces that make a person, of so few photographs
+_FIRST = 10  # photographs of each person before the reclustering; one more comes after it
+_SHORT = 12  # digits of an identifier that are printed
+_MIN_CLUSTER_SIZE = 4  # faces; small, because there are few photographs
 
 
 class Watch:
-    """`facestream watch`, whose lines are printed as they come; a context manager."""
+    """A context manager that runs `facestream watch` and prints its lines as they come."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         command = [str(FACESTREAM), "watch", "--from-beginning"]
@@ -47,7 +47,7 @@ class Watch:
         self._copier.join(20)
 
     def wait(self, faces: int) -> None:
-        """Wait until so many lines about faces were printed altogether."""
+        """Wait until `faces` lines about faces are printed in all; TimeoutError after a minute."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._faces >= faces, 60):
                 msg = f"expected {faces} events of faces, saw {self._faces}"
@@ -65,7 +65,7 @@ class Watch:
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Print what is done, and how long it took."""
+    """Print a title, and the seconds that the block took."""
     sys.stdout.write(f"== {what}\n")
     sys.stdout.flush()
     started = time.monotonic()
@@ -74,7 +74,7 @@ def step(what: str) -> Iterator[None]:
 
 
 def facestream(environment: Mapping[str, str], *arguments: str | Path) -> None:
-    """Run a command, its lines indented."""
+    """Run a command and print its output, indented."""
     sys.stdout.write(f"$ facestream {arguments[0]}\n")
     done = subprocess.run(
         [FACESTREAM, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, text=True, check=True
@@ -82,19 +82,22 @@ def facestream(environment: Mapping[str, str], *arguments: str | Path) -> None:
     sys.stdout.write("".join(f"  {line}\n" for line in done.stdout.splitlines()))
 
 
-def said(pipeline: Pipeline, photos: int) -> int:
-    """Wait until so many photographs have an outcome; return how many faces were assigned or are unknown."""
+def wait_for_outcomes(pipeline: Pipeline, photos: int) -> int:
+    """Wait until `photos` photographs have an outcome; return the number of their accepted faces."""
     pipeline.wait(lambda: len(pipeline.current(IMAGES_PROCESSED.name)) >= photos, f"{photos} outcomes")
     values = [value for value in pipeline.current(IMAGES_PROCESSED.name).values() if value]
     outcomes = [ImageProcessed.model_validate_json(value) for value in values]
     return sum(outcome.assigned + outcome.unknown for outcome in outcomes)
 
 
-def regroup(environment: Mapping[str, str], pipeline: Pipeline) -> int:
-    """Run the job, print what it says of the people, and return of how many faces it told."""
+def recluster(environment: Mapping[str, str], pipeline: Pipeline) -> int:
+    """Run the reclusterer, print the people, and return for how many faces it published an event."""
     before = len(pipeline.read(FACES_ASSIGNED.name))
     sys.stdout.write("$ python -m services.reclusterer --once\n")
-    settings = {"FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(_SMALLEST), "FACESTREAM_RECLUSTERER_DRAIN_PERIOD": "2"}
+    settings = {
+        "FACESTREAM_RECLUSTERER_MIN_CLUSTER_SIZE": str(_MIN_CLUSTER_SIZE),
+        "FACESTREAM_RECLUSTERER_DRAIN_PERIOD": "2",
+    }
     command = [sys.executable, "-m", "services.reclusterer", "--once"]
     subprocess.run(command, env={**environment, **settings}, stderr=subprocess.DEVNULL, check=True)
     for value in pipeline.current(CLUSTERS_CHANGED.name).values():
@@ -126,14 +129,14 @@ def _demo(folder: Path) -> None:
     with Watch(environment) as watch:
         with step(f"{_FIRST} photographs of each of {len(PEOPLE)} people; nobody is known yet"):
             facestream(environment, "ingest", first)
-            events = said(pipeline, _FIRST * len(PEOPLE))
+            events = wait_for_outcomes(pipeline, _FIRST * len(PEOPLE))
             watch.wait(events)
-        with step("regrouping of all faces"):
-            changed = regroup(environment, pipeline)
+        with step("reclustering of all faces"):
+            changed = recluster(environment, pipeline)
             watch.wait(events + changed)
         with step("one more photograph of each"):
             facestream(environment, "ingest", later)
-            watch.wait(said(pipeline, (_FIRST + 1) * len(PEOPLE)) + changed)
+            watch.wait(wait_for_outcomes(pipeline, (_FIRST + 1) * len(PEOPLE)) + changed)
     with step("all stopped"):
         for process in pipeline.processes.values():
             process.stop()
@@ -141,7 +144,7 @@ def _demo(folder: Path) -> None:
 
 
 def main() -> int:
-    """Run the demonstration; say what is missing where it cannot run."""
+    """Run the demonstration, or print which program is missing."""
     try:
         with new_run() as folder:
             _demo(folder)

@@ -22,6 +22,13 @@ def chinese_whispers(
     threshold: Threshold = 0.7,
     iterations: Iterations = 50,
     min_cluster_size: Annotated[int, typer.Option(min=2, help="Smallest number of faces in a cluster.")] = 2,
+    *,
+    reference: Annotated[
+        bool,
+        typer.Option(
+            "--reference", help="Use the plain implementation on a networkx graph. It finds the same clusters slowly."
+        ),
+    ] = False,
 ) -> None:
     """Group embeddings into clusters and print them.
 
@@ -29,6 +36,8 @@ def chinese_whispers(
     """
     from cli.jobs.chinese_whispers import ClusteringOptions, cluster_file
 
-    options = ClusteringOptions(threshold=threshold, iterations=iterations, min_cluster_size=min_cluster_size)
+    options = ClusteringOptions(
+        threshold=threshold, iterations=iterations, min_cluster_size=min_cluster_size, reference=reference
+    )
     for paths in cluster_file(embeddings, rows, options):
         typer.echo(json_text(paths))

@@ -73,7 +73,7 @@ _FLOW: Panels = (
             "ops",
         ),
         Query(
-            "sum by (source, change) (rate(facestream_notices_total[$__rate_interval]))",
+            "sum by (source, change) (rate(facestream_bucket_notifications_total[$__rate_interval]))",
             "{{change}}, said by {{source}}",
         ),
     ),

@@ -1,15 +1,17 @@
-"""The crops of faces: there for each face that is kept, and for no other.
+"""The crops of faces: the bucket has one for each recorded face, and no other.
 
-A crop is named after what the photograph holds. So the same bytes, uploaded again while their removal is on its way,
-have the same crops: the detector stores them anew, and then the removal arrives here and erases them. Nobody can see
-both at once, and no order of deleting and looking again closes the gap. But erasures are done here, one batch after
-the other: when the new upload arrives, all that could erase its crops is over. If a crop is missing then, the
-photograph is detected once more, and after that nothing is on its way that could take it away again.
+A crop is named after the content of its photograph. So if the same bytes are uploaded again while their removal is on
+its way, the new upload has the same crops: the detector stores them again, and then the removal reaches the assigner,
+which erases them. No service sees both events at once, and no order of erasing and checking closes the gap. But only
+the assigner erases, one batch after the other: when it processes the new upload, everything that could erase its crops
+is done. If a crop is missing then, the assigner asks for the photograph to be detected again, and after that nothing
+can erase the crops any more.
 """
 
 from collections.abc import Mapping, Sequence
 
-from services.assigner.classification import Judgement, Meaning, is_gone
+from services.assigner.classification import Classification, Kind
+from services.assigner.removal_records import is_removed
 from shared.domain.events import FacesEmbedded, Outcome, Verdict
 from shared.domain.records import FaceRecord, ImageRecord
 from shared.errors import Fatal, ObjectRefused
@@ -19,45 +21,54 @@ _FacesOf = Mapping[str, Sequence[FaceRecord]]
 
 
 def lacks_crops(event: FacesEmbedded, known: Sequence[ImageRecord], objects: ObjectStore, bucket: str) -> bool:
-    """Say whether an object that has a past, without which nothing was ever erased, lost crops to an erasure.
+    """Return whether crops of a photograph were erased. `known`: the recorded images of its object before this event.
 
-    Raises `Transient`, and `Fatal` where the service may not look.
+    Without recorded images, nothing was ever erased. Raises `Transient`, and `Fatal` if the store refuses to answer.
     """
     return bool(known) and any(
-        face.verdict is Verdict.CROP_MISSING or not _is_there(objects, bucket, face.crop_key) for face in event.faces
+        face.verdict is Verdict.CROP_MISSING or not _exists(objects, bucket, face.crop_key) for face in event.faces
     )
 
 
-def _is_there(objects: ObjectStore, bucket: str, key: str) -> bool:
+def _exists(objects: ObjectStore, bucket: str, key: str) -> bool:
     try:
         return objects.exists(bucket, key)
     except ObjectRefused as error:
-        # The rights of this service are wrong, not the photograph, and they are so for all that come back: as dead
-        # letters they would be lost to the world, and taken for there they would lack their crops for good. Whoever
-        # stops here has lost nothing.
-        msg = f"{error}: expected to be told whether this crop is there, was refused; allow the assigner `s3:GetObject`"
-        msg += (
+        # The rights of this service are wrong, and the photograph is not. As dead letters, all photographs that are
+        # uploaded again would be lost; if their crops counted as existing, they could lack crops for ever. A process
+        # that ends here loses nothing.
+        msg = (
+            f"{error}: expected an answer whether this crop exists, and was refused; allow the assigner `s3:GetObject`"
             f" on the objects of `{bucket}` and `s3:ListBucket` on the bucket, without which what is missing is refused"
         )
         raise Fatal(msg) from error
 
 
-def completed(
-    event: FacesEmbedded, judgement: Judgement, known: Sequence[ImageRecord], recorded: Sequence[FaceRecord]
-) -> Judgement:
-    """Return the judgement of an event, which is news if it has crops that are missing of an image that is there.
+def with_missing_crops(
+    event: FacesEmbedded,
+    classification: Classification,
+    known: Sequence[ImageRecord],
+    recorded: Sequence[FaceRecord],
+) -> Classification:
+    """Return the classification of an event, which is new if it has crops that a recorded image lacks.
 
-    Also an event that is older than what is recorded: the same bytes may have been uploaded again while the detector
-    was asked for them. `known`: the images of its object; `recorded`: the faces of its own image.
+    This also holds for a stale event: the same bytes may have been uploaded again while the detector read the object.
+    `known`: the recorded images of its object; `recorded`: the recorded faces of its own image.
     """
-    is_there = any(image.image_id == event.photo.image_id and not is_gone(image) for image in known)
-    lacking = any(face.verdict is Verdict.CROP_MISSING for face in recorded)
-    whole = event.outcome is Outcome.DETECTED and not any(face.verdict is Verdict.CROP_MISSING for face in event.faces)
-    is_dropped = judgement.meaning is not Meaning.NEWS
-    return Judgement(Meaning.NEWS) if is_dropped and is_there and lacking and whole else judgement
+    if classification.kind is Kind.NEW:
+        return classification
+    exists = any(image.image_id == event.photo.image_id and not is_removed(image) for image in known)
+    lacks = any(face.verdict is Verdict.CROP_MISSING for face in recorded)
+    is_whole = event.outcome is Outcome.DETECTED and not any(
+        face.verdict is Verdict.CROP_MISSING for face in event.faces
+    )
+    return Classification(Kind.NEW) if exists and lacks and is_whole else classification
 
 
-def unkept(events: Sequence[FacesEmbedded], recorded: _FacesOf) -> list[str]:
-    """Return the keys of crops that the detector has stored for events that are dropped, and nobody else knows of."""
-    kept = {face.face_id for faces in recorded.values() for face in faces}
-    return [face.crop_key for event in events for face in event.faces if face.face_id not in kept]
+def unused_crops(events: Sequence[FacesEmbedded], recorded: _FacesOf) -> list[str]:
+    """Return the keys of crops that the detector has stored for dropped events, and that no recorded face has.
+
+    `recorded`: the recorded faces of the events' images, by image id.
+    """
+    used = {face.face_id for faces in recorded.values() for face in faces}
+    return [face.crop_key for event in events for face in event.faces if face.face_id not in used]

@@ -1,4 +1,4 @@
-"""What the world is told of a photograph: of faces that are no more, of faces that are new, and of itself."""
+"""The output records of one photograph: tombstones of erased faces, `faces.assigned`, `images.processed`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,51 +9,52 @@ from shared.domain.events import FacesEmbedded, ImageProcessed, Outcome, Verdict
 from shared.domain.records import FaceRecord, ImageRecord
 from shared.domain.topics import FACES_ASSIGNED, IMAGES_PROCESSED
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from shared.stream.photo_processor import Following, moment
+from shared.stream.cloudevents import EventEncoder, moment
 
 _SERVICE = "assigner"
 _FacesOf = Mapping[str, Sequence[FaceRecord]]
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """An event to be followed, the record that it came in, and the images that it replaces."""
+class AcceptedEvent:
+    """An event that is new for its object, its record, and the images of its object that are stale now."""
 
     record: ConsumedRecord
     event: FacesEmbedded
-    doomed: tuple[ImageRecord, ...]
+    stale: tuple[ImageRecord, ...]
 
     @property
     def is_removal(self) -> bool:
-        """Say whether the object is gone."""
+        """Whether the object is gone."""
         return self.event.outcome is Outcome.REMOVED
 
 
-def told(news: News, assigned: Assigned | None, faces: _FacesOf) -> list[ProducedRecord]:
-    """Return what is said of a photograph, or of an object that is gone, for which nothing was assigned.
+def output_records(accepted: AcceptedEvent, assigned: Assigned | None, faces: _FacesOf) -> list[ProducedRecord]:
+    """Return the records that report a photograph, or that its object is gone.
 
-    `faces` are those of the images that it replaces.
+    `assigned`: the result for the photograph, None if the object is gone. `faces`: those of the stale images, by image
+    id.
     """
-    when = moment(news.event)
-    following = Following(_SERVICE, news.event.photo.uploaded_at, news.record.headers)
-    said = [
-        following.encoded(FACES_ASSIGNED, face.face_id, None, subject=face.face_id, cause=f"erased {when}")
-        for image in news.doomed
+    when = moment(accepted.event)
+    encoder = EventEncoder(_SERVICE, accepted.event.photo.uploaded_at, accepted.record.headers)
+    records = [
+        encoder.record(FACES_ASSIGNED, face.face_id, None, subject=face.face_id, cause=f"erased {when}")
+        for image in accepted.stale
         for face in faces.get(image.image_id, ())
         if face.verdict is Verdict.ACCEPTED
     ]
     if assigned is None:
-        photo = news.event.photo
-        if news.doomed:
-            photo = replace(photo, image_id=news.doomed[-1].image_id, etag=news.doomed[-1].etag)
+        photo = accepted.event.photo
+        if accepted.stale:
+            photo = replace(photo, image_id=accepted.stale[-1].image_id, etag=accepted.stale[-1].etag)
         gone = ImageProcessed(photo=photo, outcome=Outcome.REMOVED)
-        # Who reads on hears what is gone; then Kafka forgets the name of the file too.
-        forgotten = following.encoded(
+        # A consumer that reads on gets the removal. After the tombstone, Kafka forgets the name of the file as well.
+        tombstone = encoder.record(
             IMAGES_PROCESSED, photo.object_id, None, subject=photo.object_id, cause=f"forgotten {when}"
         )
-        return [*said, following.photo(IMAGES_PROCESSED, gone), forgotten]
-    said += [
-        following.encoded(
+        return [*records, encoder.photo_record(IMAGES_PROCESSED, gone), tombstone]
+    records += [
+        encoder.record(
             FACES_ASSIGNED,
             event.face_id,
             event,
@@ -63,12 +64,12 @@ def told(news: News, assigned: Assigned | None, faces: _FacesOf) -> list[Produce
         )
         for event in assigned.events
     ]
-    return [*said, following.photo(IMAGES_PROCESSED, assigned.processed)]
+    return [*records, encoder.photo_record(IMAGES_PROCESSED, assigned.processed)]
 
 
-def count(arrived: Sequence[News], assigned: Sequence[Assigned]) -> None:
-    """Count what is said of a batch of photographs."""
-    events = [news.event for news in arrived]
+def count(arrived: Sequence[AcceptedEvent], assigned: Sequence[Assigned]) -> None:
+    """Count the photographs of a batch, their faces and assignments."""
+    events = [item.event for item in arrived]
     metrics.count_photos(events)
     metrics.observe_end_to_end(events)
     metrics.count_assignments(

@@ -1,8 +1,8 @@
-"""What faces that arrive have already, or had before their photograph went; nothing is read or written.
+"""The previous assignments of faces that arrive: those that they have, or had before their photograph was removed.
 
-What a face has in the generation stays: another look at the same photograph says nothing new of it. Also where another
-model has embedded it anew, which resembles nobody: it keeps its person, by which the next generation, of that model,
-knows its people.
+A face keeps its assignment in a generation, because detecting the same photograph again adds no knowledge. This also
+holds if another model has embedded the face, with whose vectors nobody can be compared: the face keeps its person, and
+by these faces the next generation, made with the new model, recognises the people.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -14,50 +14,55 @@ from shared.domain.records import Membership
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """The memberships that faces keep, by face id.
+class PreviousAssignments:
+    """Memberships in the active generation, by face id.
 
-    `has`: those that faces have, and `had`: those of faces that were away.
+    `current`: of faces that have one. `former`: of faces that had one before their photograph was removed. `kept`:
+    those of both that the faces keep.
     """
 
     kept: Mapping[str, Membership]
-    has: Mapping[str, Membership]
-    had: Mapping[str, Membership]
+    current: Mapping[str, Membership]
+    former: Mapping[str, Membership]
 
-    def returned(self) -> Sequence[Membership]:
-        """Return the memberships in clusters that faces which were away have got back."""
-        back = (self.had[face_id] for face_id in self.had if self.kept.get(face_id) == self.had[face_id])
-        return [membership for membership in back if membership.cluster_id is not None]
+    def restored(self) -> Sequence[Membership]:
+        """Return the former memberships in clusters that the faces get back."""
+        kept = (membership for face_id, membership in self.former.items() if self.kept.get(face_id) == membership)
+        return [membership for membership in kept if membership.cluster_id is not None]
 
 
-def before(
+NO_ASSIGNMENTS = PreviousAssignments({}, {}, {})
+
+
+def previous_assignments(
     photos: Sequence[tuple[FacesEmbedded, bool]],
-    has: Mapping[str, Membership],
-    had: Mapping[str, Membership],
+    current: Mapping[str, Membership],
+    former: Mapping[str, Membership],
     cluster_ids: Container[str],
-) -> Before:
-    """Return what the faces of photographs keep; of each photograph whether the people are of its model.
+) -> PreviousAssignments:
+    """Return what the faces of photographs keep.
 
-    `has`, `had`: the memberships that faces have, and those that they had. `cluster_ids`: of the people that are
-    there. A person who went meanwhile with the last of the faces is nobody, unless it is one of these that comes back.
+    `photos`: events, each with whether its embeddings are of the same model as the people. `current` and `former`: as
+    in `PreviousAssignments`. `cluster_ids`: of the people who exist. A person who was removed with the last of the
+    faces exists no more, and is not kept, unless one of the person's own faces comes back.
     """
     kept: dict[str, Membership] = {}
     for photo, is_comparable in photos:
         faces = [face.face_id for face in accepted_faces(photo)]
-        standing = {
-            face_id: has[face_id]
+        own = {
+            face_id: current[face_id]
             for face_id in faces
-            if face_id in has and (not is_comparable or _is_there(has[face_id], cluster_ids))
+            if face_id in current and (not is_comparable or _exists(current[face_id], cluster_ids))
         }
-        taken = {membership.cluster_id for membership in standing.values()} - {None}
-        back = {
-            face_id: had[face_id]
+        taken = {membership.cluster_id for membership in own.values()} - {None}
+        restored = {
+            face_id: former[face_id]
             for face_id in faces
-            if face_id in had and face_id not in standing and had[face_id].cluster_id not in taken
+            if face_id in former and face_id not in own and former[face_id].cluster_id not in taken
         }
-        kept |= standing | back
-    return Before(kept, has, had)
+        kept |= own | restored
+    return PreviousAssignments(kept, current, former)
 
 
-def _is_there(membership: Membership, cluster_ids: Container[str]) -> bool:
+def _exists(membership: Membership, cluster_ids: Container[str]) -> bool:
     return membership.cluster_id is None or membership.cluster_id in cluster_ids

@@ -1,4 +1,4 @@
-"""The assigner's step: embedded faces in, each one's person out. Nothing is read or written."""
+"""The assigner's step: embedded faces in, the person of each face out. Nothing is read or written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.domain.event_builders import face_assigned, image_processed
 from shared.domain.events import Cause, EmbeddedFace, FaceAssigned, FacesEmbedded, ImageProcessed, Photo, Verdict
 from shared.domain.matching import AssignerSettings, Match, matches, matches_beside
 from shared.domain.person_index import Nearest, People
 from shared.domain.records import FaceRecord, ImageRecord, Membership
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """What the assigner says of one photograph: records to keep, events to emit.
+    """The result for one photograph: records to store, and events to publish.
 
     `memberships` and `events` are those of the accepted faces, in the order of the faces.
     """
@@ -37,19 +38,18 @@ def assign(
     nearest: Nearest | None = None,
     kept: Mapping[str, Membership] = MappingProxyType({}),
 ) -> list[Assigned]:
-    """Give each accepted face of each photograph its person, or say that it is unknown.
+    """Assign a person to each accepted face of each photograph, or assign it as unknown.
 
-    `people` are those of `generation`. `sources`, one for each photograph, say where it came from
-    (`topic/partition@offset`). What is said of a photograph does not depend on the others. `nearest`: the people
-    nearest to all accepted faces, where somebody has searched for them already. `kept`: the memberships that faces
-    have and keep, by face id; of two faces of one photograph that would have one person the first keeps it, and no
-    other face of it gets that person. Raises ValueError where the vectors have not the dimensions of the people.
+    `people` are those of `generation`. `sources`: the id of the record of each photograph. The result for a photograph
+    does not depend on the others. `nearest`: the people nearest to all accepted faces, if the search is done already.
+    `kept`: memberships that faces keep, by face id. A person is on a photograph only once: of two faces that would keep
+    the same person, the first one does, and no other face is assigned to that person. Raises ValueError if the vectors
+    and the people have different dimensions.
     """
     accepted = [accepted_faces(photo) for photo in photos]
     found_of = matches([[_vector(face) for face in faces] for faces in accepted], people, settings, nearest)
-    origins = sources or [""] * len(photos)
     assigned = []
-    for photo, faces, found, source in zip(photos, accepted, found_of, origins, strict=True):
+    for photo, faces, found, source in zip(photos, accepted, found_of, sources or [""] * len(photos), strict=True):
         own = _kept(faces, kept)
         fresh = dict(zip((face.face_id for face in faces), found, strict=True))
         if own:
@@ -60,17 +60,17 @@ def assign(
         memberships = tuple(
             own.get(face.face_id) or _membership(face, fresh[face.face_id], generation, people) for face in faces
         )
-        assigned.append(_assigned(photo, faces, memberships, source))
+        assigned.append(_assigned(photo, memberships, source))
     return assigned
 
 
 def accepted_faces(photo: FacesEmbedded) -> list[EmbeddedFace]:
-    """Return the accepted faces of a photograph, in its order."""
+    """Return the accepted faces of a photograph, in their order."""
     return [face for face in photo.faces if face.verdict is Verdict.ACCEPTED]
 
 
 def _kept(faces: Sequence[EmbeddedFace], kept: Mapping[str, Membership]) -> Mapping[str, Membership]:
-    """Return what the faces of one photograph keep: nobody is on it twice."""
+    """Return the memberships that the faces of one photograph keep, no person twice."""
     found: dict[str, Membership] = {}
     taken: set[str | None] = set()
     for face in faces:
@@ -98,42 +98,20 @@ def _membership(face: EmbeddedFace, match: Match, generation: int, people: Peopl
     )
 
 
-def _assigned(
-    photo: FacesEmbedded, accepted: Sequence[EmbeddedFace], memberships: tuple[Membership, ...], source: str
-) -> Assigned:
-    assigned = sum(membership.cluster_id is not None for membership in memberships)
+def _assigned(photo: FacesEmbedded, memberships: tuple[Membership, ...], source: str) -> Assigned:
+    image = _image_record(photo, source)
+    faces = tuple(_face_record(face, photo.photo) for face in photo.faces)
+    accepted = (face for face in faces if face.verdict is Verdict.ACCEPTED)
     return Assigned(
-        image=_image_record(photo, source),
-        faces=tuple(_face_record(face, photo.photo) for face in photo.faces),
+        image=image,
+        faces=faces,
         memberships=memberships,
+        # The cause is the arrival, also if the face had this membership from a reclustering before.
         events=tuple(
-            _event(face, photo.photo, membership) for face, membership in zip(accepted, memberships, strict=True)
+            face_assigned(face, image, membership, Cause.ARRIVED)
+            for face, membership in zip(accepted, memberships, strict=True)
         ),
-        processed=ImageProcessed(
-            photo=photo.photo,
-            outcome=photo.outcome,
-            reason=photo.reason,
-            passing=photo.passing,
-            assigned=assigned,
-            unknown=len(accepted) - assigned,
-            rejected=len(photo.faces) - len(accepted),
-        ),
-    )
-
-
-def _event(face: EmbeddedFace, photo: Photo, membership: Membership) -> FaceAssigned:
-    return FaceAssigned(
-        face_id=face.face_id,
-        image_id=photo.image_id,
-        object_id=photo.object_id,
-        bucket=photo.bucket,
-        key=photo.key,
-        box=face.box,
-        crop_key=face.crop_key,
-        cluster_id=membership.cluster_id,
-        similarity=membership.similarity,
-        generation=membership.generation,
-        cause=Cause.ARRIVED,  # also where a regrouping has given the face its person, before it came back
+        processed=image_processed(image, faces, memberships, photo.photo),
     )
 
 

@@ -8,30 +8,33 @@ from shared.domain.topics import FACES_DETECTED
 from shared.errors import Deadly, Unreadable
 from shared.metrics import count_photos
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from shared.stream.bucket_notifications import Notice
-from shared.stream.photo_processor import photo_record
+from shared.stream.bucket_notifications import BucketNotification
+from shared.stream.cloudevents import EventEncoder
 
 
 def given_up(
     record: ConsumedRecord,
     reason: Deadly,
     service: str,
-    read: Callable[[ConsumedRecord], Sequence[Notice]],
-    detected: Callable[[Notice], FacesDetected | None],
+    read: Callable[[ConsumedRecord], Sequence[BucketNotification]],
+    detected: Callable[[BucketNotification], FacesDetected | None],
 ) -> Sequence[ProducedRecord]:
-    """Return the events of a record whose photographs are not read any more: all that it tells of are unreadable.
+    """Return the events of a record whose photographs are not tried any more: each of them is unreadable.
 
     By the photographs themselves: the reconciler does not have them tried again by itself, which would end processes
     every hour. Removals, and what is dropped, end as ever (`detected`). Raises what `read` does.
     """
-    photos = [photo for notice in read(record) if (photo := _given_up(notice, reason, detected))]
+    photos = [photo for notification in read(record) if (photo := _given_up(notification, reason, detected))]
     count_photos(photos)
-    return [photo_record(service, FACES_DETECTED, photo, record) for photo in photos]
+    return [
+        EventEncoder(service, photo.photo.uploaded_at, record.headers).photo_record(FACES_DETECTED, photo)
+        for photo in photos
+    ]
 
 
 def _given_up(
-    notice: Notice, reason: Deadly, detected: Callable[[Notice], FacesDetected | None]
+    notification: BucketNotification, reason: Deadly, detected: Callable[[BucketNotification], FacesDetected | None]
 ) -> FacesDetected | None:
-    if notice.dropped or notice.event.removed:
-        return detected(notice)
-    return unreadable(notice.event, notice.event.etag or "", Unreadable(str(reason)))
+    if notification.dropped or notification.event.removed:
+        return detected(notification)
+    return unreadable(notification.event, notification.event.etag or "", Unreadable(str(reason)))

@@ -27,7 +27,7 @@ class PhotoPool(ProcessPool):
         self._memory = memory
 
     def call(self, work: Callable[[_Task], _Result], task: _Task) -> _Result:
-        """Do as `ProcessPool.call`; raises `Undecoded` in place of `TaskFailed`."""
+        """Call `ProcessPool.call`, and raise `Undecoded` instead of `TaskFailed`."""
         try:
             return super().call(_Decoding(work), task)
         except TaskFailed as failure:

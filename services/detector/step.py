@@ -12,28 +12,32 @@ from shared.errors import ObjectError, ObjectRefused, ObjectTooLarge, Poison, Un
 from shared.metrics import Drop
 from shared.ports.objects import ObjectStore
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, count
+from shared.stream.bucket_notifications import BucketNotification, count
 
 Find = Callable[[bytes], PhotoDetections]
 """Finds the faces on a photograph, here or in another process; raises `Unreadable` with a reason."""
 
 
 def detect(
-    notice: Notice, objects: ObjectStore, find: Find, settings: DetectorSettings, buckets: BucketSettings
+    notification: BucketNotification,
+    objects: ObjectStore,
+    find: Find,
+    settings: DetectorSettings,
+    buckets: BucketSettings,
 ) -> FacesDetected | None:
-    """Return what became of a notice's photograph, None where that is nothing; the crops are stored when it returns.
+    """Return the event of a notification's photograph, None if the notification is dropped. The crops are stored then.
 
-    A photograph that cannot be had or decoded is an outcome with a reason, and no error. The size that the notice
-    tells decides nothing: the object may be another one by now. Raises `Transient` where the object store does not
-    answer, and `Poison` where it does not say whether an object was removed.
+    A photograph that cannot be read or decoded is an outcome with a reason, and not an error. The size in the
+    notification decides nothing, because the object may have been replaced since. Raises `Transient` if the object
+    store does not answer, and `Poison` if it refuses to answer whether an object was removed.
     """
-    count(notice)
-    if notice.dropped:
+    count(notification)
+    if notification.dropped:
         return None
-    event = notice.event
+    event = notification.event
     etag = event.etag or ""
     if event.removed:
-        if notice.is_doubtful and _is_there(objects, event):
+        if notification.is_doubtful and _is_there(objects, event):
             metrics.DROPPED.labels(Drop.STILL_THERE).inc()
             return None
         return FacesDetected(photo=_photo(event, etag), outcome=Outcome.REMOVED)

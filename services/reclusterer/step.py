@@ -24,6 +24,9 @@ from shared.ports.generations import GenerationStore
 from shared.ports.photos import PhotoCatalog
 from shared.ports.repository import FaceRepository
 
+NOTHING_CHANGED = "no face came or went"
+"""The reason of a skipped reclustering that would give the same people."""
+
 
 class ReclusterOutcome(StrEnum):
     """How a reclustering ended."""
@@ -143,7 +146,7 @@ def _reason_to_skip(
     if (active.model_id, dict(active.parameters)) != wanted:
         return ""
     if active.snapshot == snapshot.digest:
-        return "no face came or went" if previous.is_as_made else ""
+        return NOTHING_CHANGED if previous.is_as_made else ""
     if previous.changed_count < max(job.least_change_faces, job.least_change_share * faces):
         return f"only {previous.changed_count} of {faces} faces came or went"
     return ""

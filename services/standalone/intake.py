@@ -11,7 +11,11 @@ from typing import Protocol
 
 from more_itertools import chunked
 
-from services.assigner.previous_assignments import Before, before
+from services.assigner.previous_assignments import (
+    NO_ASSIGNMENTS,
+    PreviousAssignments,
+    previous_assignments,
+)
 from services.assigner.step import accepted_faces, assign
 from services.detector.photo_pool import PhotoPool
 from services.embedder.embedding import Embedder
@@ -143,7 +147,7 @@ class Intake:
             memberships = [membership for item in assigned for membership in item.memberships]
             repository.save_memberships(memberships)
             if generation:
-                refit_returned(repository, generation, known.returned())
+                refit_returned(repository, generation, known.restored())
             repository.save_images([item.image for item in assigned])
             index.save(files)
             self.library.remove_unreferenced(replaced, crops)
@@ -153,15 +157,15 @@ class Intake:
         generation = self.library.repository.generation(number)
         return generation.revision if generation else 0
 
-    def _before(self, photos: Sequence[FacesEmbedded], generation: int, people: People) -> Before:
+    def _before(self, photos: Sequence[FacesEmbedded], generation: int, people: People) -> PreviousAssignments:
         """Look up the memberships of the faces, and those that they had before their photographs were removed."""
         faces = [face.face_id for photo in photos for face in accepted_faces(photo)]
         if not generation or not faces:
-            return Before({}, {}, {})
+            return NO_ASSIGNMENTS
         repository = self.library.repository
-        had = restored_memberships(repository, generation, faces, people)
-        has = repository.memberships_of(generation, faces)
-        return before([(photo, True) for photo in photos], has, had, people)
+        former = restored_memberships(repository, generation, faces, people)
+        current = repository.memberships_of(generation, faces)
+        return previous_assignments([(photo, True) for photo in photos], current, former, people)
 
     def _file(self, screened: Screened, stamp: str, etag: str) -> IndexedFile:
         photo = screened.photo.photo

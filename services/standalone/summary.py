@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.reclusterer.step import NOTHING_CHANGED
 from services.standalone.library.changes import folder_of
 from shared.domain.event_words import in_words
 from shared.domain.events import Cause, Outcome, Verdict
@@ -114,7 +115,7 @@ class Summary:
 
     def _next(self) -> Iterator[str]:
         if self.changes.not_reclustered:
-            same = "; the people would be the same" if self.changes.not_reclustered == _NOTHING_NEW else ""
+            same = "; the people would be the same" if self.changes.not_reclustered == NOTHING_CHANGED else ""
             yield f"The faces were not grouped again: {self.changes.not_reclustered}{same}."
         elif self.late >= self.min_cluster_size:
             yield f"{self.late} unknown faces came after the last reclustering; --recluster groups all faces again."
@@ -129,7 +130,6 @@ class Summary:
 
 
 _GOOD = Verdict.ACCEPTED
-_NOTHING_NEW = "no face came or went"
 
 
 def summarise(repository: FaceRepository, generation: Generation, min_cluster_size: int, changes: Changes) -> Summary:

@@ -27,19 +27,21 @@ A record with an empty key goes to a random partition.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """One topic.
 
-    `model`: of its values, None if facestream does not define them. `producer`: the services that write it. Every
-    producer must use the same `partitioner`: the records of a key are in order within one partition only, and in a
-    compacted topic a key in two partitions would have two last records.
+    `model`: the event in its values, None if other programs define them. `producer`: the services that write it.
+    `consumer`: the service whose consumer group reads it, None if none does. Every producer must use the same
+    `partitioner`: the records of a key are in order within one partition only, and in a compacted topic a key in two
+    partitions would have two last records.
     """
 
     name: str
     key: str
     model: type[Message] | None
     producer: str
+    consumer: str | None = None
     cleanup: Literal["delete", "compact"] = "delete"
     retention: timedelta | None = timedelta(days=7)
     partitions: int = 12
@@ -85,20 +87,70 @@ MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
 
 # The object store writes most of it, and chooses partitions by Sarama's default.
 IMAGES_UPLOADED = Topic(
-    "images.uploaded", "bucket/key", None, "object store, assigner, reconciler", partitioner="fnv1a_random"
+    name="images.uploaded",
+    key="bucket/key",
+    model=None,
+    producer="object store, assigner, reconciler",
+    consumer="detector",
+    partitioner="fnv1a_random",
 )
-FACES_DETECTED = Topic("faces.detected", "object id", FacesDetected, "detector")
-FACES_SCREENED = Topic("faces.screened", "object id", FacesScreened, "quality")
+FACES_DETECTED = Topic(
+    name="faces.detected", key="object id", model=FacesDetected, producer="detector", consumer="quality"
+)
+FACES_SCREENED = Topic(
+    name="faces.screened", key="object id", model=FacesScreened, producer="quality", consumer="embedder"
+)
 # One day, because vectors are biometric data. The reconciler repairs what the assigner has not read by then.
-FACES_EMBEDDED = Topic("faces.embedded", "object id", FacesEmbedded, "embedder", retention=timedelta(days=1))
-FACES_ASSIGNED = Topic("faces.assigned", "face id", FaceAssigned, "assigner, reclusterer", "compact", None)
-IMAGES_PROCESSED = Topic("images.processed", "object id", ImageProcessed, "assigner", "compact", None)
-CLUSTERS_CHANGED = Topic("clusters.changed", "cluster id", ClusterChanged, "reclusterer", "compact", None)
+FACES_EMBEDDED = Topic(
+    name="faces.embedded",
+    key="object id",
+    model=FacesEmbedded,
+    producer="embedder",
+    consumer="assigner",
+    retention=timedelta(days=1),
+)
+FACES_ASSIGNED = Topic(
+    name="faces.assigned",
+    key="face id",
+    model=FaceAssigned,
+    producer="assigner, reclusterer",
+    cleanup="compact",
+    retention=None,
+)
+IMAGES_PROCESSED = Topic(
+    name="images.processed",
+    key="object id",
+    model=ImageProcessed,
+    producer="assigner",
+    cleanup="compact",
+    retention=None,
+)
+CLUSTERS_CHANGED = Topic(
+    name="clusters.changed",
+    key="cluster id",
+    model=ClusterChanged,
+    producer="reclusterer",
+    cleanup="compact",
+    retention=None,
+)
 # One key, so one partition: its last record names the active generation.
 GENERATIONS_PUBLISHED = Topic(
-    "generations.published", "the word `active`", GenerationPublished, "reclusterer", "compact", None, partitions=1
+    name="generations.published",
+    key="the word `active`",
+    model=GenerationPublished,
+    producer="reclusterer",
+    cleanup="compact",
+    retention=None,
+    partitions=1,
 )
-DEAD_LETTERS = Topic("dead-letters", "original key", None, "every service", retention=timedelta(days=30), partitions=1)
+DEAD_LETTERS = Topic(
+    name="dead-letters",
+    key="original key",
+    model=None,
+    producer="every service",
+    retention=timedelta(days=30),
+    partitions=1,
+)
 
 TOPICS = (
     IMAGES_UPLOADED,
@@ -111,6 +163,11 @@ TOPICS = (
     GENERATIONS_PUBLISHED,
     DEAD_LETTERS,
 )
+
+
+def group_of(service: str) -> str:
+    """Return the name of a service's consumer group."""
+    return f"facestream.{service}"
 
 
 def partitioner_of(name: str) -> Partitioner:

@@ -1,8 +1,8 @@
-"""Which file of a folder held which photograph when it was last looked at.
+"""The port of the file index: which file of a folder had which photograph when it was last read.
 
-An `ObjectStore` of a folder knows names, sizes and times; what a photograph is, its bytes decide. The index joins the
-two, so that a file that nobody has touched need not be read again, and one that was touched, renamed or copied is
-known again by its bytes.
+An `ObjectStore` of a folder knows the names, sizes and times of files; the id of a photograph depends on its bytes. The
+index has both, so that an unchanged file need not be read again, and a file that was renamed, copied or only touched is
+recognised by its bytes.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class IndexedFile:
-    """A file as it was when it was last looked at.
+    """A file as it was when it was last read.
 
-    `stamp`: what the store said of it (`ObjectInfo.stamp`); empty where that is not known. `size` in bytes. `etag`:
-    MD5 of its bytes, empty where they were never read; of a file that is no photograph, the decoders that were known
-    when that was said. `image_id`: the photograph that it holds; several files with
-    equal bytes hold one. Empty: it is no photograph. `unread_by`: None where the photograph was decoded; empty where
-    the system refused it (permission, time, memory), so that it is tried again; else the decoders and limits by which
-    its bytes were found to be unreadable (`services.standalone.library.decoders`), or why the file is no photograph.
+    `stamp`: the file's `ObjectInfo.stamp` at that time, empty if it is not known. `size` in bytes. `etag`: the MD5 of
+    the bytes, empty if they were never read; if the file is no photograph, the decoders that were installed when this
+    was decided. `image_id`: the photograph in the file, the same for files with equal bytes; empty if the file is no
+    photograph. `unread_by`: None if the photograph was decoded; empty if the system refused it (permission, time,
+    memory), so that it is tried again; else the decoders and limits with which its bytes were unreadable
+    (`services.standalone.library.decoders`), or why the file is no photograph.
     """
 
     key: str
@@ -32,18 +32,21 @@ class IndexedFile:
 
 
 class FileIndex(Protocol):
-    """The files of one folder. Every call blocks; raises `Transient` where no answer comes."""
+    """The files of one folder. Every call blocks, and raises `Transient` if no answer comes in time."""
 
     def begin_run(self) -> bool:
-        """Note that a run begins; say whether the one before it came to its end."""
+        """Note that a run begins; return whether the run before it was completed."""
         ...
 
     def end_run(self) -> None:
-        """Note that the run has come to its end."""
+        """Note that the run is completed."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Write all that is written within the context, in the repository beside the index too, or nothing of it."""
+        """Return a context manager that makes all writes within it one transaction.
+
+        Writes to the repository in the same database are part of it.
+        """
         ...
 
     def files(self) -> Iterator[IndexedFile]:
@@ -51,7 +54,7 @@ class FileIndex(Protocol):
         ...
 
     def named(self, keys: Collection[str]) -> Mapping[str, IndexedFile]:
-        """Return each of these files that is known, by key."""
+        """Return those of these files that are in the index, by key."""
         ...
 
     def save(self, files: Sequence[IndexedFile]) -> None:
@@ -59,11 +62,11 @@ class FileIndex(Protocol):
         ...
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove files; those that are not there are passed over."""
+        """Remove files; those that are not in the index are ignored."""
         ...
 
     def sizes_among(self, sizes: Collection[int]) -> frozenset[int]:
-        """Return those of these sizes that some photograph has whose bytes were read."""
+        """Return those of these sizes, in bytes, that a photograph has whose bytes were read."""
         ...
 
     def with_contents(self, etags: Collection[str]) -> Mapping[str, Sequence[IndexedFile]]:
@@ -71,13 +74,13 @@ class FileIndex(Protocol):
         ...
 
     def copies(self) -> int:
-        """Return how many files hold a photograph that another file holds too, the first of each not counted."""
+        """Return the number of files that have the same photograph as an earlier file."""
         ...
 
     def passed_over(self) -> Iterator[tuple[str, str]]:
-        """Yield the key of each file that is no photograph, and why it is none, in ascending order of the keys."""
+        """Yield the key of each file that is no photograph, and the reason, in ascending order of the keys."""
         ...
 
     def of_images(self, image_ids: Collection[str]) -> Mapping[str, Sequence[IndexedFile]]:
-        """Return the files that hold each of these photographs, by image id, in ascending order of their keys."""
+        """Return the files with each of these photographs, by image id, in ascending order of their keys."""
         ...

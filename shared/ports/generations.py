@@ -10,12 +10,12 @@ from shared.domain.records import Cluster, Generation, Membership
 class GenerationStore(Protocol):
     """Generations, clusters, memberships; which generation is active, and which are pinned.
 
-    Every call blocks, and raises `Transient` where no answer comes. `save_*` are upserts on the identifiers of
-    the records: the same call again changes nothing.
+    Every call blocks, and raises `Transient` if no answer comes in time. `save_*` are upserts on the ids of the
+    records: the same call again changes nothing.
     """
 
     def save_memberships(self, memberships: Sequence[Membership]) -> None:
-        """Store memberships; the last one of a face in a generation stands."""
+        """Store memberships. A face has one membership in a generation: the last one that was stored."""
         ...
 
     def generation(self, number: int) -> Generation | None:
@@ -30,16 +30,12 @@ class GenerationStore(Protocol):
         """Return the generation that readers see, or None before the first."""
         ...
 
-    def last_generation_number(self) -> int:
-        """Return the highest number that any generation ever had, 0 before the first."""
-        ...
-
     def next_generation_number(self) -> int:
-        """Return a number that no generation ever had, and that nobody else gets. One atomic write."""
+        """Return a number that no generation ever had, and that no other call returns. One atomic write."""
         ...
 
     def save_generation(self, generation: Generation) -> None:
-        """Store a generation document. It does not become the active one by that, and keeps its `revision`."""
+        """Store the record of a generation. This does not activate it, and does not change its `revision`."""
         ...
 
     def save_clusters(self, clusters: Sequence[Cluster]) -> None:
@@ -51,15 +47,18 @@ class GenerationStore(Protocol):
         ...
 
     def remove_clusters(self, generation: int, cluster_ids: Sequence[str]) -> None:
-        """Remove clusters of a generation; those that are not there are passed over. Their parents are kept."""
+        """Remove clusters of a generation; those that do not exist are ignored. Their parents are kept."""
         ...
 
     def former_parents(self, generation: int, cluster_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        """Return the parents of each of these clusters that was removed, until its generation is, by cluster id."""
+        """Return the parents of those of these clusters that were removed, by cluster id.
+
+        They are kept until the generation is removed.
+        """
         ...
 
     def revise(self, generation: int) -> None:
-        """Count up the `revision` of a generation, if there is one. One atomic write."""
+        """Add one to the `revision` of a generation, if it exists. One atomic write."""
         ...
 
     def memberships(self, generation: int) -> Iterator[Membership]:
@@ -79,45 +78,42 @@ class GenerationStore(Protocol):
         ...
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
-        """Remove the memberships of these faces in a generation, which become former ones.
-
-        Those that are not there are passed over.
-        """
+        """Make the memberships of these faces in a generation former ones; those that do not exist are ignored."""
         ...
 
     def former_memberships(self, face_ids: Sequence[str]) -> Mapping[str, Sequence[Membership]]:
         """Return the former memberships of each of these faces that has any, the latest generation first.
 
-        A removed membership is a former one until its generation is removed, and stays one when the face comes back.
-        Only this call and the next one tell of it. There are none of generation 0.
+        A removed membership is a former one until its generation is removed, also after the face has returned. Only
+        this call and `former_clusters` read former memberships. Generation 0 has none.
         """
         ...
 
     def former_clusters(self, generation: int) -> frozenset[str]:
-        """Return the cluster ids that the former memberships of a generation name."""
+        """Return the cluster ids in the former memberships of a generation."""
         ...
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
-        """Make a generation the active one if `expected` still is it; say whether it was. One atomic write.
+        """Make a generation the active one if `expected` is the active one; return whether it was. One atomic write.
 
-        Refused also where a lease with a higher number than `fence` was taken, and where `expected` is pinned.
-        Raises ValueError where there is no such generation: readers would see nobody.
+        Also returns False, and changes nothing, if a lease with a higher number than `fence` was acquired, or if
+        `expected` is pinned. Raises ValueError if there is no generation with this number.
         """
         ...
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships, former ones too, if there is one.
+        """Remove a generation, if it exists, with its clusters, memberships and former memberships.
 
         Raises ValueError if it is active or pinned.
         """
         ...
 
     def pin(self, number: int) -> None:
-        """Keep a generation: it is not removed, and nothing takes its place while it is the active one."""
+        """Pin a generation: it cannot be removed, and while it is the active one, no other one can be activated."""
         ...
 
     def unpin(self, number: int) -> None:
-        """Undo `pin`."""
+        """Unpin a generation; ignored if it is not pinned."""
         ...
 
     def pinned(self) -> frozenset[int]:

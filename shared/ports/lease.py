@@ -6,15 +6,15 @@ from shared.domain.records import Lease
 
 
 class LeaseStore(Protocol):
-    """One lease. Every call blocks, and raises `Transient` where no answer comes."""
+    """One lease. Every call blocks, and raises `Transient` if no answer comes in time."""
 
     def lease(self) -> Lease | None:
-        """Return the lease as it is, or None before the first."""
+        """Return the current lease, or None if there never was one."""
         ...
 
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
-        """Write a lease if number and renewals are still the expected ones; say whether they were.
+        """Replace the lease if its number and renewals are those of `expected`; return whether they were.
 
-        One atomic write. Where it returns True, `activate` refuses lower numbers from then on.
+        One atomic write. After True, `GenerationStore.activate` refuses lower fencing numbers.
         """
         ...

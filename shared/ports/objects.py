@@ -8,9 +8,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One object in a listing. `modified` is aware, in UTC. `etag` is None where the store would have to read it.
+    """One object in a listing.
 
-    `stamp`: equal stamps of one key say that nobody has written to the object since; empty where the store has none.
+    `size` in bytes. `modified` is aware, in UTC. `etag` is None if the store would have to read the object for it.
+    `stamp` is empty if the store has none; if a key has the same stamp as before, the object was not written since.
     """
 
     key: str
@@ -24,7 +25,7 @@ class ObjectInfo:
 class StoredObject:
     """The bytes of an object; `etag` is the MD5 of a plainly uploaded object, as in S3.
 
-    `size` is the one that a listing tells: of an object that the store keeps compressed, `data` may be longer.
+    `size`, in bytes, is that of a listing: if the store keeps the object compressed, `data` may be longer.
     """
 
     data: bytes
@@ -33,43 +34,44 @@ class StoredObject:
 
 
 LARGEST_CROP = 16 * 2**20
-"""Bytes of a crop that is read; one of ours, of 1024 pixels in width and height at the most, has a quarter of them."""
+"""Bytes of the largest crop that is read; the largest that facestream writes (1024 x 1024 pixels) has a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderEntry:
-    """What a walk over a folder comes across: a file, or a link to what it lists anyway (`is_repeated`)."""
+    """One entry of a folder: a file, or a link to something that the same walk lists elsewhere (`is_repeated`)."""
 
     info: ObjectInfo
     is_repeated: bool
 
 
 class ObjectStore(Protocol):
-    """Objects in buckets. Every call blocks, and raises `Transient` where the store does not answer."""
+    """Objects in buckets. Every call blocks, and raises `Transient` if the store does not answer."""
 
     def get(self, bucket: str, key: str, limit: int) -> StoredObject:
-        """Return an object of up to `limit` bytes; raises `ObjectMissing` or `ObjectRefused`.
+        """Return an object of up to `limit` bytes; raises `ObjectMissing` and `ObjectRefused`.
 
-        Raises `ObjectTooLarge` where there are more, holding no more than one byte above the limit in memory: whatever
-        anybody was told of the size, the object may be another one by now.
+        Raises `ObjectTooLarge` if it has more, and reads at most one byte more than the limit: the object may have
+        been replaced since its size was known.
         """
         ...
 
     def exists(self, bucket: str, key: str) -> bool:
-        """Say whether there is an object of this key, by asking for it: a listing may lack what is there.
+        """Return whether an object with this key exists, by a request for this object: a listing may lack it.
 
-        False only where the store itself says that there is none; raises `ObjectRefused` where it does not say.
+        False only if the store itself answers that there is none. Raises `ObjectRefused` if the store refuses to
+        answer.
         """
         ...
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
-        """Store an object, whole or not at all; one of the same key is replaced."""
+        """Store an object completely or not at all, and replace one with the same key."""
         ...
 
     def remove(self, bucket: str, keys: Iterable[str]) -> None:
-        """Remove objects; those that are not there are passed over."""
+        """Remove objects; those that do not exist are ignored."""
         ...
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield every object whose key begins with `prefix`, in ascending order of the UTF-8 bytes of its key."""
+        """Yield every object whose key begins with `prefix`, in ascending order of the UTF-8 bytes of the keys."""
         ...

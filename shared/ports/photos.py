@@ -10,8 +10,8 @@ from shared.domain.records import FaceBlock, FaceRecord, ImageRecord
 class PhotoCatalog(Protocol):
     """Images and faces.
 
-    Every call blocks, and raises `Transient` where no answer comes. `save_*` are upserts on the identifiers of
-    the records: the same call again changes nothing.
+    Every call blocks, and raises `Transient` if no answer comes in time. `save_*` are upserts on the ids of the
+    records: the same call again changes nothing.
     """
 
     def save_images(self, images: Sequence[ImageRecord]) -> None:
@@ -39,23 +39,23 @@ class PhotoCatalog(Protocol):
         ...
 
     def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
-        """Return each of these faces that there is, by face id."""
+        """Return those of these faces that exist, by face id."""
         ...
 
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
-        """Remove images, their faces and the memberships of those, which become former ones.
+        """Remove images and their faces, and make the memberships of these faces former ones.
 
-        Returns the faces that were removed, in ascending order of face id. What was derived from their vectors stays:
-        `shared.erasure.erase.erase` removes that as well.
+        Return the removed faces, in ascending order of face id. The clusters that were computed with their vectors
+        stay: `shared.erasure.erase.erase` recomputes them as well.
         """
         ...
 
     def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
-        """Yield the accepted faces that this model embedded, in ascending order of face id, in blocks of `block`."""
+        """Yield the accepted faces that this model embedded, `block` faces at a time, in ascending order of face id."""
         ...
 
     def accepted_ids(self) -> Iterator[tuple[str, str]]:
-        """Yield face id and image id of every accepted face of any model, in ascending order of face id."""
+        """Yield the face id and the image id of every accepted face of any model, in ascending order of face id."""
         ...
 
     def models(self) -> Sequence[str]:

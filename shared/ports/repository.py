@@ -1,4 +1,4 @@
-"""The three ports that one database implements, as one."""
+"""One protocol for a database that implements the three ports of photographs, generations and the lease."""
 
 from typing import Protocol
 
@@ -8,4 +8,4 @@ from shared.ports.photos import PhotoCatalog
 
 
 class FaceRepository(PhotoCatalog, GenerationStore, LeaseStore, Protocol):
-    """Photographs, generations and the lease. A function takes the narrowest of the three that serves it."""
+    """All three ports in one object. A function takes the narrowest protocol that it needs."""

@@ -1,4 +1,4 @@
-"""The ports of records: a consumer with its transactional producer, and a producer alone."""
+"""The ports of records: a consumer together with a transactional producer, and a transactional producer alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ConsumedRecord:
-    """A record as it came. `timestamp` is aware, in UTC; of headers with one name the last counts."""
+    """A record that was consumed. `timestamp` is aware, in UTC. `headers` has the last of several with one name."""
 
     topic: str
     partition: int
@@ -20,17 +20,17 @@ class ConsumedRecord:
 
     @property
     def record_id(self) -> str:
-        """Where it stands: `topic/partition@offset`."""
+        """The record's id: `topic/partition@offset`."""
         return f"{self.topic}/{self.partition}@{self.offset}"
 
     @property
     def topic_partition(self) -> tuple[str, int]:
-        """The topic and the number of the partition in which it stands."""
+        """The topic and the number of the record's partition."""
         return self.topic, self.partition
 
 
 def split_record_id(record_id: str) -> tuple[str, int, int]:
-    """Return topic, partition and offset of a place; ValueError where it is none."""
+    """Return the topic, the partition and the offset in a record id; raises ValueError if it is not a record id."""
     topic, _, numbers = record_id.rpartition("/")
     partition, _, offset = numbers.partition("@")
     return topic, int(partition), int(offset)
@@ -38,7 +38,7 @@ def split_record_id(record_id: str) -> tuple[str, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class ProducedRecord:
-    """A record to be written; `value` None is a tombstone."""
+    """A record to write. Without a value (None), it is a tombstone."""
 
     topic: str
     key: bytes
@@ -47,83 +47,100 @@ class ProducedRecord:
 
 
 class RecordWriter(Protocol):
-    """A transactional producer alone, of which there is one at a time: opening another one shuts the earlier out."""
+    """A transactional producer without a consumer. There is one at a time: opening another one fences the earlier one.
+
+    Not for several threads. Every call blocks until the broker answers.
+    """
 
     def write_if(self, records: Sequence[ProducedRecord], holds: Callable[[], bool]) -> bool:
-        """Append all records, then ask, then commit if the answer is yes; say whether they were written.
+        """Write `records` in one transaction, which is committed if `holds` returns True; return whether it was.
 
-        What others append to the same partitions after the question was asked stands behind these records. Raises
-        `Transient` when nothing was written, and `Fatal`: the writer is of no use any more.
+        The records are flushed before `holds` is called, so anything that others write after that call has a higher
+        offset. Raises what `holds` raises, and writes nothing then. Raises `Transient` if nothing was written, and
+        `Fatal` if the writer cannot be used any more.
         """
         ...
 
     def knows(self, topic: str) -> bool:
-        """Say whether a topic is there, as far as this writer may see; raises `Fatal`, `Transient`."""
+        """Return whether a topic exists, as far as this writer may see it. Raises `Transient` and `Fatal`."""
         ...
 
 
 class RecordStream(Protocol):
-    """A consumer in a group and a transactional producer, as one: records in, records out, exactly once.
+    """A member of a consumer group together with a transactional producer: exactly once from topic to topic.
 
-    Not for several threads. Every call may raise `Fatal`: the stream is of no use any more and the process must end.
+    Not for several threads. Every call may raise `Fatal`: the stream cannot be used any more, and the process must end.
     """
 
     def consume(self, limit: int, wait: float) -> Sequence[ConsumedRecord]:
-        """Return up to `limit` records, after `wait` seconds at the latest; raises `Transient`."""
+        """Return up to `limit` records, none if no record arrives within `wait` seconds.
+
+        Blocks for `wait` seconds at most. Partitions are assigned and revoked only during this call and `idle`. Raises
+        `Transient` if the brokers do not answer.
+        """
         ...
 
     def commit(self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord]) -> None:
-        """Write all of `produced` and mark `consumed` as done, both or neither.
+        """Write all of `produced` and commit the offsets of `consumed` in one transaction: both or neither.
 
-        Raises `Transient` when neither happened; whether the records come again is then for `rewind` to say. Raises
-        `Undecided` when nobody knows yet; after `rewind` they come again if they were not marked, and not if they were.
+        Blocks until the brokers have decided. Raises `Transient` if neither happened; then `rewind` has the records
+        consumed again. Raises `Undecided` if the result is not known; then, after `rewind`, the records are consumed
+        again if the transaction was aborted, and are not if it was committed.
         """
         ...
 
     def rewind(self, consumed: Sequence[ConsumedRecord]) -> None:
-        """Have these records consumed again, those of partitions that went to another member excepted."""
+        """Have these records consumed again, except those of partitions that are not assigned to this member any more.
+
+        Does not block.
+        """
         ...
 
     def still_assigned(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
-        """Return those of these records, consumed before the last `consume`, that are still this member's to commit.
+        """Return those of these records, consumed before the last `consume`, that this member may still commit.
 
-        The others are of partitions that were taken away in that call, if only to come back: another member may have
-        done them.
+        Drops the records of partitions that were revoked during the last `consume`, even if they were assigned again
+        since: another member may have processed them. Does not block.
         """
         ...
 
     def idle(self, seconds: float) -> None:
-        """Wait, consuming nothing and staying a member of the group."""
+        """Wait, without consuming records, and stay a member of the group. Blocks for `seconds`."""
         ...
 
     def note(self, texts: Mapping[tuple[str, int], str]) -> None:
-        """Have a text stand with the group's offset in each of these partitions, all or none; "" is none.
+        """Write a text as metadata of the group's committed offset in each of these partitions; "" removes it.
 
-        For whoever comes to the partition after this process, however that ends. The offset stays as it is, and a
-        commit removes the text. Blocks until the brokers have it. Partitions that went to another member are left
-        out, and so are those of which no record has come. Raises `Transient` and `Undecided` as `commit` does.
+        The texts are for the next process with the partition, however this one ends. The offsets stay as they are, and
+        the next commit removes the texts. Partitions that are not assigned any more are left out, and so are those from
+        which no record was consumed. Blocks until the brokers have all of the texts or none. Raises `Transient` and
+        `Undecided` as `commit` does.
         """
         ...
 
     def noted(self, topic: str, partition: int) -> str | None:
-        """Return the text that stands with the group's offset in a partition from which records have come, "" if none.
+        """Return the metadata of the group's committed offset in a partition from which a record was consumed.
 
-        None once this member has committed there since it was given the partition. Does not block.
+        "" if there is none; None once this member has committed there since the partition was assigned to it. Does not
+        block.
         """
         ...
 
     def is_assigned(self) -> bool:
-        """Say whether this member has partitions."""
+        """Return whether this member has partitions. Does not block."""
         ...
 
     def is_committed(self, record_id: str) -> bool:
-        """Say whether the group is done with the record at a place, whoever did it; raises `Transient`."""
+        """Return whether the group has committed this record, in any process. Blocks; raises `Transient`."""
         ...
 
     def lag(self) -> Mapping[tuple[str, int], int]:
-        """Return, for each topic and partition that this member has read from, the records it has still to read."""
+        """Return the number of records still to consume, for each partition that this member has read from.
+
+        Raises nothing, and does not ask the brokers.
+        """
         ...
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group; blocks for a few seconds at most. An open transaction is aborted."""
         ...

@@ -1,4 +1,4 @@
-"""What MinIO, and S3, write to `images.uploaded`: a record of what happened in a bucket."""
+"""Bucket notifications: the records that MinIO, and S3, write to `images.uploaded`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ from shared.domain.events import BucketEvent
 from shared.metrics import Drop
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ConsumedRecord
-from shared.stream.photo_processor import decoded
+from shared.stream.cloudevents import decoded
 
-# Not all of `ObjectCreated:*`: of changed tags or retention we are told as well, and the picture is the same.
+# Other events of `ObjectCreated:*` report changed tags or retention, which leave the photograph as it is.
 _WRITTEN = {f"ObjectCreated:{how}" for how in ("Put", "Post", "Copy", "CompleteMultipartUpload")}
 _REMOVED = "ObjectRemoved:"
 _OF_VERSION = {"ObjectRemoved:Delete", "ObjectRemoved:NoOP"}
 _DELETE_MARKER = "ObjectRemoved:DeleteMarkerCreated"
-_WITHOUT_VERSIONS = "null"  # the version of every object that was written while the bucket kept none
-_LONGEST = 1024  # bytes of a key, by S3; and characters of what else of an object goes into every later event
-_SIZES = 2**63  # what the repository can hold
-_ROOM = timedelta(days=366)  # more than is ever added to the time of a notice
+_WITHOUT_VERSIONS = "null"  # the version of every object that was written while the bucket kept no versions
+_LONGEST = 1024  # bytes of a key in S3; and characters of each other text, which all later events contain
+_SIZES = 2**63  # bytes; the repository cannot store larger numbers
+_MARGIN = timedelta(days=366)  # more than is ever added to the time of a notification
 
 RECONCILER = "facestream:reconcile"
-"""The source of notices that the reconciler writes. Each of them is one that was lost on the bucket's side."""
+"""The source of notifications with which the reconciler replaces lost ones of the bucket."""
 ASSIGNER = "facestream:assigner"
-"""The source of notices by which the assigner asks for a photograph to be detected once more."""
+"""The source of notifications with which the assigner has a photograph detected again."""
 RETRY = "facestream:again"
-"""The source of notices by which the reconciler asks for a photograph to be tried once more: none of them was lost."""
+"""The source of notifications with which the reconciler has a photograph tried again; none was lost."""
 _SOURCES = {RECONCILER: "reconciler", ASSIGNER: "assigner", RETRY: "retry"}
 
 
 def _in_calendar(time: datetime) -> datetime:
     try:
-        time.astimezone(UTC) + _ROOM
+        time.astimezone(UTC) + _MARGIN
     except OverflowError:
-        msg = "expected a time at which a year may be added, found one at the end of the calendar"
+        msg = "expected a time to which a year can be added, found one at the end of the calendar"
         raise ValueError(msg) from None
     return time
 
@@ -46,7 +46,7 @@ def _in_calendar(time: datetime) -> datetime:
 def _key(quoted: str) -> str:
     key = unquote_plus(quoted)
     if not 0 < (size := len(key.encode())) <= _LONGEST:
-        msg = f"expected the key of an object, of 1 to {_LONGEST:,} bytes, found one of {size:,}"
+        msg = f"expected the key of an object, of 1 to {_LONGEST:,} bytes, found {size:,} bytes"
         raise ValueError(msg)
     return key
 
@@ -72,7 +72,7 @@ def _some(records: "list[_Record]") -> "list[_Record]":
     return records
 
 
-# What of these fields cannot be is refused here, and not in the schema: that says what MinIO and S3 write.
+# Impossible values are refused by these validators, and not by the schema, which describes what MinIO and S3 write.
 _Short = AfterValidator(_short)
 
 
@@ -103,21 +103,21 @@ class _Record(BaseModel):
 class Notification(BaseModel):
     """The value of a record in `images.uploaded`."""
 
-    # The errors of a million records that are none would be gigabytes: the first one ends the reading.
+    # The errors of a million invalid records would need gigabytes, so the first error ends the validation.
     records: Annotated[list[_Record], AfterValidator(_some)] = Field(alias="Records", fail_fast=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """What a notification says of one object, and what may be made of it before anybody is asked.
+class BucketNotification:
+    """The notification of a change to one object.
 
-    `source`: whose word it is: the bucket's, the reconciler's, the assigner's, or that of a retry. `dropped`: why it
-    comes to nothing, None where it does not. `is_doubtful`: whether this removal is one, only the bucket can tell.
+    `source`: who wrote it: "bucket", "reconciler", "assigner", or "retry" (the reconciler too). `dropped`: why it is
+    not processed, None if it is. `is_doubtful`: the object may exist in spite of this removal, so the bucket must be
+    asked.
 
-    MinIO tells of a delete marker that was deleted by the same words as of one that was made: the object is there
-    again then, or has been all the time. A "null" version that was deleted may have been the last one or an old one.
-    And what the reconciler says is not the bucket's own word: it may have waited here since a moment at which the
-    bucket showed less than it holds.
+    A removal is doubtful in three cases. MinIO sends the same notification when a delete marker is deleted and when
+    one is created; in the first case the object exists. A deleted "null" version may be the last one or an old one. And
+    the reconciler relies on a listing, which may have lacked objects that exist.
     """
 
     event: BucketEvent
@@ -126,30 +126,31 @@ class Notice:
     is_doubtful: bool = False
 
 
-def bucket_events(record: ConsumedRecord, bucket: str, rule: PhotoRule) -> Sequence[Notice]:
-    """Return what a record says of objects of any bucket; raises `Poison` where it is no such record.
+def bucket_events(record: ConsumedRecord, bucket: str, rule: PhotoRule) -> Sequence[BucketNotification]:
+    """Return the notifications in a record; raises `Poison` if the record has none.
 
-    Dropped is what is said of another bucket than `bucket`: whoever writes here could else have any bucket read that
-    the detector may read, and a bucket that is not there, or a name that no bucket can have, would stop it. Dropped as
-    well are changes that leave the picture as it is, and uploads of what the `rule` takes for no photograph by its key.
-    That last only where the bucket tells of it: what we announce has a past under another rule, whose faces stay until
-    the object has an outcome again. And a removal is never dropped by the rule: it may have been another one when the
-    object came.
+    `dropped` is set for three kinds. First, for buckets other than `bucket`: otherwise any producer of the topic could
+    make the detector read every bucket that it may read, and a missing bucket or an invalid name would end it. Second,
+    for changes that leave the photograph as it is. Third, for uploads whose key is not that of a photograph according
+    to `rule`, if the bucket itself sent the notification: what facestream announces may be recorded under an earlier
+    rule, and its faces stay until the object has an outcome again. For the same reason, the rule never drops a removal.
 
-    A removal that has a version is that of this version, for good; one without says that the object is gone.
+    A removal with a version is the permanent removal of this version; without a version, the object is gone.
     """
-    return [_notice(found, bucket, rule) for found in decoded(record, Notification).records]
+    return [_notification(found, bucket, rule) for found in decoded(record, Notification).records]
 
 
-def count(notice: Notice) -> None:
-    """Count a notice by who gives it, and by why it is dropped, if it is."""
-    if notice.dropped:
-        metrics.DROPPED.labels(notice.dropped).inc()
-    if notice.dropped not in (Drop.OTHER_BUCKET, Drop.OTHER_CHANGE):
-        metrics.BUCKET_NOTIFICATIONS.labels(notice.source, "removed" if notice.event.removed else "written").inc()
+def count(notification: BucketNotification) -> None:
+    """Count a notification by its source, and by the reason if it is dropped."""
+    if notification.dropped:
+        metrics.DROPPED.labels(notification.dropped).inc()
+    if notification.dropped not in (Drop.OTHER_BUCKET, Drop.OTHER_CHANGE):
+        metrics.BUCKET_NOTIFICATIONS.labels(
+            notification.source, "removed" if notification.event.removed else "written"
+        ).inc()
 
 
-def _notice(record: _Record, bucket: str, rule: PhotoRule) -> Notice:
+def _notification(record: _Record, bucket: str, rule: PhotoRule) -> BucketNotification:
     name, changed = record.event_name.removeprefix("s3:"), record.s3.object
     removed = name.startswith(_REMOVED)
     event = BucketEvent(
@@ -172,7 +173,7 @@ def _notice(record: _Record, bucket: str, rule: PhotoRule) -> Notice:
         dropped = Drop.NO_PHOTOGRAPH
     is_null = name in _OF_VERSION and changed.version_id == _WITHOUT_VERSIONS
     doubtful = removed and (name == _DELETE_MARKER or is_null or record.event_source == RECONCILER)
-    return Notice(event, source, dropped, doubtful)
+    return BucketNotification(event, source, dropped, doubtful)
 
 
 def _version(name: str | None) -> str | None:

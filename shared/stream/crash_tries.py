@@ -1,13 +1,13 @@
-"""What a killed process leaves behind: how often work on a record has begun and not ended.
+"""Counts how often a process ended while it worked on a record, so that a record which kills its process is given up.
 
-A process that is killed says nothing. So before it begins with the first records of a partition, it has a note stand
-with the group's offset there (`RecordStream.note`), which its next commit removes. Whoever comes to the partition
-finds in the note how often somebody began at this offset and did not come back.
+A killed process reports nothing. So before a process begins the first records of a partition, it writes a note: the
+metadata of the group's committed offset there (`RecordStream.note`). Its next commit removes the note. The next process
+with this partition reads the note, and knows how often a process began at this offset and did not finish.
 
-Once may be anything. After `_SUSPICIOUS` times, each of the records that were begun together is begun alone, with
-nothing else at work in this process, and counted by itself: those that died with another one's fault are done, and
-only the one whose fault it is gathers tries. A beginning that ends in any other way, an error or a stop among them,
-is taken back and is no try.
+One unfinished begin may have any cause. After `_SUSPICIOUS` of them, each of the records that were begun together is
+begun alone, while this process does nothing else, and its begins are counted separately. Records that are not at fault
+are then done, and only the one at fault collects tries. A begin that ends in any other way, an error or a stop
+included, is withdrawn and is not a try.
 """
 
 import json
@@ -20,16 +20,16 @@ from uuid import uuid4
 from shared.errors import Deadly, Fatal, Transient
 from shared.ports.streams import ConsumedRecord, RecordStream
 
-_SUSPICIOUS = 2  # unfinished beginnings; one may be a machine that was switched off
-_Place = tuple[str, int]
+_SUSPICIOUS = 2  # unfinished begins; a single one may be a machine that was switched off
+_TopicPartition = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tries:
-    """How often work has begun at the record with the offset `first`, and has not ended.
+    """How often work began at the record with the offset `first` and did not finish.
 
-    `together`: with others behind it, up to the offset `last`. `alone`: with nothing else at work. `by`: the process
-    that began last.
+    `together`: begins together with later records, up to the offset `last`. `alone`: begins while the process did
+    nothing else. `by`: the id of the process that began last.
     """
 
     first: int = -1
@@ -40,7 +40,7 @@ class Tries:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Return what a note says; nothing where it is no note of ours."""
+        """Return the content of a note; no tries if the text is not one of our notes."""
         with suppress(ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             found = json.loads(text)
             numbers = {name: int(found[name]) for name in ("first", "last", "together", "alone") if name in found}
@@ -49,15 +49,15 @@ class Tries:
 
     @property
     def is_suspicious(self) -> bool:
-        """Say whether what was begun has to be begun alone."""
+        """Whether these records must be begun alone."""
         return self.together >= _SUSPICIOUS or self.alone > 0
 
     def text(self) -> str:
-        """Return the note."""
+        """Return the text of the note."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     def without(self, process: str) -> Self:
-        """Return what is left where this process is alive: what it began last is no try then."""
+        """Return the tries without the last begin if `process` made it: that process is alive."""
         if self.by != process:
             return self
         if self.alone:
@@ -65,84 +65,88 @@ class Tries:
         return replace(self, together=max(0, self.together - 1))
 
 
-Found = Callable[[ConsumedRecord, Tries], None]
-"""Is told of a record with which somebody began, alone or as the first of several, and did not come back."""
+class CrashTries:
+    """What one process knows of unfinished begins in its partitions, and notes of its own."""
 
+    def __init__(self, stream: RecordStream, most: int, on_unfinished: Callable[[ConsumedRecord, Tries], None]) -> None:
+        """`most`: tries alone after which a record is given up.
 
-class Caution:
-    """What one process knows of unfinished beginnings in its partitions, and says of its own."""
-
-    def __init__(self, stream: RecordStream, most: int, found: Found) -> None:
-        """`most`: tries alone, after which a record is begun no more."""
+        `on_unfinished` is called with a record that an earlier process began, alone or as the first of several, and did
+        not finish.
+        """
         self._stream = stream
         self._most = most
-        self._tell = found
+        self._on_unfinished = on_unfinished
         self._process = uuid4().hex[:12]
-        self._seen: dict[_Place, str] = {}  # the notes that were read or written here
-        self._found: dict[_Place, Tries] = {}  # of suspect partitions: until the last record that was begun is done
-        self._former: dict[_Place, str] = {}  # what stood before the notes that stand for the work at hand
-        self._begun: frozenset[str] = frozenset()  # places of records that were begun ahead
+        self._known: dict[_TopicPartition, str] = {}  # notes that were read or written here
+        self._suspect: dict[_TopicPartition, Tries] = {}  # until the last record that was begun is committed
+        self._former: dict[_TopicPartition, str] = {}  # the notes that those of the current batch replaced
+        self._prefetched: frozenset[str] = frozenset()  # record ids
 
-    def choose(self, records: Sequence[ConsumedRecord]) -> tuple[Sequence[ConsumedRecord], Sequence[ConsumedRecord]]:
-        """Return the records to work on now, and the others: a suspect one alone, when nothing else is at work."""
-        self._look(records)
-        begun, self._begun = self._begun, frozenset()
-        suspect = next((record for record in records if record.topic_partition in self._found), None)
+    def select(self, records: Sequence[ConsumedRecord]) -> tuple[Sequence[ConsumedRecord], Sequence[ConsumedRecord]]:
+        """Return the records to process now, and the rest. A suspect record is processed alone, nothing prefetched."""
+        self._read_notes(records)
+        prefetched, self._prefetched = self._prefetched, frozenset()
+        suspect = next((record for record in records if record.topic_partition in self._suspect), None)
         if suspect is None:
             return records, ()
-        # What was begun, and is suspect by now, has been with others meanwhile.
+        # Work on prefetched records goes on in the background, so these come first.
         if now := [
-            record for record in records if record.record_id in begun and record.topic_partition not in self._found
+            record
+            for record in records
+            if record.record_id in prefetched and record.topic_partition not in self._suspect
         ]:
             return now, [record for record in records if record not in now]
         return [suspect], [record for record in records if record is not suspect]
 
-    def condemned(self, records: Sequence[ConsumedRecord]) -> Deadly | None:
-        """Return why a record is begun no more, if it is one of these, alone."""
-        tries = self._tries(records[0])
+    def reason_to_give_up(self, record: ConsumedRecord) -> Deadly | None:
+        """Return why this record, the first one selected, is not processed any more; None if it is processed."""
+        tries = self._tries(record)
         if tries is None or tries.alone < self._most:
             return None
         return Deadly(
-            f"the process at work on it was ended {tries.alone} times without a word, while it did nothing else;"
-            " most often that is for lack of memory"
+            f"the process ended {tries.alone} times without an error while it worked on this record alone;"
+            " the usual cause is a lack of memory"
         )
 
-    def begin(self, records: Sequence[ConsumedRecord]) -> bool:
-        """Note that work on these records begins, where it has to be; say whether it had to. Raises `Transient`."""
+    def note_begin(self, records: Sequence[ConsumedRecord]) -> bool:
+        """Note that work on these records begins, if necessary; return whether it was. Raises `Transient`."""
         notes = self._together(records) if self._tries(records[0]) is None else self._alone(records[0])
         if not notes:
             return False
-        new = {place: text for place, text in notes.items() if self._stream.noted(*place) != text}
-        self._former |= {place: self._stream.noted(*place) or "" for place in new}
+        new = {partition: text for partition, text in notes.items() if self._stream.noted(*partition) != text}
+        self._former |= {partition: self._stream.noted(*partition) or "" for partition in new}
         if new:
             self._write(new)
         return True
 
-    def plain(self, records: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
-        """Return those of these records that may be begun ahead, beside others and without a note."""
-        self._look(records)
+    def prefetchable(self, records: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
+        """Return those of these records that may be begun beside others and without a note."""
+        self._read_notes(records)
         found = [
             record
             for record in records
-            if record.topic_partition not in self._found and self._stream.noted(*record.topic_partition) is None
+            if record.topic_partition not in self._suspect and self._stream.noted(*record.topic_partition) is None
         ]
-        self._begun = frozenset(record.record_id for record in found)
+        self._prefetched = frozenset(record.record_id for record in found)
         return found
 
-    def done(self, records: Sequence[ConsumedRecord]) -> None:
-        """Take note that these records are committed."""
+    def committed(self, records: Sequence[ConsumedRecord]) -> None:
+        """Forget what was noted of these records, which are committed."""
         self._former = {}
         for record in records:
-            if (tries := self._found.get(record.topic_partition)) and record.offset >= tries.last:
-                del self._found[record.topic_partition]
+            if (tries := self._suspect.get(record.topic_partition)) and record.offset >= tries.last:
+                del self._suspect[record.topic_partition]
 
-    def failed(self) -> None:
-        """Take back what was noted of the work at hand: it has ended by an error, which is no try."""
-        self._begun = frozenset()
-        ours = {place: text for place, text in self._former.items() if self._is_ours(self._stream.noted(*place))}
+    def withdraw(self) -> None:
+        """Restore the notes that those of the current batch replaced: it ended by an error, which is not a try."""
+        self._prefetched = frozenset()
+        ours = {
+            partition: text for partition, text in self._former.items() if self._is_ours(self._stream.noted(*partition))
+        }
         if not ours:
             return
-        # Where Kafka is away they stay: then whoever finds them counts one beginning too many.
+        # If Kafka does not answer, the notes stay; then the next process counts one begin too many.
         with suppress(Transient, Fatal):
             self._write(ours)
             self._former = {}
@@ -150,53 +154,53 @@ class Caution:
     def _is_ours(self, text: str | None) -> bool:
         return text is not None and Tries.read(text).by == self._process
 
-    def _look(self, records: Sequence[ConsumedRecord]) -> None:
-        """Read the notes of partitions that have just come."""
-        for place, record in _firsts(records).items():
-            text = self._stream.noted(*place)
-            if text is None or text == self._seen.get(place):
+    def _read_notes(self, records: Sequence[ConsumedRecord]) -> None:
+        """Read the notes of partitions that were assigned since the last call."""
+        for partition, record in _firsts(records).items():
+            text = self._stream.noted(*partition)
+            if text is None or text == self._known.get(partition):
                 continue
-            self._seen[place] = text
-            self._found.pop(place, None)
+            self._known[partition] = text
+            self._suspect.pop(partition, None)
             tries = Tries.read(text).without(self._process)
             if tries.first == record.offset and (tries.together or tries.alone):
-                self._tell(record, tries)
+                self._on_unfinished(record, tries)
                 if tries.is_suspicious:
-                    self._found[place] = tries
+                    self._suspect[partition] = tries
 
     def _tries(self, record: ConsumedRecord) -> Tries | None:
-        """Return what is known of this very record, if it has to be begun alone."""
-        found = self._found.get(record.topic_partition)
+        """Return the tries of this very record if it must be begun alone, else None."""
+        found = self._suspect.get(record.topic_partition)
         if found is None or found.first == record.offset:
             return found
-        return Tries(record.offset, found.last)
+        return Tries(first=record.offset, last=found.last)
 
-    def _alone(self, record: ConsumedRecord) -> Mapping[_Place, str]:
-        tries = self._tries(record) or Tries(record.offset)
+    def _alone(self, record: ConsumedRecord) -> Mapping[_TopicPartition, str]:
+        tries = self._tries(record) or Tries(first=record.offset)
         return {record.topic_partition: replace(tries, alone=tries.alone + 1, by=self._process).text()}
 
-    def _together(self, records: Sequence[ConsumedRecord]) -> Mapping[_Place, str]:
-        """Return the notes of those partitions in which nothing was committed since they came."""
+    def _together(self, records: Sequence[ConsumedRecord]) -> Mapping[_TopicPartition, str]:
+        """Return the notes of those partitions in which nothing was committed since they were assigned."""
         notes = {}
-        for place, record in _firsts(records).items():
-            text = self._stream.noted(*place)
+        for partition, record in _firsts(records).items():
+            text = self._stream.noted(*partition)
             if text is None:
                 continue
             before = Tries.read(text).without(self._process)
             if before.first != record.offset:
-                before = Tries(record.offset)
-            last = max(before.last, *(other.offset for other in records if other.topic_partition == place))
-            notes[place] = replace(before, last=last, together=before.together + 1, by=self._process).text()
+                before = Tries(first=record.offset)
+            last = max(before.last, *(other.offset for other in records if other.topic_partition == partition))
+            notes[partition] = replace(before, last=last, together=before.together + 1, by=self._process).text()
         return notes
 
-    def _write(self, notes: Mapping[_Place, str]) -> None:
+    def _write(self, notes: Mapping[_TopicPartition, str]) -> None:
         self._stream.note(notes)
-        self._seen.update(notes)
+        self._known |= notes
 
 
-def _firsts(records: Sequence[ConsumedRecord]) -> dict[_Place, ConsumedRecord]:
+def _firsts(records: Sequence[ConsumedRecord]) -> dict[_TopicPartition, ConsumedRecord]:
     """Return the first of these records in each partition."""
-    found: dict[_Place, ConsumedRecord] = {}
+    found: dict[_TopicPartition, ConsumedRecord] = {}
     for record in records:
         found.setdefault(record.topic_partition, record)
     return found

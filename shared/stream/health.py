@@ -1,11 +1,11 @@
-"""One small HTTP port: `/livez`, `/readyz`, `/metrics`.
+"""The health port: a small HTTP server with `/livez`, `/readyz` and `/metrics`.
 
-Live is who goes round its loop; a broker or a database that is away is no reason to be restarted. Ready is who has
-reached all that it depends on once, and was given partitions.
+A service is live while its loop runs; a broker or a database that does not answer is no reason for a restart. A service
+is ready once all its dependencies have answered and it has partitions.
 
-All connections are one thread's, which waits for their requests with asyncio: who opens many and says nothing takes no
-thread, and for a few seconds a file descriptor. Over a bound the one that has waited longest makes room, so a probe,
-which speaks at once, is answered also then.
+One thread serves all connections with asyncio. A client that opens many connections and sends nothing uses no threads,
+and its file descriptors only for a few seconds. If there are too many connections, the oldest one is closed, so a
+probe, which sends its request at once, is still answered.
 """
 
 import asyncio
@@ -24,20 +24,20 @@ from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from shared.errors import InvalidInput
 
-_STANDARD_ERROR = 2  # the descriptor
-_PATIENCE = 5.0  # seconds from the connection to its whole request, and again to the answer's last byte
+_STANDARD_ERROR = 2  # the file descriptor
+_TIMEOUT = 5.0  # seconds to receive the whole request, and again to send the whole answer
 _LONGEST_HEAD = 16 * 1024  # bytes of request line and headers
 _CONNECTIONS = 256
-_ACCEPTED_AT_ONCE = 100  # so few that a new connection is read before it would have to make room
+_ACCEPTED_AT_ONCE = 100  # so few that a new connection is read before it could be the oldest of too many
 _PATHS = ("/livez", "/readyz", "/metrics")
 _TEXT = "text/plain; charset=utf-8"
 
-# When a counter began is a series beside each counter, which nothing here asks for.
+# Without this, each counter has a second series with the time of its creation, which nothing here uses.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client has no types here
 
 
 class Health:
-    """What the port tells; the loop's thread writes it, requests read it."""
+    """The state that the health port reports. The thread of the worker writes it, requests read it."""
 
     def __init__(self, stall_timeout: float) -> None:
         """Begin live and not ready. `stall_timeout`: seconds from one round of the loop to the next."""
@@ -52,13 +52,13 @@ class Health:
 
     @property
     def live(self) -> bool:
-        """Say whether the loop goes round."""
+        """Whether the loop has made a round within `stall_timeout`."""
         return time.monotonic() - self._last_round < self.stall_timeout
 
     def write_stacks(self) -> None:
-        """Write where each thread stands to standard error, once in a stall: who is told of it will end the process.
+        """Write the stacks of all threads to standard error, once in a stall: the prober may end the process then.
 
-        Files, lines and functions, no values.
+        They contain files, lines and functions, no values.
         """
         if self._written_of != self._last_round:
             self._written_of = self._last_round
@@ -66,7 +66,7 @@ class Health:
 
 
 def serve(health: Health, host: str, port: int) -> "HealthServer":
-    """Answer on a port until the process ends, in a thread of its own; raises `InvalidInput` where it is taken."""
+    """Serve a port until the process ends, in a thread of its own; raises `InvalidInput` if the port is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family)
@@ -83,7 +83,7 @@ class HealthServer:
         self.server_port: int = listening.getsockname()[1]
         self._health = health
         self._listening = listening
-        # In the order in which they came, each with the task that answers it.
+        # The oldest first, each with the task that answers it.
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
@@ -91,7 +91,7 @@ class HealthServer:
         Thread(target=self._run, name="health", daemon=True).start()
 
     def close(self) -> None:
-        """Stop answering and give the port back."""
+        """Stop serving and release the port."""
         self._loop.call_soon_threadsafe(self._closing.set)
         self._closed.wait()
 
@@ -119,11 +119,11 @@ class HealthServer:
             oldest.transport.abort()
         try:
             with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_TIMEOUT):
                     answer = await self._answer(reader)
                 writer.write(answer)
                 writer.close()
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_TIMEOUT):
                     await writer.wait_closed()
         finally:
             writer.transport.abort()
@@ -131,7 +131,7 @@ class HealthServer:
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         try:
-            # An empty line ends the head; there is none behind a request that is one line, as HTTP/0.9 had them.
+            # An empty line ends the head. A request of HTTP/0.9, which is one line, has none, and times out.
             head = await reader.readuntil(b"\n\r\n")
             first, _, rest = head.partition(b"\n")
             method, target, protocol = first.decode("ascii").split()
@@ -159,7 +159,7 @@ class HealthServer:
 
 
 def _values(headers: HTTPMessage, name: str) -> str:
-    """Return a header's values with commas between; nothing where an answer could not quote them."""
+    """Return a header's values separated by commas; nothing if they contain characters that are not printable ASCII."""
     values = ", ".join(str(value) for value in headers.get_all(name, []))
     return values if values.isascii() and values.isprintable() else ""
 
@@ -167,7 +167,7 @@ def _values(headers: HTTPMessage, name: str) -> str:
 def _metrics(accept: str, accept_encoding: str) -> bytes:
     try:
         encode, content_type = choose_encoder(accept)
-    except (TypeError, ValueError):  # prometheus_client 0.26, of a version that is no number
+    except (TypeError, ValueError):  # prometheus_client 0.26 raises these if a version is not a number
         encode, content_type = choose_encoder("")
     body = encode(REGISTRY)
     more = {"Vary": "Accept, Accept-Encoding"}

@@ -1,4 +1,4 @@
-"""Notices of a bucket in the form that MinIO gives them, written by someone else than MinIO."""
+"""Records of `images.uploaded` that facestream writes itself, in the form of MinIO's notifications."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,59 +12,59 @@ from shared.ports.objects import ObjectInfo
 from shared.ports.streams import ProducedRecord
 from shared.stream.bucket_notifications import ASSIGNER, RECONCILER, RETRY
 
-_NEXT = timedelta(milliseconds=1)  # the least that a notice tells apart
+_RESOLUTION = timedelta(milliseconds=1)  # of the time in a notification
 
 
 def uploaded(
     bucket: str, info: ObjectInfo, known: Sequence[ImageRecord] = (), *, retry: bool = False
 ) -> ProducedRecord:
-    """Return the notice of an object that is there. A listing tells no sequencer.
+    """Return the notification that an object exists. A listing has no sequencer.
 
-    `retry`: the stream has heard of it and is to try once more; else its notice was lost.
+    `known`: the recorded images of the object. The notification is later than all of them, whenever its content was
+    written: if a newer version or a delete marker was deleted, the store does not report an upload.
 
-    Where the object has a past that is `known`, the notice is later than all of it, whenever that content was
-    written: somebody has deleted a newer version, or a delete marker, and none of that is told as an upload.
+    `retry`: the stream has processed the object, and is to try it again; else the store's notification was lost.
     """
     facts = {"size": info.size, "eTag": info.etag or ""}
     sequencers = [image.sequencer for image in known if image.sequencer]
     if sequencers:
-        facts["sequencer"] = following(max(sequencers, key=lambda sequencer: int(sequencer, 16)))
-    time = max([info.modified, *(image.uploaded_at + _NEXT for image in known)])
-    return _notice(RETRY if retry else RECONCILER, "s3:ObjectCreated:Put", (bucket, info.key), facts, time)
+        facts["sequencer"] = next_sequencer(max(sequencers, key=lambda sequencer: int(sequencer, 16)))
+    time = max([info.modified, *(image.uploaded_at + _RESOLUTION for image in known)])
+    return _record(RETRY if retry else RECONCILER, "s3:ObjectCreated:Put", (bucket, info.key), facts, time)
 
 
 def removed(image: ImageRecord, now: datetime) -> ProducedRecord:
-    """Return the notice that the object of an image is gone.
+    """Return the notification that the object of an image is gone.
 
-    Its sequencer is the next after that of the image: later than all that is known, and earlier than an upload that
-    may come at this moment.
+    Its sequencer is the next one after that of the image: later than everything that is recorded, and earlier than an
+    upload that may happen now.
     """
     facts = {"eTag": image.etag}
     if image.sequencer:
-        facts["sequencer"] = following(image.sequencer)
-    return _notice(RECONCILER, "s3:ObjectRemoved:Delete", (image.bucket, image.key), facts, now)
+        facts["sequencer"] = next_sequencer(image.sequencer)
+    return _record(RECONCILER, "s3:ObjectRemoved:Delete", (image.bucket, image.key), facts, now)
 
 
-def again(photo: Photo) -> ProducedRecord:
-    """Return the notice of a photograph that is to be detected once more, the next thing after its upload."""
+def detect_again(photo: Photo) -> ProducedRecord:
+    """Return the notification by which a photograph is detected again. It directly follows the photograph's upload."""
     facts: dict[str, object] = {"size": photo.size, "eTag": photo.etag}
     if photo.version_id:
         facts["versionId"] = photo.version_id
     if photo.sequencer:
-        facts["sequencer"] = following(photo.sequencer)
-    time = photo.uploaded_at + _NEXT
-    return _notice(ASSIGNER, "s3:ObjectCreated:Put", (photo.bucket, photo.key), facts, time)
+        facts["sequencer"] = next_sequencer(photo.sequencer)
+    time = photo.uploaded_at + _RESOLUTION
+    return _record(ASSIGNER, "s3:ObjectCreated:Put", (photo.bucket, photo.key), facts, time)
 
 
-def following(sequencer: str) -> str:
-    """Return the next sequencer. Those of MinIO are nanoseconds, so nothing else of the same object has it."""
+def next_sequencer(sequencer: str) -> str:
+    """Return the next sequencer. MinIO's are times in nanoseconds, so no other event of the same object has it."""
     return f"{int(sequencer, 16) + 1:0{len(sequencer)}X}"
 
 
-def _notice(
-    source: str, name: str, place: tuple[str, str], facts: Mapping[str, object], time: datetime
+def _record(
+    source: str, name: str, bucket_and_key: tuple[str, str], facts: Mapping[str, object], time: datetime
 ) -> ProducedRecord:
-    bucket, key = place
+    bucket, key = bucket_and_key
     record = {
         "eventVersion": "2.0",
         "eventSource": source,

@@ -8,7 +8,7 @@ import sys
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 
-_PATIENCE = 3.0  # seconds
+_TIMEOUT = 3.0  # seconds
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     host = os.environ.get("FACESTREAM_SERVICE_HEALTH_HOST") or "127.0.0.1"
     if not port:
         sys.exit("expected FACESTREAM_SERVICE_HEALTH_PORT, the port that the service answers on; found none")
-    connection = HTTPConnection(host, port, timeout=_PATIENCE)
+    connection = HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status

@@ -1,8 +1,8 @@
 """The life of a streaming service: settings, log, signals, health port, worker, exit status.
 
-with service("quality") as it:
+with service("quality") as quality:
     ...
-    it.run(stream, step, settings, stall_timeout=300)
+    quality.run(stream, processor, settings, stall_timeout=300)
 """
 
 import faulthandler
@@ -10,9 +10,9 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Annotated, Literal
 
@@ -21,15 +21,18 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.errors import FacestreamError, InvalidInput
-from shared.ports.streams import ConsumedRecord, RecordStream
+from shared.ports.streams import RecordStream
 from shared.settings import DefaultText, Settings, check_environment
 from shared.stream.health import Health, serve
-from shared.stream.telemetry import Telemetry, configure_logging
-from shared.stream.tracing import Traced, TracingSettings, tracing, untraced
-from shared.stream.worker import Ahead, GiveUp, Step, Worker, WorkerSettings, nothing, refused
+from shared.stream.log_configuration import configure_logging
+from shared.stream.processor import Processor
+from shared.stream.telemetry import Telemetry
+from shared.stream.tracing import NoTracing, Tracing, TracingSettings, tracing
+from shared.stream.worker import Worker, WorkerSettings
 
-_STANDARD_ERROR = 2  # the descriptor
-_LONGEST_START = 300.0  # seconds until all models are loaded
+_STANDARD_ERROR = 2  # the file descriptor
+_START_TIMEOUT = 300.0  # seconds until all models are loaded
+_ALLOCATIONS = 200_000  # new objects after which Python looks for cycles of objects
 
 
 class ServiceSettings(Settings):
@@ -64,63 +67,52 @@ class ServiceSettings(Settings):
     ] = "INFO"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service that is starting; `stop` is set by SIGTERM and SIGINT, `traced` is what makes spans if any."""
+    """A service that is starting. `stop` is set by SIGTERM and SIGINT; `tracing` makes the spans of its records."""
 
     name: str
     instance: str
     health: Health
     stop: Event
-    traced: Traced = untraced
+    tracing: Tracing = field(default_factory=NoTracing)
 
     def run(
-        self,
-        stream: RecordStream,
-        step: Step,
-        settings: WorkerSettings,
-        *,
-        stall_timeout: float,
-        prepare: Callable[[], None] = nothing,
-        committed: Callable[[Sequence[ConsumedRecord]], None] = nothing,
-        ahead: Ahead | None = None,
-        idle: Callable[[], None] = nothing,
-        give_up: GiveUp = refused,
+        self, stream: RecordStream, processor: Processor, settings: WorkerSettings, *, stall_timeout: float
     ) -> None:
-        """Work until the process is told to end; `prepare` and all others that are called are as in `Worker`.
+        """Process the records of `stream` until SIGTERM or SIGINT; raises `Fatal`.
 
-        `stall_timeout`: seconds that one batch may take before the process counts as stuck.
+        `stall_timeout`: seconds that one batch may take; after that, the process does not count as alive any more.
         """
         self.health.stall_timeout = stall_timeout
-        telemetry = Telemetry(stream, self.health)
-
-        def reach() -> None:
-            prepare()
-            _collect_seldom()
-            telemetry.prepared()
-
+        telemetry = Telemetry(stream, self.health, on_started=_collect_seldom)
+        traced_stream, traced_processor = self.tracing.wrap(stream, processor)
         worker = Worker(
-            *(self.name, *self.traced(stream, step), settings, telemetry, self.stop),
-            *(reach, committed, ahead, idle, give_up),
+            service=self.name,
+            stream=traced_stream,
+            processor=traced_processor,
+            settings=settings,
+            observer=telemetry,
+            stop=self.stop,
         )
         worker.run()
 
 
 def _collect_seldom() -> None:
-    """Search for cycles of objects every 200,000 new ones, and not among those that are there now.
+    """Search for cycles of objects only after every `_ALLOCATIONS` new ones, and never among those that exist now.
 
-    Python's 700 are reached dozens of times in a batch, whose objects all go at its end by themselves: the search took
-    40 % of the assigner's time.
+    A batch reaches Python's default of 700 dozens of times, and its objects are freed without a search at its end. With
+    the default, the search took 40 % of the assigner's time.
     """
     gc.freeze()
-    gc.set_threshold(200_000)
+    gc.set_threshold(_ALLOCATIONS)
 
 
 @contextmanager
 def service(name: str) -> Iterator[Service]:
-    """Give a service; an error ends the process with a line in the log and status 1, a wrong setting with status 2."""
+    """Yield a service. After an error, log a line and exit: with status 2 after `InvalidInput`, else with status 1."""
     log = structlog.get_logger()
-    faulthandler.enable(_STANDARD_ERROR)  # where a library in C ends the process, it tells in which call
+    faulthandler.enable(_STANDARD_ERROR)  # if a C library ends the process, the stack shows in which call
     try:
         settings = ServiceSettings()
         configure_logging(name, settings.instance, settings.log_level)
@@ -128,12 +120,12 @@ def service(name: str) -> Iterator[Service]:
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        health = Health(_LONGEST_START)
+        health = Health(_START_TIMEOUT)
         if settings.health_port:
             serve(health, settings.health_host, settings.health_port)
         log.info("starting")
-        with tracing(name, settings.instance, TracingSettings()) as traced:
-            yield Service(name, settings.instance, health, stop, traced)
+        with tracing(name, settings.instance, TracingSettings()) as of_service:
+            yield Service(name=name, instance=settings.instance, health=health, stop=stop, tracing=of_service)
         log.info("stopped")
     except FacestreamError as error:
         log.critical("ended", error=type(error).__name__, reason=str(error))

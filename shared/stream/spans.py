@@ -1,12 +1,13 @@
-"""A span for each record that a service takes, from the moment it has it until it is done with it.
+"""A span for each consumed record, from the moment it is consumed until it is committed.
 
-By OpenTelemetry's conventions for messaging: kind consumer, operation `process`, the child of the span that the
-record's `traceparent` names (W3C Trace Context), and itself the parent of what the next services do. The conventions
-also know one span for a whole batch, with links to what is in it. Here a batch is chance, and a photograph is what
-somebody looks for: one trace is all the way of one photograph. So all spans of a batch last as long as the batch.
+The spans follow OpenTelemetry's conventions for messaging: kind consumer, operation `process`. A span is the child of
+the span in the record's `traceparent` (W3C Trace Context), and the parent of the spans of the next services. The
+conventions also allow one span for a whole batch, with links to its records. Here the composition of a batch is chance,
+and an operator looks for a photograph: one trace shows the whole way of one photograph. So all spans of a batch last as
+long as the batch.
 
-A record that is tried again has a span for each attempt, and those that failed say why. No span tells anything of a
-record's value.
+A record that is tried again has a span for each attempt; the span of a failed attempt has the reason. No span contains
+any part of a record's value.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,17 +23,18 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared.domain.topics import group_of
 from shared.errors import Fatal, Transient, first_line
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
-from shared.stream.worker import Step
+from shared.stream.processor import Processor
 
 _W3C = TraceContextTextMapPropagator()
-_LAST = 5.0  # seconds that the last spans have
+_FLUSH_TIMEOUT = 5.0  # seconds for sending the last spans
 
 
 @contextmanager
 def sent_to(url: str, service: str, instance: str) -> Iterator[Tracer]:
-    """Give a tracer whose spans go to a collector, in a thread beside; the last ones at the end of the block."""
+    """Yield a tracer whose spans a thread sends to a collector; sends the last ones at the end of the block."""
     resource = Resource.create(
         {"service.namespace": "facestream", "service.name": service, "service.instance.id": instance}
     )
@@ -41,32 +43,25 @@ def sent_to(url: str, service: str, instance: str) -> Iterator[Tracer]:
     try:
         yield provider.get_tracer("facestream")
     finally:
-        # By itself it insists for 30 s where no collector answers, as long as Kubernetes waits before it kills.
+        # Without a timeout it waits 30 s for a collector that does not answer, as long as Kubernetes waits for a pod.
         last = Thread(target=provider.shutdown, name="last spans", daemon=True)
         last.start()
-        last.join(_LAST)
+        last.join(_FLUSH_TIMEOUT)
 
 
-def traced(tracer: Tracer, service: str, stream: RecordStream, step: Step) -> tuple[RecordStream, Step]:
-    """Return a stream that begins and ends spans, and a step that notes in them what goes wrong."""
-    spans = _Spans(tracer, f"facestream.{service}")
+class SpanTracing:
+    """Makes the spans of a service."""
 
-    def noting(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
-        try:
-            return step(records)
-        except (Transient, Fatal) as error:
-            spans.fail(records, error)
-            raise
-        except Exception as error:
-            if len(records) == 1:  # of several, each will be tried alone
-                spans.fail(records, error)
-            raise
+    def __init__(self, tracer: Tracer, service: str) -> None:
+        self._spans = _Spans(tracer, group_of(service))
 
-    return _TracedStream(stream, spans), noting
+    def wrap(self, stream: RecordStream, processor: Processor) -> tuple[RecordStream, Processor]:
+        """Return a stream that begins and ends spans, and a processor that adds errors to them."""
+        return _TracedStream(stream, self._spans), _TracedProcessor(processor, self._spans)
 
 
 class _Spans:
-    """The spans of the records at hand, by place."""
+    """The spans of the records that were consumed and are not committed yet, by record id."""
 
     def __init__(self, tracer: Tracer, group: str) -> None:
         self._tracer = tracer
@@ -74,11 +69,13 @@ class _Spans:
         self._open: dict[str, Span] = {}
 
     def begin(self, record: ConsumedRecord) -> ConsumedRecord:
-        """Begin the span of a record; return the record with the span's context instead of the one it came with."""
-        came = {name: record.headers[name].decode(errors="replace") for name in _W3C.fields if name in record.headers}
+        """Begin the span of a record; return the record with the trace context of the span instead of its own."""
+        incoming = {
+            name: record.headers[name].decode(errors="replace") for name in _W3C.fields if name in record.headers
+        }
         span = self._tracer.start_span(
             f"process {record.topic}",
-            _W3C.extract(came, Context()),
+            _W3C.extract(incoming, Context()),
             SpanKind.CONSUMER,
             _attributes(record, self._group),
         )
@@ -89,10 +86,10 @@ class _Spans:
         return replace(record, headers=others | {name: text.encode() for name, text in own.items()})
 
     def fail(self, records: Sequence[ConsumedRecord], error: Exception) -> None:
-        """Note why records are not done."""
+        """Add to the spans of these records why they are not done."""
         kind, reason = type(error).__name__, first_line(error)
         for span in filter(None, (self._open.get(record.record_id) for record in records)):
-            # Without the frames: the log has them.
+            # Without the stack, which is in the log.
             span.add_event("exception", {"exception.type": kind, "exception.message": reason})
             span.set_attribute("error.type", kind)
             span.set_status(StatusCode.ERROR, reason)
@@ -104,13 +101,38 @@ class _Spans:
                 span.end()
 
     def end_all(self) -> None:
-        """End the spans of what a process leaves undone."""
+        """End all spans, those of records that are not done too."""
         while self._open:
             self._open.popitem()[1].end()
 
 
+class _TracedProcessor:
+    """A `Processor` that passes everything on to another one, and adds errors of `process` to the spans."""
+
+    def __init__(self, inner: Processor, spans: _Spans) -> None:
+        self._inner = inner
+        self._spans = spans
+        self.prefetches = inner.prefetches
+        self.start = inner.start
+        self.prefetch = inner.prefetch
+        self.committed = inner.committed
+        self.idle = inner.idle
+        self.give_up = inner.give_up
+
+    def process(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+        try:
+            return self._inner.process(records)
+        except (Transient, Fatal) as error:
+            self._spans.fail(records, error)
+            raise
+        except Exception as error:
+            if len(records) == 1:  # the worker will process each of several records alone
+                self._spans.fail(records, error)
+            raise
+
+
 class _TracedStream:
-    """A `RecordStream` on another one."""
+    """A `RecordStream` that passes everything on to another one, and begins and ends spans."""
 
     def __init__(self, inner: RecordStream, spans: _Spans) -> None:
         self._inner = inner
@@ -140,7 +162,9 @@ class _TracedStream:
     def still_assigned(self, consumed: Sequence[ConsumedRecord]) -> Sequence[ConsumedRecord]:
         found = self._inner.still_assigned(consumed)
         kept = {record.record_id for record in found}
-        self._spans.end([record for record in consumed if record.record_id not in kept])  # another member's by now
+        self._spans.end(
+            [record for record in consumed if record.record_id not in kept]
+        )  # another member will process them
         return found
 
     def close(self) -> None:

@@ -1,18 +1,14 @@
-"""What a service tells of its work: JSON lines on standard error, metrics, and whether it is live and ready.
+"""The observer of a service's worker: writes the log, counts the metrics, and keeps the health port up to date.
 
-A line names places (topic, partition, offset) and photographs; never a secret, a vector or the bytes of anything.
+A line of the log names records (topic, partition, offset) and photographs; it never contains a secret, a vector or
+content.
 """
 
-import logging
-import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
-from structlog.processors import ExceptionRenderer, JSONRenderer
-from structlog.stdlib import ProcessorFormatter
-from structlog.tracebacks import ExceptionDictTransformer
 
 from shared import metrics
 from shared.errors import Deadly, Poison, Transient, first_line
@@ -20,55 +16,32 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 from shared.stream.crash_tries import Tries
 from shared.stream.health import Health
 
-_LONGEST_KEY = 1100  # bytes; the longest name of an object, by S3, is 63 of a bucket, a slash and 1,024 of a key
-_LAG_EVERY = 5.0  # seconds; asking takes a call into the client for each partition
-
-
-def configure_logging(service: str, instance: str, level: str) -> None:
-    """Write one JSON object per line from here on, each with the names of the service and of this process.
-
-    What libraries log comes in the same form, from warnings on.
-    """
-    chain: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        # Without local variables: they hold photographs and vectors.
-        ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-    ]
-    structlog.configure(
-        processors=[*chain, JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
-    structlog.contextvars.bind_contextvars(service=service, instance=instance)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        ProcessorFormatter(
-            foreign_pre_chain=chain, processors=[ProcessorFormatter.remove_processors_meta, JSONRenderer()]
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+_LONGEST_KEY = 1100  # bytes; in S3, the longest name of an object has 63 for the bucket, a slash and 1,024 for the key
+_LAG_EVERY = 5.0  # seconds; measuring the lag takes a call of the client for each partition
 
 
 class Telemetry:
-    """The `Observer` of a worker: feeds the log, the metrics and the health port."""
+    """The `Observer` of a worker, with the log, the metrics and the health port."""
 
-    def __init__(self, stream: RecordStream, health: Health) -> None:
+    def __init__(self, stream: RecordStream, health: Health, on_started: Callable[[], None] | None = None) -> None:
+        """`on_started` is called each time the processor has started."""
         self._stream = stream
         self._health = health
+        self._on_started = on_started
         self._log = structlog.get_logger()
-        self._lag_at = 0.0
-        self._prepared = False
+        self._lag_at = 0.0  # monotonic, in seconds
+        self._has_started = False
 
-    def prepared(self) -> None:
-        """All that the service depends on was reached once."""
-        self._prepared = True
+    def started(self) -> None:
+        """Note that all dependencies have answered: the service is ready once it has partitions."""
+        if self._on_started:
+            self._on_started()
+        self._has_started = True
 
     def batch_done(
         self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord], seconds: float
     ) -> None:
-        """A batch is committed."""
+        """Count the records of a committed batch, and log its first and last one."""
         metrics.BATCH_RECORDS.observe(len(consumed))
         metrics.BATCH_SECONDS.observe(seconds)
         for topic, count in Counter(record.topic for record in consumed).items():
@@ -87,12 +60,12 @@ class Telemetry:
             self._log.debug("record done", **_about(record))
 
     def retrying(self, error: Transient, attempt: int, pause: float) -> None:
-        """A batch failed for a reason that may pass."""
+        """Count and log that a batch failed with a transient error."""
         metrics.RETRIES.inc()
         self._log.warning("trying again", reason=first_line(error), attempt=attempt, pause=round(pause, 2))
 
     def dead_lettered(self, record: ConsumedRecord, error: Exception) -> None:
-        """A record cannot be processed."""
+        """Count and log a dead letter; if the reason is a defect, with its stack."""
         metrics.DEAD_LETTERS.labels(type(error).__name__).inc()
         defect = None if isinstance(error, Poison) else error
         self._log.error(
@@ -100,7 +73,7 @@ class Telemetry:
         )
 
     def unfinished(self, record: ConsumedRecord, tries: Tries) -> None:
-        """A process before this one began with a record and did not come back."""
+        """Count and log that an earlier process ended while it processed this record."""
         for begun, count in {"together": tries.together, "alone": tries.alone}.items():
             if count:
                 metrics.UNFINISHED.labels(begun).inc()
@@ -109,24 +82,24 @@ class Telemetry:
         )
 
     def given_up(self, record: ConsumedRecord, reason: Deadly) -> None:
-        """A record is begun no more."""
+        """Count and log that a record is not processed any more."""
         metrics.GIVEN_UP.inc()
         metrics.GIVEN_UP_AT.set_to_current_time()
         self._log.error("given up", reason=first_line(reason), **_about(record))
 
     def looped(self) -> None:
-        """The loop is alive."""
+        """Update the health port, and from time to time the lag."""
         self._health.looped()
-        if self._prepared and self._stream.is_assigned() and not self._health.ready:
+        if self._has_started and self._stream.is_assigned() and not self._health.ready:
             self._health.ready = True
             self._log.info("ready")
         if time.monotonic() > self._lag_at + _LAG_EVERY:
             self._lag_at = time.monotonic()
-            metrics.LAG.clear()  # partitions go to other members
+            metrics.LAG.clear()  # a partition may be assigned to another member by now
             for (topic, partition), records in self._stream.lag().items():
                 metrics.LAG.labels(topic, str(partition)).set(records)
 
 
 def _about(record: ConsumedRecord) -> dict[str, object]:
-    key = (record.key or b"")[:_LONGEST_KEY].decode(errors="replace")  # anybody's bytes, of up to 8 MiB
+    key = (record.key or b"")[:_LONGEST_KEY].decode(errors="replace")  # may be any bytes, up to 8 MiB
     return {"topic": record.topic, "partition": record.partition, "offset": record.offset, "photo": key}

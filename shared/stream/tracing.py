@@ -1,16 +1,16 @@
-"""Traces of OpenTelemetry, off by default: one setting switches them on.
+"""Traces of OpenTelemetry: off unless `FACESTREAM_TRACING_ENDPOINT` is set.
 
-Off, nothing of OpenTelemetry is imported, and the trace context of whoever uploaded goes along as it came. On, each
-service puts its own in its place, which is all that differs in what it writes: the header `traceparent`, which is
-then another one at every attempt, while value, key and the other headers stay the same bytes. How spans are sampled,
-and what is sent with them to the collector, is said by the variables `OTEL_*` of OpenTelemetry itself.
+Off: nothing of OpenTelemetry is imported, and the trace context of an upload is passed on unchanged. On: each service
+replaces the header `traceparent` by its own, which differs at every attempt; the value, the key and the other headers
+of what it writes stay the same. OpenTelemetry's own variables `OTEL_*` decide how spans are sampled, and what
+is sent to the collector with them.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -20,12 +20,25 @@ from shared.connections import check_authorities, check_file, is_loopback, warn_
 from shared.errors import InvalidInput
 from shared.ports.streams import RecordStream
 from shared.settings import Settings
-from shared.stream.worker import Step
+from shared.stream.processor import Processor
 
 _OTLP = "OTEL_EXPORTER_OTLP_"
 
-Traced = Callable[[RecordStream, Step], tuple[RecordStream, Step]]
-"""Takes the stream and the step of a worker, and gives what the worker is to use in their places."""
+
+class Tracing(Protocol):
+    """Makes the spans of one service."""
+
+    def wrap(self, stream: RecordStream, processor: Processor) -> tuple[RecordStream, Processor]:
+        """Return the stream and the processor that the worker is to use, so that each record has a span."""
+        ...
+
+
+class NoTracing:
+    """Makes no spans."""
+
+    def wrap(self, stream: RecordStream, processor: Processor) -> tuple[RecordStream, Processor]:
+        """Return both unchanged."""
+        return stream, processor
 
 
 class TracingSettings(Settings):
@@ -47,16 +60,16 @@ class TracingSettings(Settings):
 
 
 @contextmanager
-def tracing(service: str, instance: str, settings: TracingSettings) -> Iterator[Traced]:
-    """Give the way to trace a service; what was not sent at the end of the block is sent then.
+def tracing(service: str, instance: str, settings: TracingSettings) -> Iterator[Tracing]:
+    """Yield what makes the spans of a service; at the end of the block, the spans that are left are sent.
 
-    Raises `InvalidInput` where traces are wanted and OpenTelemetry is not installed.
+    Raises `InvalidInput` if traces are configured and OpenTelemetry is not installed, or is configured wrongly.
     """
     if settings.endpoint is None:
-        yield untraced
+        yield NoTracing()
         return
     try:
-        from shared.stream import spans  # noqa: PLC0415  what is not wanted need not be installed
+        from shared.stream import spans  # noqa: PLC0415  OpenTelemetry need not be installed without traces
     except ModuleNotFoundError as error:
         msg = (
             f"FACESTREAM_TRACING_ENDPOINT: expected OpenTelemetry to be installed, found no module {error.name};"
@@ -65,13 +78,16 @@ def tracing(service: str, instance: str, settings: TracingSettings) -> Iterator[
         raise InvalidInput(msg) from None
     _check(settings.endpoint)
     with spans.sent_to(f"{settings.endpoint.rstrip('/')}/v1/traces", service, instance) as tracer:
-        yield lambda stream, step: spans.traced(tracer, service, stream, step)
+        yield spans.SpanTracing(tracer, service)
 
 
 def _check(endpoint: str) -> None:
-    """Refuse what OpenTelemetry's own variables say and has no effect, or names no usable file; warn of plain text."""
+    """Check OpenTelemetry's own variables: raises `InvalidInput` if one has no effect or names an unusable file.
+
+    Warns if the connection is not encrypted.
+    """
     url = urlsplit(endpoint)
-    files = {name: value for name in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY") if (value := _given(name))}
+    files = {name: value for name in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY") if (value := _variable(name))}
     if files and url.scheme == "http":
         msg = (
             f"{_OTLP}{next(iter(files))}: expected https:// in FACESTREAM_TRACING_ENDPOINT, without which it has no "
@@ -84,15 +100,10 @@ def _check(endpoint: str) -> None:
     for name, value in files.items():
         check = check_authorities if name == "CERTIFICATE" else check_file
         check(f"{_OTLP}{name}", Path(value))
-    if _given("HEADERS") and url.scheme == "http" and not is_loopback(url.hostname or ""):
+    if _variable("HEADERS") and url.scheme == "http" and not is_loopback(url.hostname or ""):
         what = f"http://, so what {_OTLP}HEADERS holds goes unencrypted; https:// where that is a secret"
         warn_of_plain_text("FACESTREAM_TRACING_ENDPOINT", what)
 
 
-def _given(name: str) -> str | None:
+def _variable(name: str) -> str | None:
     return os.environ.get(f"{_OTLP}TRACES_{name}") or os.environ.get(f"{_OTLP}{name}")
-
-
-def untraced(stream: RecordStream, step: Step) -> tuple[RecordStream, Step]:
-    """Return both as they are."""
-    return stream, step

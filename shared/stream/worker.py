@@ -1,29 +1,27 @@
-"""The worker: one loop for all streaming services.
+"""The worker: the loop that all streaming services share.
 
-    consume -> decode -> step -> encode -> one transaction: produce, offsets, commit
+    consume -> decode -> process -> encode -> one transaction: produce, offsets, commit
 
-Where a service has something to do ahead (reading objects, above all), the batch after the present one is consumed
-before the step runs on this one. It belongs to nobody yet: only what the step has done is committed, and what was
-taken ahead is consumed anew after an error.
+If the processor prefetches, the worker consumes the next batch before it processes this one. The records of the next
+batch are not done: only processed records are committed, and after an error the prefetched ones are consumed again.
 
-What fails is told apart by `shared.errors`: a `Transient` error is retried with the same batch for as long as it
-takes; a batch with a `Poison` message in it is run again one by one, and the culprit goes to the dead letters in the
-same transaction as the results of the others; `Fatal` ends the process. An exception that nobody foresaw is poison:
-a defect must not stop the stream, and more than a few of them a minute do, because a broken release must not drain
-the topic into the dead letters.
+The kind of an error (`shared/errors.py`) decides what follows. After a `Transient` error the worker tries the same
+batch again until it succeeds. If a batch contains a `Poison` record, the worker processes each record of the batch
+alone, and the failing one becomes a dead letter in the same transaction as the results of the others. `Fatal` ends the
+process. Any other exception counts as poison, because a defect must not stop the stream; too many dead letters within
+a minute do stop it, because a broken release must not move a whole topic to the dead letters.
 
-A record that ends the process itself, without an error, is found by `crash_tries.py`: it is begun alone, and given up
-after so many tries.
+`crash_tries.py` finds records that end the process without an exception: such a record is processed alone, and given up
+after a number of tries.
 """
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
-from typing import Annotated, Protocol, Self
+from typing import Annotated, Self
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -32,32 +30,14 @@ from shared.errors import Deadly, Fatal, Transient, Undecided
 from shared.metrics import timed
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 from shared.settings import DefaultText, Settings, Unit
-from shared.stream.crash_tries import Caution, Tries
-from shared.stream.dead_letters import dead_letter
+from shared.stream.crash_tries import CrashTries
+from shared.stream.dead_letters import DeadLetterRate, dead_letter
+from shared.stream.observer import Observer
+from shared.stream.processor import Processor
 
-Step = Callable[[Sequence[ConsumedRecord]], Sequence[ProducedRecord]]
-"""A service's job on records. Raises `Transient`, `Poison` or `Fatal`; calling it again must change nothing."""
-
-Ahead = Callable[[Sequence[ConsumedRecord]], None]
-"""Begins work on the records that are held now, this batch's and the next one's, and forgets what it has begun on any
-others. Does not wait for anything. What it raises is passed over: what fails there fails again in the step, where one
-record can be told from the others."""
-
-GiveUp = Callable[[ConsumedRecord, Deadly], Sequence[ProducedRecord]]
-"""Says what became of a record that ended its process each time it was begun; does nothing of what the step does.
-Raises as the step does."""
-
-
-def nothing(*_: object) -> None:
-    """Do nothing."""
-
-
-def refused(_record: ConsumedRecord, reason: Deadly) -> Sequence[ProducedRecord]:
-    """Give a record up as a dead letter; raises `reason`."""
-    raise reason
-
-
-_NONE: Sequence[ConsumedRecord] = ()
+_NO_RECORDS: Sequence[ConsumedRecord] = ()
+_Results = tuple[Sequence[ProducedRecord], list[tuple[ConsumedRecord, Exception]]]
+"""Output records, and each record that cannot be processed with the reason."""
 
 
 class WorkerSettings(Settings):
@@ -114,126 +94,94 @@ class WorkerSettings(Settings):
         return configured if "batch" in configured.model_fields_set else cls(batch=batch)
 
 
-class Observer(Protocol):
-    """What a worker tells of its work, for logs and metrics. None of it may raise."""
-
-    def batch_done(
-        self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord], seconds: float
-    ) -> None:
-        """A batch is committed."""
-        ...
-
-    def retrying(self, error: Transient, attempt: int, pause: float) -> None:
-        """A batch failed for a reason that may pass; it will be tried again after `pause` seconds."""
-        ...
-
-    def dead_lettered(self, record: ConsumedRecord, error: Exception) -> None:
-        """A record cannot be processed and goes to the dead letters."""
-        ...
-
-    def unfinished(self, record: ConsumedRecord, tries: Tries) -> None:
-        """A process before this one began with a record, alone or as the first of several, and did not come back."""
-        ...
-
-    def given_up(self, record: ConsumedRecord, reason: Deadly) -> None:
-        """A record is begun no more."""
-        ...
-
-    def looped(self) -> None:
-        """The loop is alive."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """One service's loop. `service` names it in the dead letters; `stop` ends it after the batch at hand.
-
-    `prepare` runs before the first batch, `committed` after each one with the records that are done; both are repeated
-    while they raise `Transient`. What is left undone by a process that was killed is for `prepare` to find; so it runs
-    again after a commit that may have happened unseen. `idle` runs whenever there was nothing to consume. `give_up`
-    says what becomes of a record that has ended its process too often.
-    """
+    """The loop of one service, which `service` names in dead letters. `stop` ends it after the current batch."""
 
     service: str
     stream: RecordStream
-    step: Step
+    processor: Processor
     settings: WorkerSettings
     observer: Observer
     stop: Event
-    prepare: Callable[[], None] = nothing
-    committed: Callable[[Sequence[ConsumedRecord]], None] = nothing
-    ahead: Ahead | None = None
-    idle: Callable[[], None] = nothing
-    give_up: GiveUp = refused
 
     def run(self) -> None:
-        """Work until `stop` is set; raises `Fatal`. The group is left in either case."""
-        buried: deque[float] = deque()
-        attempt = 0
-        coming = _NONE
-        caution = Caution(self.stream, self.settings.tries, self.observer.unfinished)
+        """Process records until `stop` is set; raises `Fatal`. Leaves the consumer group in both cases."""
+        next_batch, attempt = _NO_RECORDS, 0
+        letters = DeadLetterRate(self.settings.dead_letters_a_minute)
+        tries = CrashTries(self.stream, self.settings.tries, self.observer.unfinished)
         try:
-            self._persist(self.prepare)
+            self._start()
             while not self.stop.is_set():
                 self.observer.looped()
                 try:
-                    coming, is_done = self._once(coming, buried, caution)
-                    # A round without a record ends no failure: after a rewind records take a moment to come again.
-                    attempt = 0 if is_done else attempt
+                    next_batch, has_processed = self._round(next_batch, letters, tries)
+                    # A round without records does not reset the pause: after `rewind`, records take a moment to return.
+                    attempt = 0 if has_processed else attempt
                 except Transient as error:
-                    coming = _NONE
+                    next_batch = _NO_RECORDS
                     attempt += 1
                     self._pause(error, attempt)
                     if isinstance(error, Undecided):
-                        self._persist(self.prepare)
+                        self._start()
         finally:
             self.stream.close()
 
-    def _once(
-        self, coming: Sequence[ConsumedRecord], buried: deque[float], caution: Caution
-    ) -> tuple[Sequence[ConsumedRecord], bool]:
-        """Process `coming`, and what else there is to consume by now.
+    def _start(self) -> None:
+        def start() -> None:
+            self.processor.start()
+            self.observer.started()
 
-        Return what was left, or consumed ahead, and whether there was anything to process.
+        self._repeat(start)
+
+    def _round(
+        self, prefetched: Sequence[ConsumedRecord], letters: DeadLetterRate, tries: CrashTries
+    ) -> tuple[Sequence[ConsumedRecord], bool]:
+        """Process `prefetched`, filled up with records that have arrived since.
+
+        Return the next batch, and whether there was anything to process.
         """
-        records, following = coming, _NONE
+        records, next_batch = prefetched, _NO_RECORDS
         try:
-            # Few may have been there when `coming` was taken: what came while the last batch was done fills it up.
-            if missing := self.settings.batch - len(coming):
-                more = self.stream.consume(missing, 0 if coming else self.settings.wait)
-                records = [*self.stream.still_assigned(coming), *more]
+            # There may have been few records when `prefetched` was consumed.
+            if missing := self.settings.batch - len(prefetched):
+                more = self.stream.consume(missing, 0 if prefetched else self.settings.wait)
+                records = [*self.stream.still_assigned(prefetched), *more]
             if not records:
-                self.idle()
-                return _NONE, False
-            records, following = caution.choose(records)
-            deadly = caution.condemned(records)
-            noted = deadly is None and caution.begin(records)
-            if self.ahead and not deadly:
-                self._begin(records)
-                # What was noted is begun and ended without a partition coming or going in between.
-                if not noted and not following:
-                    following = self.stream.consume(self.settings.batch, 0)
+                self.processor.idle()
+                return _NO_RECORDS, False
+            records, next_batch = tries.select(records)
+            deadly = tries.reason_to_give_up(records[0])
+            is_noted = deadly is None and tries.note_begin(records)
+            if self.processor.prefetches and not deadly:
+                self._prefetch(records)
+                # Between the note of a begin and its end, no partition may be assigned or revoked: no `consume` then.
+                if not is_noted and not next_batch:
+                    next_batch = self.stream.consume(self.settings.batch, 0)
                     records = self.stream.still_assigned(records)
-                    self._begin([*records, *caution.plain(following)])
+                    self._prefetch([*records, *tries.prefetchable(next_batch)])
             if records:
                 dead = self._process(records, deadly)
-                caution.done(records)
-                following = self._settled(records, following)
-                self._check_rate(buried, dead)
+                tries.committed(records)
+                next_batch = self._after_commit(records, next_batch)
+                letters.add(dead)
         except Exception as error:
-            caution.failed()
+            tries.withdraw()
             if isinstance(error, Transient):
-                self._let_go([*self.stream.still_assigned(records), *following])
+                self._release([*self.stream.still_assigned(records), *next_batch])
             raise
-        return following, bool(records)
+        return next_batch, bool(records)
 
-    def _begin(self, records: Sequence[ConsumedRecord]) -> None:
-        if self.ahead:
+    def _prefetch(self, records: Sequence[ConsumedRecord]) -> None:
+        if self.processor.prefetches:
             with suppress(Exception):
-                self.ahead(records)
+                self.processor.prefetch(records)
 
     def _process(self, records: Sequence[ConsumedRecord], deadly: Deadly | None) -> int:
-        """Commit records with what becomes of them; return how many of them went to the dead letters."""
+        """Process and commit records; return how many of them became dead letters.
+
+        `deadly`: why the only one of these records is given up, None if it is not.
+        """
         started = time.monotonic()
         produced, dead = self._given_up(records[0], deadly) if deadly else self._results(records)
         letters = [dead_letter(self.service, record, error) for record, error in dead]
@@ -246,25 +194,26 @@ class Worker:
             self.observer.dead_lettered(record, error)
         return len(dead)
 
-    def _settled(
-        self, records: Sequence[ConsumedRecord], following: Sequence[ConsumedRecord]
+    def _after_commit(
+        self, records: Sequence[ConsumedRecord], next_batch: Sequence[ConsumedRecord]
     ) -> Sequence[ConsumedRecord]:
-        """Do what is to be done of committed records; return what is kept of those that were consumed ahead."""
+        """Have the processor finish committed records; return the next batch, empty if it was released."""
         try:
-            self.committed(records)
+            self.processor.committed(records)
         except Transient as error:
-            self._let_go(following)
+            self._release(next_batch)
             self._pause(error, 1)
-            self._persist(lambda: self.committed(records), 1)
-            return _NONE
-        return following
+            self._repeat(lambda: self.processor.committed(records), 1)
+            return _NO_RECORDS
+        return next_batch
 
-    def _let_go(self, records: Sequence[ConsumedRecord]) -> None:
-        """Have records consumed anew rather than keep them: while this member waits, a partition may go elsewhere."""
+    def _release(self, records: Sequence[ConsumedRecord]) -> None:
+        """Give records back, to consume them again: while this member waits, a partition may be assigned elsewhere."""
         self.stream.rewind(records)
-        self._begin(_NONE)
+        self._prefetch(_NO_RECORDS)
 
-    def _persist(self, work: Callable[[], None], attempt: int = 0) -> None:
+    def _repeat(self, work: Callable[[], None], attempt: int = 0) -> None:
+        """Do `work` until it raises no `Transient`, or `stop` is set."""
         while not self.stop.is_set() or not attempt:
             try:
                 work()
@@ -274,51 +223,35 @@ class Worker:
             else:
                 return
 
-    def _results(
-        self, records: Sequence[ConsumedRecord]
-    ) -> tuple[Sequence[ProducedRecord], list[tuple[ConsumedRecord, Exception]]]:
-        """Run the step over all records, or over each alone where one of them is poison."""
+    def _results(self, records: Sequence[ConsumedRecord]) -> _Results:
+        """Process all records together, or each alone if that fails because one of them is poison."""
         try:
-            return self.step(records), []
+            return self.processor.process(records), []
         except (Transient, Fatal):
             raise
-        except Exception as error:  # noqa: BLE001  a defect is poison too: see the top of this file
+        except Exception as error:  # noqa: BLE001  any other exception counts as poison: see the top of this file
             if len(records) == 1:
                 return [], [(records[0], error)]
         produced: list[ProducedRecord] = []
         dead: list[tuple[ConsumedRecord, Exception]] = []
         for record in records:
-            results, culprits = self._results([record])
+            results, failed = self._results([record])
             produced += results
-            dead += culprits
+            dead += failed
         return produced, dead
 
-    def _given_up(
-        self, record: ConsumedRecord, reason: Deadly
-    ) -> tuple[Sequence[ProducedRecord], list[tuple[ConsumedRecord, Exception]]]:
+    def _given_up(self, record: ConsumedRecord, reason: Deadly) -> _Results:
         try:
-            return self.give_up(record, reason), []
+            return self.processor.give_up(record, reason), []
         except (Transient, Fatal):
             raise
         except Exception as error:  # noqa: BLE001  as in `_results`
             return [], [(record, error)]
 
-    def _check_rate(self, buried: deque[float], more: int) -> None:
-        now = time.monotonic()
-        buried.extend([now] * more)
-        while buried and buried[0] < now - 60:
-            buried.popleft()
-        if len(buried) > self.settings.dead_letters_a_minute:
-            msg = (
-                f"{len(buried)} dead letters within a minute, at most {self.settings.dead_letters_a_minute} allowed;"
-                " look at them with `facestream dead-letters list`"
-            )
-            raise Fatal(msg)
-
     def _pause(self, error: Transient, attempt: int) -> None:
-        """Wait before the next attempt, longer each time; with jitter, so that replicas do not come all at once."""
+        """Wait before the next attempt, longer each time; with jitter, so that replicas do not all retry at once."""
         longest = min(self.settings.longest_retry, self.settings.first_retry * 2 ** min(attempt - 1, 30))
-        pause = longest * random.uniform(0.5, 1)  # noqa: S311  nothing to guess here
+        pause = longest * random.uniform(0.5, 1)  # noqa: S311  no secret depends on it
         self.observer.retrying(error, attempt, pause)
         until = time.monotonic() + pause
         while (left := until - time.monotonic()) > 0 and not self.stop.is_set():

@@ -15,11 +15,11 @@ from shared.access.rights import RIGHTS, KafkaRight
 from shared.domain.topics import DEAD_LETTERS, FACES_SCREENED
 from tests.support.command_line import facestream_in_process
 from tests.support.fixtures import needed
-from tests.support.restricted_stack import Granted, granted
+from tests.support.restricted_stack import RestrictedStack, restricted_stack
 from tools.chaos.feed import Feed
 from tools.chaos.supervisor import Supervisor
 from tools.pipeline import Pipeline
-from tools.stack.granting import without
+from tools.stack.kafka_users import without
 
 pytestmark = pytest.mark.slow
 
@@ -29,14 +29,14 @@ _PHOTOGRAPHS = 10  # that come while a right is gone
 
 
 @pytest.fixture
-def world(servers: Path) -> Iterator[Granted]:
-    with needed(), granted(servers / uuid4().hex[:8], session_timeout=2.0) as found:
+def world(servers: Path) -> Iterator[RestrictedStack]:
+    with needed(), restricted_stack(servers / uuid4().hex[:8], session_timeout=2.0) as found:
         with found.acting_as("init"):
             assert facestream_in_process("init", "--partitions", "2").error == ""
         yield found
 
 
-def test_a_right_that_is_gone_for_a_while_costs_no_photograph(world: Granted, tmp_path: Path) -> None:
+def test_a_right_that_is_gone_for_a_while_costs_no_photograph(world: RestrictedStack, tmp_path: Path) -> None:
     pipeline = Pipeline(world.stack, tmp_path, of_service={user: world.environment(user) for user in _SERVICES})
     supervisor, feed = Supervisor(pipeline), Feed(pipeline.store, _PACE)
     numbers, pictures = count(), np.random.default_rng(0)

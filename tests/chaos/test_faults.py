@@ -48,13 +48,13 @@ def test_killed_processes_cost_nothing(drill: Drill) -> None:
 
 
 def test_a_photograph_that_kills_whole_containers_costs_itself_alone(drill: Drill) -> None:
-    faults.out_of_memory(drill)
+    faults.deadly_photograph(drill)
     unharmed(drill, "a container killed at one photograph")
 
 
 def test_processes_told_to_stop_finish_their_batch(drill: Drill) -> None:
-    faults.told_to_stop(drill)
-    cost(drill, "a process told to stop (SIGTERM)")
+    faults.stopped(drill)
+    cost(drill, "a process stopped (SIGTERM)")
 
 
 def test_a_broker_that_is_restarted_costs_nothing(drill: Drill) -> None:
@@ -84,8 +84,8 @@ def test_poison_in_every_topic_goes_to_the_dead_letters(drill: Drill) -> None:
 
 
 def test_notices_of_other_buckets_and_a_size_that_is_not_so_cost_nothing(drill: Drill) -> None:
-    faults.misled(drill)
-    unharmed(drill, "notices of other buckets, a size that is not so")
+    faults.misleading_notifications(drill)
+    unharmed(drill, "notifications of other buckets, and with a wrong size")
 
 
 def test_an_object_that_is_removed_before_it_was_read_ends_as_removed(drill: Drill) -> None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.copy_services import Copiers, create_topics, written
+from tests.support.copy_services import CopyServices, create_topics, written
 from tests.support.fixtures import needed
 from tests.support.proxied_broker import ProxiedBroker
 from tools.samples import ROOT
@@ -66,8 +66,8 @@ def broker(servers: Path) -> Iterator[ProxiedBroker]:
 
 
 @pytest.fixture
-def copiers(broker: ProxiedBroker, tmp_path: Path) -> Iterator[Copiers]:
-    copiers = Copiers(broker.proxied, tmp_path, _COPIERS)
+def copiers(broker: ProxiedBroker, tmp_path: Path) -> Iterator[CopyServices]:
+    copiers = CopyServices(broker.proxied, tmp_path, _COPIERS)
     yield copiers
     copiers.stop()
 
@@ -86,19 +86,19 @@ def put(broker: ProxiedBroker, value: bytes) -> None:
     assert producer.flush(60) == 0
 
 
-def wait_for(copiers: Copiers, broker: ProxiedBroker, *values: bytes) -> None:
+def wait_for(copiers: CopyServices, broker: ProxiedBroker, *values: bytes) -> None:
     """Wait until all have copied these values, each once and in their order."""
     until = time.monotonic() + _PATIENCE
     for number in range(_COPIERS):
         while (found := written(broker.proxied, number)) != list(values):
             assert len(found) <= len(values)
             assert time.monotonic() < until, f"copier {number} has written {found}, expected {values}"
-            copiers.tend()
+            copiers.start_missing()
             time.sleep(0.5)
 
 
 def test_services_and_readers_that_were_told_of_no_brokers_go_on_when_there_are_some_again(
-    broker: ProxiedBroker, copiers: Copiers, followers: Followers
+    broker: ProxiedBroker, copiers: CopyServices, followers: Followers
 ) -> None:
     put(broker, b"1")
     wait_for(copiers, broker, b"1")

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.support.brokers import eventually
-from tests.support.copy_services import Copiers, create_topics, written
+from tests.support.copy_services import CopyServices, create_topics, written
 from tests.support.fixtures import needed
 from tools.stack import KafkaServer
 
@@ -58,15 +58,15 @@ def broker(servers: Path) -> Iterator[KafkaServer]:
 
 
 @pytest.fixture
-def copiers(broker: KafkaServer, tmp_path: Path) -> Iterator[Copiers]:
-    copiers = Copiers(broker.bootstrap_servers, tmp_path, _COPIERS)
-    copiers.tend()
+def copiers(broker: KafkaServer, tmp_path: Path) -> Iterator[CopyServices]:
+    copiers = CopyServices(broker.bootstrap_servers, tmp_path, _COPIERS)
+    copiers.start_missing()
     yield copiers
     copiers.stop()
 
 
 def test_of_services_that_commit_while_the_broker_is_restarted_most_go_on_and_all_copy_each_record_once(
-    broker: KafkaServer, copiers: Copiers
+    broker: KafkaServer, copiers: CopyServices
 ) -> None:
     feed, end = Feed(broker.bootstrap_servers), Event()
 
@@ -86,7 +86,7 @@ def test_of_services_that_commit_while_the_broker_is_restarted_most_go_on_and_al
 
     def all_copied_in_the_end() -> bool:
         ended.extend(copiers.ended())
-        copiers.tend()
+        copiers.start_missing()
         return all_copied()
 
     eventually(all_copied_in_the_end, _PATIENCE)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.adapters.kafka import stream as adapter
+from shared.adapters.kafka import stream, transactions
 from shared.errors import Undecided
 from shared.ports.streams import ProducedRecord
 from tests.support.brokers import InKafka, consume, copies, values
@@ -60,7 +60,8 @@ def proxied(servers: Path) -> Iterator[ProxiedBroker]:
 def test_where_the_brokers_answer_is_missing_the_groups_offset_says_whether_a_transaction_was_committed(
     proxied: ProxiedBroker, monkeypatch: pytest.MonkeyPatch, unanswered: int, left: list[bytes]
 ) -> None:
-    monkeypatch.setattr(adapter, "_CALL", 1.0)
+    for module in (stream, transactions):
+        monkeypatch.setattr(module, "CALL_TIMEOUT", 1.0)
     with closing(InKafka(proxied.proxied, _TRANSACTION_TIMEOUT)) as broker:
         broker.put(0, b"1", b"2")
         member = broker.join("unheard")
@@ -82,7 +83,8 @@ def test_where_the_brokers_answer_is_missing_the_groups_offset_says_whether_a_tr
 def test_a_note_of_which_nobody_knows_whether_it_stands_moves_nothing_and_is_read_anew(
     proxied: ProxiedBroker, monkeypatch: pytest.MonkeyPatch, unanswered: int, noted: str
 ) -> None:
-    monkeypatch.setattr(adapter, "_CALL", 1.0)
+    for module in (stream, transactions):
+        monkeypatch.setattr(module, "CALL_TIMEOUT", 1.0)
     with closing(InKafka(proxied.proxied, _TRANSACTION_TIMEOUT)) as broker:
         broker.put(0, b"1", b"2")
         member = broker.join("unheard")

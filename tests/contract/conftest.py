@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.adapters.folder.store import FolderStore
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository

@@ -261,14 +261,14 @@ def test_accepted_faces_of_a_model_come_in_blocks_of_the_asked_size(
 def test_there_is_no_generation_before_the_first(repository: FaceRepository) -> None:
     assert repository.active_generation() is None
     assert repository.generation(1) is None
-    assert repository.last_generation_number() == 0
     assert list(repository.clusters(1)) == []
+    assert repository.next_generation_number() == 1
 
 
 def test_a_saved_generation_is_not_active_by_that(repository: FaceRepository) -> None:
     repository.save_generation(generation(1))
     assert repository.active_generation() is None
-    assert repository.last_generation_number() == 1
+    assert repository.next_generation_number() == 2
 
 
 def test_a_generation_is_activated_when_the_expected_one_is_active(repository: FaceRepository) -> None:
@@ -346,14 +346,14 @@ def test_a_removed_generation_leaves_nothing_but_its_number(repository: FaceRepo
     assert repository.generation(2) is None
     assert list(repository.clusters(2)) == []
     assert list(repository.memberships(2)) == []
-    assert repository.last_generation_number() == 2, "a number is never given twice"
+    assert repository.next_generation_number() == 3, "a number is never given twice"
     assert [item.cluster_id for item in repository.clusters(1)] == ["c"]
     assert list(repository.memberships(1)) == [membership(1, "a")]
 
 
 def test_removing_a_generation_that_is_not_there_is_no_error(repository: FaceRepository) -> None:
     repository.remove_generation(9)
-    assert repository.last_generation_number() == 0
+    assert repository.next_generation_number() == 1
 
 
 def test_the_active_generation_is_not_removed(repository: FaceRepository) -> None:

@@ -15,7 +15,11 @@ from shared.ports.repository import FaceRepository
 from tests.contract.conftest import Repositories
 from tests.support.random_records import IMAGES, cluster, face, generation, image, membership
 
-_PAGES = ("shared.adapters.mongo.collection._PAGE", "shared.adapters.sqlite.repository._PAGE")
+_PAGES = (
+    "shared.adapters.mongo.collection._PAGE",
+    "shared.adapters.sqlite.photos._PAGE",
+    "shared.adapters.sqlite.memberships._PAGE",
+)
 _IDS = [f"{number:02x}" for number in range(11)]
 
 

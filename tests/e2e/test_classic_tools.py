@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cli.files.csv_formats import read_embeddings
 from shared.model_files import FACENET, LANDMARKS, located
 from tests.support.command_line import main_in_process
-from tests.support.photo_folder import keep_beside_photographs
+from tests.support.photo_folder import make_photo_folder
 from tools.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos
 
 pytestmark = pytest.mark.slow
@@ -96,7 +96,7 @@ def embeddings(clusters: Path) -> Path:
 
 def test_one_photograph_is_one_whatever_programs_keep_beside_it_and_however_it_is_called(tmp_path: Path) -> None:
     photograph = sample_photos(PEOPLE[1])[0].read_bytes()
-    keys = keep_beside_photographs(tmp_path / "photos", photograph)
+    keys = make_photo_folder(tmp_path / "photos", photograph)
     done = facestream("detect", "-d", tmp_path / "photos", "-o", tmp_path / "crops", FACESTREAM_PHOTOS_IGNORE="Memes")
     assert done.stdout.startswith(f"{len(keys)} photographs: {len(keys)} faces in ")
     assert {path.name.rsplit("_", 1)[0] for path in (tmp_path / "crops").rglob("*.png")} == {

@@ -47,7 +47,7 @@ def _kept(pipeline: Pipeline) -> tuple[Mapping[str, Membership], Mapping[str, Cl
 def test_photographs_that_are_uploaded_again_have_the_people_that_they_had(pipeline: Pipeline) -> None:
     _put(pipeline, *_FILES)
     pipeline.wait(lambda: len(pipeline.current("images.processed")) == len(_FILES), "all photographs")
-    pipeline.regroup(_SIZE)
+    pipeline.recluster(_SIZE)
     before, (members, people) = _assigned(pipeline), _kept(pipeline)
     known = [item for item in members.values() if item.similarity is not None]
     loose = min(known, key=lambda item: item.similarity or 0)
@@ -77,7 +77,7 @@ def test_photographs_that_are_uploaded_again_have_the_people_that_they_had(pipel
     }
 
     told = len(pipeline.read("faces.assigned"))
-    pipeline.regroup(
+    pipeline.recluster(
         _SIZE, FACESTREAM_RECLUSTERER_LEAST_CHANGE_FACES="0", FACESTREAM_RECLUSTERER_LEAST_CHANGE_SHARE="0"
     )
     assert len(pipeline.read("faces.assigned")) == told, "nobody has heard of a change"

@@ -85,7 +85,7 @@ def test_the_stream_says_what_the_standalone_runner_says_before_and_after_regrou
         faces, wanted = ({face.face_id: face for face in found.faces()} for found in (repository, alone))
         assert faces.keys() == wanted.keys()
         assert all(np.array_equal(faces[name].vector, wanted[name].vector) for name in faces)  # type: ignore[arg-type]  # rejected ones have none
-        pipeline.regroup(_SIZE)
+        pipeline.recluster(_SIZE)
         assert people(repository) == people(alone)
         assert set(people(alone).values()) - {None}
 
@@ -151,7 +151,7 @@ def test_a_client_of_another_language_knows_from_the_topics_what_the_database_kn
         gone = assigned(pipeline)[medoid]["key"]
         pipeline.store.remove("photos", [gone])
         pipeline.wait(lambda: not repository.faces_named([medoid]), "the removal")
-        pipeline.regroup(_SIZE, FACESTREAM_RECLUSTERER_LEAST_CHANGE_FACES="99")
+        pipeline.recluster(_SIZE, FACESTREAM_RECLUSTERER_LEAST_CHANGE_FACES="99")
         done = subprocess.run(
             [reader, pipeline.stack.kafka.bootstrap_servers], capture_output=True, text=True, check=False, timeout=90
         )

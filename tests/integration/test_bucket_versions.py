@@ -26,7 +26,7 @@ from shared.errors import Unreadable
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, bucket_events
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
 from tests.support.fixtures import needed
 from tools.stack import MinioServer
 from tools.stack.minio import settings_of
@@ -75,7 +75,7 @@ class Bucket:
                 return [notice.event for notice in notices if self._is_followed(notice)]
         pytest.fail("MinIO said nothing more")
 
-    def _is_followed(self, notice: Notice) -> bool:
+    def _is_followed(self, notice: BucketNotification) -> bool:
         def find(_: bytes) -> PhotoDetections:
             raise Unreadable
 

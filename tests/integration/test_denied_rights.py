@@ -28,6 +28,7 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.worker import Worker, WorkerSettings
 from tests.integration.conftest import read_committed
 from tests.support.fixtures import needed
+from tests.support.processors import Functions
 from tests.unit.test_worker import Notes
 from tools.stack import KafkaServer, issue
 
@@ -314,7 +315,14 @@ def test_a_target_that_may_not_be_written_is_no_try_of_the_record_that_was_begun
         assert _noted(settings), "work begins with a note"
         return [ProducedRecord(_TARGET, it.key or b"", it.value, {}) for it in records]
 
-    worker = Worker("copier", join(settings), step, WorkerSettings(batch=1), Notes(), Event())
+    worker = Worker(
+        service="copier",
+        stream=join(settings),
+        processor=Functions(process=step),
+        settings=WorkerSettings(batch=1),
+        observer=Notes(),
+        stop=Event(),
+    )
     with pytest.raises(Fatal, match="write to guarded-out"):
         worker.run()
     assert not _noted(settings)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from services.assigner.output_records import News, told
+from services.assigner.output_records import AcceptedEvent, output_records
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings
@@ -121,7 +121,9 @@ def test_the_name_of_a_removed_photograph_is_in_no_file_and_that_of_another_one_
         value = said | {"photo": said["photo"] | {"key": key, "object_id": object_id("photos", key)}}
         write(stack, IMAGES_PROCESSED, 0, object_id("photos", key), json.dumps(value).encode())
     removal = FacesEmbedded.model_validate(value | {"outcome": "removed"})
-    for record in told(News(ConsumedRecord("", 0, 0, None, None, {}, datetime.now(UTC)), removal, ()), None, {}):
+    for record in output_records(
+        AcceptedEvent(ConsumedRecord("", 0, 0, None, None, {}, datetime.now(UTC)), removal, ()), None, {}
+    ):
         write(stack, IMAGES_PROCESSED, 0, record.key.decode(), record.value)
     assert files_with(stack, gone.encode())
     reconcile_until(lambda _: not files_with(stack, gone.encode()), "the name is still in a file")

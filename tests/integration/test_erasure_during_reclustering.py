@@ -12,12 +12,12 @@ from uuid import uuid4
 
 import pytest
 
-from services.assigner.processor import Assigner
+from services.assigner.processor import AssignerProcessor
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.adapters.mongo.repository import MongoRepository, MongoSettings
 from shared.domain.events import FaceAssigned, FacesEmbedded, Outcome, Photo
 from shared.domain.matching import AssignerSettings
@@ -25,7 +25,7 @@ from shared.domain.topics import CLUSTERS_CHANGED, DEAD_LETTERS, FACES_ASSIGNED,
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
 from shared.settings import BucketSettings
-from shared.stream.photo_processor import About, encoded
+from shared.stream.cloudevents import EventEncoder
 from shared.stream.worker import Worker, WorkerSettings
 from tests.support.brokers import eventually
 from tests.support.reclustering import Watched, World, add_photos, image_record, people
@@ -70,7 +70,9 @@ class Remover:
             uploaded_at=moment,
         )
         event = FacesEmbedded(photo=photo, outcome=Outcome.REMOVED)
-        record = encoded(FACES_EMBEDDED, image.object_id, event, About("test", image.object_id, moment, "removed"))
+        record = EventEncoder("test", moment).record(
+            FACES_EMBEDDED, image.object_id, event, subject=image.object_id, cause="removed"
+        )
         self.writer.write_if([replace(record, topic=self.topic)], lambda: True)
         self.removed.append(name)
         return name
@@ -130,13 +132,21 @@ def assigning(settings: KafkaSettings, topic: str, repository: FaceRepository) -
     """Run the assigner on a topic for a while."""
     stop = Event()
     stream = KafkaStream(settings, f"{topic}-assigner", "one", [topic])
-    assigner = Assigner(repository, MemoryObjectStore(), AssignerSettings(), BucketSettings())
+    assigner = AssignerProcessor(
+        repository=repository,
+        objects=MemoryObjectStore(),
+        settings=AssignerSettings(),
+        crops=BucketSettings().faces,
+        is_committed=stream.is_committed,
+    )
     observer: Any = Silent()
     worker = Worker(
-        *("assigner", stream, assigner.step, WorkerSettings(), observer, stop),
-        prepare=lambda: assigner.prepare(stream.is_committed),
-        committed=assigner.committed,
-        ahead=assigner.ahead,
+        service="assigner",
+        stream=stream,
+        processor=assigner,
+        settings=WorkerSettings(),
+        observer=observer,
+        stop=stop,
     )
     thread = Thread(target=worker.run, name="assigner")
     thread.start()
@@ -175,7 +185,7 @@ def test_a_face_that_is_erased_while_a_generation_is_made_and_told_does_not_come
         writer = SpoiltWriter(KafkaWriter(settings, RECLUSTERER), remover)
         world = World(Watched(repository, remover.at_steps()))
         with assigning(settings, topic, assigners):
-            world.regroup(writer=writer, wait=lambda _: remover.erase())
+            world.recluster(writer=writer, wait=lambda _: remover.erase())
             removed = set(remover.removed)
             eventually(lambda: not repository.faces_named(sorted(removed)))
         members = world.members()

@@ -65,7 +65,7 @@ def test_an_object_named_like_a_folder_costs_nobody_in_that_folder_anything(pipe
     for key, photo in zip(keys, photos, strict=True):
         pipeline.store.put("photos", key, photo.read_bytes(), "image/jpeg")
     pipeline.wait(lambda: told(pipeline).keys() >= set(keys), "all photographs")
-    pipeline.regroup(_SIZE)
+    pipeline.recluster(_SIZE)
     before = people(pipeline)
     assert set(before.values()) - {None}
 

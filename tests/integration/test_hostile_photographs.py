@@ -50,7 +50,7 @@ def start_detector(pipeline: Pipeline) -> Process:
         "FACESTREAM_SERVICE_INSTANCE": "0",
         "FACESTREAM_DETECTOR_PHOTO_TIMEOUT": _TIMEOUT,
         "FACESTREAM_WORKER_TRIES": str(_TRIES),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "hostile")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools" / "chaos" / "hostile")]),
     }
     process = start([sys.executable, "-m", "services.detector"], environment, folder)
     pipeline.processes["detector"] = process
@@ -138,8 +138,8 @@ def test_a_photograph_that_kills_all_processes_of_the_service_is_unreadable_in_t
     assert {key for key, event in found.items() if event.outcome is Outcome.UNREADABLE} == {"5.jpg"}
     assert all(event.faces for key, event in found.items() if key != "5.jpg")
     assert found["5.jpg"].reason == (
-        f"the process at work on it was ended {_TRIES} times without a word, while it did nothing else;"
-        " most often that is for lack of memory"
+        f"the process ended {_TRIES} times without an error while it worked on this record alone;"
+        " the usual cause is a lack of memory"
     )
     assert not found["5.jpg"].passing
     # Twice with others, perhaps unnoted once or twice before that, and then alone; the last one said it.

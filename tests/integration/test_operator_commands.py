@@ -41,7 +41,7 @@ from tests.support.command_line import Command, facestream_in_process
 from tests.support.fixtures import needed
 from tests.support.limits import LIMIT
 from tools.golden_events import event_bytes
-from tools.notifications import told
+from tools.notifications import events_of
 from tools.samples import FACESTREAM, ROOT
 from tools.stack.stack import Stack, new_stack
 
@@ -218,7 +218,7 @@ def test_a_notice_of_ours_reads_as_that_of_minio_and_lies_in_the_same_partition(
         store.put("photos", key, b"12345", "image/jpeg")
         KafkaWriter(KafkaSettings(), "test").write([notices.uploaded("photos", next(store.list("photos", key)))])
         theirs, ours = announced(key)
-        (said,), (repeated,) = told(theirs), told(ours)
+        (said,), (repeated,) = events_of(theirs), events_of(ours)
         assert ours.partition == theirs.partition
         assert repeated == said.model_copy(update={"sequencer": None, "occurred_at": repeated.occurred_at})
         assert repeated.occurred_at <= said.occurred_at
@@ -236,7 +236,7 @@ def test_a_notice_that_the_assigner_writes_lies_in_the_partition_of_minio_s(stor
             consumed,
             # Beside a record of a topic with another partitioner, and one without a key.
             [
-                *(notices.again(photo(key, info.etag or "")) for key, info in facts.items()),
+                *(notices.detect_again(photo(key, info.etag or "")) for key, info in facts.items()),
                 ProducedRecord("of-another-partitioner", b"photos/again 1.jpg", None, {}),
                 ProducedRecord("of-another-partitioner", b"", b"{}", {}),
             ],
@@ -293,10 +293,10 @@ def test_reconcile_announces_what_has_no_outcome_and_what_is_gone_and_nothing_el
     assert "1 known and gone from the bucket: announced as removed" in done.lines
     assert [line.replace("would be announced", "announced") for line in planned.lines] == done.lines
     for key in ("reconcile/lost.jpg", "reconcile/replaced.jpg"):
-        (event,) = told(announced(key)[0])
+        (event,) = events_of(announced(key)[0])
         assert (event.key, event.etag, event.size, event.removed) == (key, etag, 5, False)
     assert not announced("reconcile/known.jpg")
-    (event,) = told(announced(gone.key)[0])
+    (event,) = events_of(announced(gone.key)[0])
     assert (event.removed, event.sequencer) == (True, "18EAF5534A997324")
     repository.remove_images([gone.image_id])
 

@@ -83,7 +83,7 @@ class Jobs:
         active = self.repository.active_generation()
         return {item.face_id: item.cluster_id for item in self.repository.memberships(active.number if active else 0)}
 
-    def heard(self) -> dict[str, str | None]:
+    def known_downstream(self) -> dict[str, str | None]:
         values = self.last(FACES_ASSIGNED.name).values()
         events = [FaceAssigned.model_validate_json(value) for value in values]
         return {**dict.fromkeys(self.members()), **{event.face_id: event.cluster_id for event in events}}
@@ -128,18 +128,18 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs.once()
     assert len(people(jobs.members())) == 1
-    assert jobs.heard() == jobs.members()
+    assert jobs.known_downstream() == jobs.members()
     assert '"skipped"' in jobs.once()
     add_photos(jobs.repository, _FACES[9:], _NAMES[9:], 1)
     jobs.once()
     assert len(people(jobs.members())) == 3
-    assert jobs.heard() == jobs.members()
+    assert jobs.known_downstream() == jobs.members()
     for name, value in jobs.environment.items():
         monkeypatch.setenv(name, value)
     back = facestream_in_process("generations", "rollback", "1")
     assert back.lines == ["generation 1 is active instead of 2, and announced"]
     assert set(jobs.members()) == set(_NAMES)
-    assert jobs.heard() == jobs.members()
+    assert jobs.known_downstream() == jobs.members()
     changed = [ClusterChanged.model_validate_json(value) for value in jobs.last(CLUSTERS_CHANGED.name).values()]
     assert sorted(event.change for event in changed) == [Change.KEPT, Change.RETIRED, Change.RETIRED]
     assert in_force(jobs) == (1, 2, Publication.ROLLED_BACK)
@@ -155,7 +155,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     assert "model: model" in facestream_in_process("generations", "show", "1").lines
     again = facestream_in_process("announce")
     assert again.lines == [f"announced: {len(_NAMES)} faces, 1 people, {len(_NAMES)} photographs"]
-    assert jobs.heard() == jobs.members()
+    assert jobs.known_downstream() == jobs.members()
     assert in_force(jobs) == (1, 1, Publication.REPEATED)
     assert facestream_in_process("generations", "unpin", "1").status == 0
     assert "neither active nor pinned" in facestream_in_process("generations", "remove", "1").error
@@ -166,7 +166,7 @@ def test_a_generation_is_published_skipped_rolled_back_and_pinned(jobs: Jobs, mo
     assert not jobs.repository.clusters(2)
     jobs.once()
     assert len(people(jobs.members())) == 3
-    assert jobs.heard() == jobs.members()
+    assert jobs.known_downstream() == jobs.members()
 
 
 def in_force(jobs: Jobs) -> tuple[int, int, str]:
@@ -184,7 +184,7 @@ def test_before_the_topic_of_publications_is_made_all_else_is_told_and_a_line_sa
     log = jobs.once()
     assert NOT_ANNOUNCED in log
     assert '"generation announced"' in log
-    assert jobs.heard() == jobs.members()
+    assert jobs.known_downstream() == jobs.members()
     for name, value in jobs.environment.items():
         monkeypatch.setenv(name, value)
     announced = facestream_in_process("announce")
@@ -208,7 +208,7 @@ def test_a_server_that_is_away_is_waited_for(jobs: Jobs, away: str) -> None:
         assert '"published"' in job.log() or '"skipped"' in job.log()
     finally:
         job.stop()
-    assert jobs.heard() == jobs.members()
+    assert jobs.known_downstream() == jobs.members()
     assert len(people(jobs.members())) == 1
 
 
@@ -229,7 +229,7 @@ def test_of_two_jobs_one_works_and_the_other_says_so(jobs: Jobs) -> None:
         for job in (first, second):
             if job is not None:
                 job.stop()
-    assert jobs.heard() == jobs.members()
+    assert jobs.known_downstream() == jobs.members()
 
 
 def test_the_records_of_a_key_are_in_one_partition_whoever_of_the_services_writes_them(kafka: str) -> None:

@@ -13,10 +13,10 @@ from shared.access.rights import RIGHTS, KafkaRight
 from shared.errors import FacestreamError, Fatal
 from shared.settings import BucketSettings
 from tests.support.fixtures import needed
-from tests.support.restricted_stack import Granted, granted
+from tests.support.restricted_stack import RestrictedStack, restricted_stack
 from tests.support.rights_calls import use_kafka, use_minio, use_mongo
 from tests.support.rights_workflows import everything
-from tools.stack.granting import asked, without
+from tools.stack.kafka_users import decisions, without
 from tools.stack.mongo_roles import limited
 
 pytestmark = pytest.mark.slow
@@ -26,20 +26,22 @@ _USERS = pytest.mark.parametrize("user", RIGHTS)
 
 
 @pytest.fixture(scope="module")
-def world(servers: Path) -> Iterator[Granted]:
-    with needed(), granted(servers / "rights") as found:
+def world(servers: Path) -> Iterator[RestrictedStack]:
+    with needed(), restricted_stack(servers / "rights") as found:
         everything(found, servers / "rights" / "work")
         yield found
 
 
-def test_nobody_is_refused_what_he_does(world: Granted) -> None:
-    assert not [right for right in asked(world.stack.kafka) if right.user in RIGHTS and not right.allowed]
+def test_nobody_is_refused_what_he_does(world: RestrictedStack) -> None:
+    assert not [right for right in decisions(world.stack.kafka) if right.user in RIGHTS and not right.allowed]
     assert not [request for request in world.requested if not request.allowed]
 
 
 @_USERS
-def test_a_user_of_kafka_uses_each_of_its_rights(world: Granted, user: str) -> None:
-    used = {(it.resource, it.name, it.operation) for it in asked(world.stack.kafka) if it.user == user and it.allowed}
+def test_a_user_of_kafka_uses_each_of_its_rights(world: RestrictedStack, user: str) -> None:
+    used = {
+        (it.resource, it.name, it.operation) for it in decisions(world.stack.kafka) if it.user == user and it.allowed
+    }
 
     def is_used(right: KafkaRight, operation: str) -> bool:
         return any(
@@ -53,7 +55,7 @@ def test_a_user_of_kafka_uses_each_of_its_rights(world: Granted, user: str) -> N
 
 
 @_USERS
-def test_a_user_of_minio_uses_each_of_its_rights_and_no_other(world: Granted, user: str) -> None:
+def test_a_user_of_minio_uses_each_of_its_rights_and_no_other(world: RestrictedStack, user: str) -> None:
     given = {(right.bucket, action) for right in RIGHTS[user].buckets for action in right.actions}
 
     def used() -> set[tuple[str, str]]:
@@ -66,7 +68,7 @@ def test_a_user_of_minio_uses_each_of_its_rights_and_no_other(world: Granted, us
 
 
 @_USERS
-def test_a_user_of_mongodb_needs_its_role(world: Granted, user: str) -> None:
+def test_a_user_of_mongodb_needs_its_role(world: RestrictedStack, user: str) -> None:
     assert world.roles[user].used == RIGHTS[user].mongo
 
 
@@ -83,7 +85,7 @@ _OURS = [user for user in RIGHTS if user not in {"keda", "minio", "reader"}]  # 
     ],
 )
 def test_without_a_right_in_kafka_an_error_names_it(
-    world: Granted, user: str, right: KafkaRight, operation: str
+    world: RestrictedStack, user: str, right: KafkaRight, operation: str
 ) -> None:
     with (
         world.acting_as(user),
@@ -98,7 +100,9 @@ def test_without_a_right_in_kafka_an_error_names_it(
     ("user", "bucket", "action"),
     [(user, right.bucket, action) for user in _OURS for right in RIGHTS[user].buckets for action in right.actions],
 )
-def test_without_a_right_in_minio_an_error_names_it(world: Granted, user: str, bucket: str, action: str) -> None:
+def test_without_a_right_in_minio_an_error_names_it(
+    world: RestrictedStack, user: str, bucket: str, action: str
+) -> None:
     names = BucketSettings(photos="new-photos", faces="new-faces") if action == "s3:CreateBucket" else BucketSettings()
     name = names.photos if bucket == "photos" else names.faces
     if action != "s3:CreateBucket":
@@ -112,7 +116,7 @@ def test_without_a_right_in_minio_an_error_names_it(world: Granted, user: str, b
 
 
 @pytest.mark.parametrize("user", [user for user in _OURS if RIGHTS[user].mongo != "none"])
-def test_with_a_lesser_role_in_mongodb_an_error_says_so(world: Granted, user: str) -> None:
+def test_with_a_lesser_role_in_mongodb_an_error_says_so(world: RestrictedStack, user: str) -> None:
     lesser: Literal["none", "read"] = "none" if RIGHTS[user].mongo == "read" else "read"
     with limited(world.stack.mongo.port, lesser) as role, pytest.MonkeyPatch.context() as environment:
         environment.setenv("FACESTREAM_MONGO_URI", role.uri)

@@ -254,7 +254,7 @@ def test_a_generation_that_is_being_removed_cannot_be_activated(each_mongo: Mong
         assert repository.activate(2, None)
         repository.remove_generation(1)
         # The other process has seen generation 1 before its removal, and writes now.
-        repository._generations.insert_one({"_id": 1})
+        repository._collections.generations.insert_one({"_id": 1})
         repository.generation = lambda _: generation(1)  # type: ignore[method-assign,assignment]  # as it saw it
         assert not repository.activate(1, 2)
         del repository.generation

@@ -1,4 +1,4 @@
-"""The command in this process, without the seconds that a new process needs for its imports."""
+"""The command `facestream`, run in the process of the test."""
 
 import io
 import os
@@ -17,7 +17,7 @@ from cli.main import app, main
 
 @dataclass(frozen=True)
 class Command:
-    """What a command ended with: exit status, lines of its output, its error."""
+    """The result of a command: exit status, lines of standard output, and the text of its error."""
 
     status: int
     lines: list[str]
@@ -25,14 +25,17 @@ class Command:
 
 
 def facestream_in_process(*arguments: str | Path) -> Command:
-    """Run a command; an error that it raises is its error text."""
+    """Run the command without starting a process, which would take seconds.
+
+    The error is that of the raised exception, or what was written to standard error.
+    """
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     raised = result.exception if not isinstance(result.exception, SystemExit) else None
     return Command(result.exit_code, result.stdout.splitlines(), str(raised) if raised else result.stderr)
 
 
 def main_in_process(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as `tools.samples.run_facestream` does: with the program's own exit status and error line."""
+    """Run the command as `tools.samples.run_facestream` does, with its exit status, output and error line."""
     words = ["facestream", *map(str, arguments)]
     out, err = io.StringIO(), io.StringIO()
     with (

@@ -11,19 +11,20 @@ from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.service import service
 from shared.stream.worker import WorkerSettings
+from tests.support.processors import Functions
 
 
 def main() -> None:
-    """Copy until told to stop, slowly enough to be killed on the way."""
+    """Copy until SIGTERM, slowly enough that a test can kill the process before the end."""
     name, instance, source, target = sys.argv[1:]
 
-    def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
+    def copied(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
         time.sleep(0.05)
         return [ProducedRecord(target, record.key or b"", record.value, {}) for record in records]
 
-    with service("copier") as it:
-        kafka = KafkaSettings()
-        it.run(KafkaStream(kafka, name, instance, [source]), step, WorkerSettings(batch=5), stall_timeout=60)
+    with service("copier") as copier:
+        stream = KafkaStream(KafkaSettings(), name, instance, [source])
+        copier.run(stream, Functions(process=copied), WorkerSettings(batch=5), stall_timeout=60)
 
 
 if __name__ == "__main__":

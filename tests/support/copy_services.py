@@ -1,4 +1,4 @@
-"""Services that copy a topic each, as processes: `in-N` to `out-N`."""
+"""Processes of the copy service: number N copies topic `in-N` to `out-N`."""
 
 import os
 import sys
@@ -13,14 +13,14 @@ from tools.stack.process import Process, start
 
 
 def create_topics(broker: KafkaServer, count: int) -> None:
-    """Make the topics of so many of them."""
+    """Create both topics of `count` services."""
     for number in range(count):
         broker.create_topic(f"in-{number}")
         broker.create_topic(f"out-{number}")
 
 
-class Copiers:
-    """A process for each pair of topics."""
+class CopyServices:
+    """One process for each pair of topics."""
 
     def __init__(self, bootstrap_servers: str, folder: Path, count: int) -> None:
         self._bootstrap_servers = bootstrap_servers
@@ -28,14 +28,14 @@ class Copiers:
         self._count = count
         self._processes: dict[int, Process] = {}
 
-    def tend(self) -> None:
-        """Start those that do not run."""
+    def start_missing(self) -> None:
+        """Start every process that does not run."""
         for number in range(self._count):
             if number not in self._processes or not self._processes[number].running():
                 self._processes[number] = self._start(number)
 
     def ended(self) -> list[str]:
-        """Return the logs of those that have ended by themselves and were not started again."""
+        """Return the logs of the processes that have ended by themselves and were not started again."""
         return [process.log() for process in self._processes.values() if not process.running()]
 
     def stop(self) -> None:
@@ -54,7 +54,7 @@ class Copiers:
 
 
 def written(bootstrap_servers: str, number: int) -> list[bytes]:
-    """Return what one of them has written and committed."""
+    """Return the committed values of topic `out-<number>`."""
     group = {"group.id": uuid4().hex, "enable.auto.commit": False, "enable.partition.eof": True}
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, **group})
     consumer.assign([TopicPartition(f"out-{number}", 0, 0)])

@@ -1,4 +1,4 @@
-"""What a test gives to processes that may die."""
+"""Tasks for a process pool that crash, hang or take all memory."""
 
 import ctypes
 import os
@@ -15,7 +15,10 @@ from shared.errors import Undecoded, Unreadable
 
 
 def killed_the_first_time(mark: Path) -> str:
-    """Die as by the hand of the kernel, short of memory, and work the next time."""
+    """Kill the own process at the first call, as the kernel does without memory; return at the next.
+
+    `mark`: a file that the first call creates.
+    """
     if not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -23,28 +26,28 @@ def killed_the_first_time(mark: Path) -> str:
 
 
 def without_memory(_: object) -> None:
-    """Fail as decoding does where no memory is left."""
+    """Raise what decoding raises where no memory is left."""
     msg = "not enough memory to decode it"
     raise Undecoded(msg)
 
 
 def fill_memory(size: int) -> int:
-    """Take so many bytes."""
+    """Allocate `size` bytes and return their number."""
     return len(bytearray(size))
 
 
 def fill_memory_with_a_picture(size: int) -> int:
-    """Take so many bytes in OpenCV."""
+    """Allocate `size` bytes in OpenCV and return their number."""
     return cv2.resize(np.zeros((1, 1), np.uint8), (size, 1)).size
 
 
 def hold_the_interpreter(_: object) -> None:
-    """Hang in C with the interpreter's lock held, so that no thread of Python runs."""
+    """Hang in C with the interpreter's lock held, so that no Python thread runs."""
     ctypes.PyDLL(None).sleep(600)
 
 
 def main() -> None:
-    """Hang in two processes, in one with the lock held and in one without; ends only by force."""
+    """Hang in two processes, with the lock held in one of them. Returns only because of the pool's timeout."""
     with PhotoPool(2, timeout=float(sys.argv[1])) as pool:
         for _ in pool.each(_hang, [True, False], Unreadable):
             pass

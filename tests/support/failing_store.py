@@ -1,6 +1,6 @@
 """A store that cannot be read."""
 
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.ports.objects import StoredObject
 
 

@@ -1,8 +1,8 @@
-"""Records of every kind that a topic can hold, and a service that works on them in memory until all are done."""
+"""Records of every kind that a topic can hold, and a worker that processes them in memory."""
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -13,10 +13,11 @@ from prometheus_client import REGISTRY
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain.topics import DEAD_LETTERS
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from shared.stream.worker import Ahead, Step, Worker, WorkerSettings, nothing
+from shared.stream.processor import Processor
+from shared.stream.worker import Worker, WorkerSettings
 
 _NOON = "2026-11-24T12:00:00.000Z"
-ABSENT = "<absent>"  # of a field that is left out
+ABSENT = "<absent>"  # value of a field that is left out
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -50,7 +51,7 @@ NAMES = st.sampled_from(
 BUCKETS = st.sampled_from(
     ["photos", "faces", "payroll", "Not A Name", "a", "192.168.0.1", "x" * 100, "photos/../faces", "photos\x00", ""]
 )
-_WORDS = st.sampled_from(["ObjectCreated", "ObjectRemoved"]).flatmap(
+_EVENT_NAMES = st.sampled_from(["ObjectCreated", "ObjectRemoved"]).flatmap(
     lambda kind: st.sampled_from(
         [f"s3:{kind}:{how}" for how in ("Put", "Copy", "Delete", "NoOP", "DeleteMarkerCreated", "PutTagging")]
     )
@@ -59,7 +60,7 @@ _TIMES = ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00+14:00", "0001-01-01T0
 
 
 def or_odd(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Values that are mostly of the usual kind."""
+    """Draw values of which three quarters are usual ones and the others odd ones."""
     return st.one_of(usual, usual, usual, ODD)
 
 
@@ -67,9 +68,11 @@ def without_absent(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not ABSENT}
 
 
-_NOTICES = st.fixed_dictionaries(
+_NOTIFICATIONS = st.fixed_dictionaries(
     {
-        "eventName": or_odd(_WORDS | st.sampled_from(["s3:TestEvent", "s3:ObjectAccessed:Get", "s3:ObjectRemoved:"])),
+        "eventName": or_odd(
+            _EVENT_NAMES | st.sampled_from(["s3:TestEvent", "s3:ObjectAccessed:Get", "s3:ObjectRemoved:"])
+        ),
         "eventTime": or_odd(st.sampled_from([*_TIMES, *[_NOON] * 6])),
         "eventSource": or_odd(st.sampled_from(["minio:s3", "facestream:reconcile", "facestream:assigner"])),
         "s3": or_odd(
@@ -108,8 +111,8 @@ S3_TEST = as_json({"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": _NOO
 NOTIFICATIONS = st.one_of(
     NO_EVENTS,
     st.just(S3_TEST),
-    st.lists(_NOTICES, max_size=3).map(lambda records: as_json({"Records": records})),
-    st.lists(_NOTICES, min_size=1, max_size=3).map(lambda records: json.dumps({"Records": records}).encode()),
+    st.lists(_NOTIFICATIONS, max_size=3).map(lambda records: as_json({"Records": records})),
+    st.lists(_NOTIFICATIONS, min_size=1, max_size=3).map(lambda records: json.dumps({"Records": records}).encode()),
 )
 HEADERS = st.dictionaries(
     st.sampled_from(["traceparent", "tracestate", "ce_id", "dead_letter_topic", "x"]),
@@ -119,7 +122,7 @@ HEADERS = st.dictionaries(
 
 
 def photo_event(name: str, **changed: object) -> dict[str, Any]:
-    """Return an event of one photograph with one face, as any of the services' own topics holds it."""
+    """Return an event of one photograph with one face, with the fields of every topic of the services."""
     face = {
         "face_id": f"face of {name}",
         "box": {"left": 1, "top": 2, "width": 3, "height": 4},
@@ -183,7 +186,7 @@ PHOTO_EVENTS = st.one_of(
 
 
 class Silent:
-    """An observer that says nothing."""
+    """An observer that does nothing."""
 
     def __getattr__(self, _name: str) -> Any:
         return lambda *_: None
@@ -191,7 +194,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of the records: what the service said, which of them are dead letters, and how many are done."""
+    """The result: records that the service produced, dead letters, and the committed offset."""
 
     said: Sequence[ConsumedRecord]
     letters: Sequence[ConsumedRecord]
@@ -201,15 +204,15 @@ class Done:
 def worked(
     topic: str,
     records: Sequence[ProducedRecord],
-    step: Step,
-    ahead: Ahead,
-    says: Sequence[str],
+    processor: Processor,
+    outputs: Sequence[str],
     *,
-    prepare: Callable[[], None] = nothing,
-    committed: Callable[[Sequence[ConsumedRecord]], None] = nothing,
     batch: int = 2,
 ) -> Done:
-    """Let a service work on records until all are done. What ends it comes out of here."""
+    """Run a worker until it has processed all records; return the result with its output to the topics `outputs`.
+
+    Raises what ends the worker.
+    """
     broker, stop = MemoryBroker(), Event()
     for record in records:
         broker.append(record)
@@ -224,13 +227,16 @@ def worked(
 
     stream.consume = consume_or_stop  # type: ignore[method-assign]
     settings = WorkerSettings(batch=batch, wait=1e-9, first_retry=1e-6, longest_retry=1e-6, dead_letters_a_minute=1000)
-    Worker("service", stream, step, settings, Silent(), stop, prepare, committed, ahead).run()
-    said = [record for name in says for record in broker.records(name)]
+    worker = Worker(
+        service="service", stream=stream, processor=processor, settings=settings, observer=Silent(), stop=stop
+    )
+    worker.run()
+    said = [record for name in outputs for record in broker.records(name)]
     return Done(said, broker.records(DEAD_LETTERS.name), broker.group("service").committed[topic, 0])
 
 
 def dropped() -> float:
-    """Return how many events have been dropped for a reason so far."""
+    """Return how many events have been dropped so far, whatever the reason."""
     found = [sample.value for metric in REGISTRY.collect() for sample in metric.samples if _is_dropped(sample.name)]
     return sum(found)
 

@@ -1,4 +1,4 @@
-"""A folder as people have it: a few photographs, some under odd names, and all that programs keep beside them."""
+"""A typical folder of photographs: some with odd names, and the files that other programs keep beside them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,11 +25,11 @@ _NOT_PHOTOGRAPHS = (
 _HIDDEN = (".DS_Store", "._photo.jpg", ".thumbnails/1.jpg", ".@__thumb/s800photo.jpg", ".Trashes/501/deleted.jpg")
 
 
-def keep_beside_photographs(folder: Path, photograph: bytes | None = None) -> Sequence[str]:
-    """Fill a folder; return the keys of its photographs, of which each is once in it.
+def make_photo_folder(folder: Path, photograph: bytes | None = None) -> Sequence[str]:
+    """Fill a folder, and return the keys of its photographs.
 
-    Every other file that could hold a picture holds one as well. `Memes` is what the owner does not want to have in.
-    17 files are passed over, hidden ones not counted.
+    Every other file with the name of a picture holds the same picture. The owner wants to leave out `Memes`.
+    17 files are passed over; hidden ones are not counted.
     """
     picture = photograph or cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
     photographs = (

@@ -1,6 +1,6 @@
-"""PromQL taken apart: which series a query names, and which labels its answer has.
+"""Analysis of PromQL: which series a query names, and which labels its result has.
 
-What can be known is known from the metrics that the services declare, and from the recording rules.
+The known series are the metrics that the services declare, the recording rules, and a few of other programs.
 """
 
 import re
@@ -33,7 +33,7 @@ _ENDINGS: Mapping[type[MetricWrapperBase], tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Series:
-    """The labels of a series; `values` of those labels of which all values are known."""
+    """The labels of a series. `values` has the labels whose values are all known."""
 
     labels: frozenset[str]
     values: Mapping[str, frozenset[str]]
@@ -43,8 +43,8 @@ Known = Mapping[str, Series]
 
 
 def exported() -> dict[str, Series]:
-    """What a process of any service tells at `/metrics`."""
-    # What the client itself counts: memory, processor time, start.
+    """Return the series that the services export at `/metrics`."""
+    # The client library exports memory, processor time and the start of the process.
     found = {
         sample.name: Series(_OF_SCRAPE, {"job": JOBS})
         for family in REGISTRY.collect()
@@ -87,12 +87,12 @@ def _series(metric: MetricWrapperBase, ending: str) -> Series:
 
 
 def stages() -> frozenset[str]:
-    """The kinds of work that are timed anywhere."""
+    """Return the names of all timed stages."""
     sources = [file.read_text() for folder in ("services", "shared") for file in (ROOT / folder).rglob("*.py")]
     return frozenset(stage for source in sources for stage in re.findall(r'\btimed\("(\w+)"\)', source))
 
 
-# Of others. The names of MinIO's are checked on a real one, those of Kubernetes' are kube-state-metrics' word.
+# Series of other programs. A test on a real MinIO checks its names; those of Kubernetes are from kube-state-metrics.
 FOREIGN: Known = {
     "up": Series(_OF_SCRAPE, {"job": JOBS}),
     "ALERTS": Series(_OF_SCRAPE | {"alertname", "alertstate"}, {"alertstate": frozenset({"firing", "pending"})}),
@@ -113,7 +113,7 @@ FOREIGN: Known = {
 
 
 def rules() -> Iterator[dict[str, Any]]:
-    """Every recording and alerting rule, in the order of the files."""
+    """Yield every recording and alerting rule, in the order of the files."""
     for file in RULES:
         for group in yaml.safe_load(file.read_text())["groups"]:
             yield from group["rules"]
@@ -121,7 +121,7 @@ def rules() -> Iterator[dict[str, Any]]:
 
 @cache
 def known() -> Known:
-    """All that a query may name; recording rules count from the place where they stand."""
+    """Return the series that a query may name. A recording rule may name only the rules before it."""
     found = {**exported(), **FOREIGN}
     for rule in rules():
         if "record" in rule:
@@ -130,17 +130,17 @@ def known() -> Known:
 
 
 def parsed(query: str) -> promql.Expr:
-    """Return the tree of a query, Grafana's variables filled in; raises ValueError where it is none."""
+    """Return the syntax tree of a query with Grafana's variables filled in; raises ValueError if it is not PromQL."""
     return promql.parse(query.replace("$__rate_interval", "5m").replace("$__range", "1h"))
 
 
 def labels_of(query: str, series: Known) -> frozenset[str]:
-    """Return the labels that the answer may have; AssertionError where the query names what there is not."""
+    """Return the labels that the result may have; AssertionError for an unknown series or label."""
     return _labels(parsed(query), series) or frozenset()
 
 
 def _labels(node: Any, series: Known) -> frozenset[str] | None:
-    """Return the labels of what a part of a query gives, None for a number."""
+    """Return the labels of the result of a part of a query, or None for a number."""
     while isinstance(node, promql.ParenExpr | promql.UnaryExpr | promql.SubqueryExpr):
         node = node.expr
     match node:
@@ -163,7 +163,7 @@ def _of_call(node: promql.Call, series: Known) -> frozenset[str] | None:
     match node.func.name:
         case "vector":
             return frozenset()
-        case "absent":  # gives the labels that it was asked for
+        case "absent":  # its result has the labels of the selector
             return frozenset(matcher.name for matcher in node.args[0].matchers.matchers)
         case "histogram_quantile":
             assert "le" in found[0], f"{node}: has no label le"

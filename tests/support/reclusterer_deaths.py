@@ -61,7 +61,7 @@ _WRITES = {
 }
 
 
-def regroup(folder: Path, death: int) -> int:
+def recluster(folder: Path, death: int) -> int:
     """Run the job in a child that kills itself after its n-th write; return the number of writes, 0 where it died."""
     child = os.fork()
     if not child:
@@ -98,7 +98,7 @@ def prepared(folder: Path) -> Path:
     folder.mkdir()
     with SqliteRepository(folder / "people.db") as repository:
         add_photos(repository, _FACES[:9], _NAMES[:9])
-    regroup(folder, -1)
+    recluster(folder, -1)
     with SqliteRepository(folder / "people.db") as repository:
         add_photos(repository, _FACES[9:], _NAMES[9:], 1)
     return folder
@@ -129,12 +129,12 @@ def main() -> None:
     cluster_faces(_FACES, np.arange(len(_FACES), dtype=np.int32), CLUSTERING)
     before = prepared(folder / "before")
     undisturbed = shutil.copytree(before, folder / "undisturbed")
-    writes = regroup(undisturbed, -1)
+    writes = recluster(undisturbed, -1)
     sys.stdout.write(json.dumps(found(undisturbed)) + "\n")
     for death in range(1, writes + 1):
         disturbed = shutil.copytree(before, folder / str(death))
-        died = not regroup(disturbed, death)
-        regroup(disturbed, -1)
+        died = not recluster(disturbed, death)
+        recluster(disturbed, -1)
         sys.stdout.write(json.dumps({"died": died, **found(disturbed)}) + "\n")
 
 

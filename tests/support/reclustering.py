@@ -32,7 +32,7 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-def nobody_waits(_seconds: float) -> None:
+def no_wait(_seconds: float) -> None:
     """Stands for waiting."""
 
 
@@ -75,11 +75,11 @@ class World:
 
     @contextmanager
     def publisher(self, holder: str = "test", **changes: Any) -> Iterator[Publisher]:
-        with acquire_lease(self.repository, holder, self.job, nobody_waits) as lease:
-            given = {"writer": MemoryWriter(self.broker, "reclusterer"), "wait": nobody_waits, **changes}
+        with acquire_lease(self.repository, holder, self.job, no_wait) as lease:
+            given = {"writer": MemoryWriter(self.broker, "reclusterer"), "wait": no_wait, **changes}
             yield Publisher(repository=self.repository, lease=lease, assigner=ASSIGNER, settings=self.job, **given)
 
-    def regroup(self, model_id: str | None = None, **changes: Any) -> ReclusterResult:
+    def recluster(self, model_id: str | None = None, **changes: Any) -> ReclusterResult:
         with self.publisher(**changes) as publisher:
             return recluster(
                 self.repository, publisher, self.clustering, self.job, phases=publisher.phases, model_id=model_id
@@ -92,7 +92,7 @@ class World:
             publisher.resume()
             publisher.publish(generation)
 
-    def heard(self) -> dict[str, str | None]:
+    def known_downstream(self) -> dict[str, str | None]:
         """Return the person of each face as downstream knows it; a tombstone takes a face away."""
         found: dict[str, str | None] = {}
         for record in self.broker.records(FACES_ASSIGNED.name):
@@ -103,14 +103,14 @@ class World:
                 found[key] = FaceAssigned.model_validate_json(record.value).cluster_id
         return found
 
-    def told(self) -> list[FaceAssigned]:
+    def assigned_events(self) -> list[FaceAssigned]:
         return [
             FaceAssigned.model_validate_json(record.value)
             for record in self.broker.records(FACES_ASSIGNED.name)
             if record.value
         ]
 
-    def clusters_told(self) -> list[ClusterChanged]:
+    def cluster_events(self) -> list[ClusterChanged]:
         return [
             ClusterChanged.model_validate_json(record.value)
             for record in self.broker.records(CLUSTERS_CHANGED.name)
@@ -128,7 +128,7 @@ class World:
         number = generation if generation is not None else active.number if active else 0
         return {item.face_id: item.cluster_id for item in self.repository.memberships(number)}
 
-    def say_arrivals(self, face_ids: Iterable[str]) -> None:
+    def announce_arrivals(self, face_ids: Iterable[str]) -> None:
         """Say of faces what the assigner has said: that they are unknown, or whose they are."""
         members = self.members()
         for face_id in face_ids:

@@ -1,4 +1,4 @@
-"""A stack whose users may do what the table of rights says, and nothing else; its servers keep who has used what."""
+"""Servers whose users have the rights of the table `RIGHTS` and no others; they record which rights are used."""
 
 import json
 import secrets
@@ -15,7 +15,7 @@ import pytest
 from shared.access.rights import RIGHTS, BucketRight, Rights, s3_policy
 from shared.settings import BucketSettings
 from tools.stack import KafkaServer, MinioServer, MongoServer
-from tools.stack.granting import add_user
+from tools.stack.kafka_users import add_user
 from tools.stack.mongo_roles import Role, limited
 from tools.stack.stack import Stack
 
@@ -30,12 +30,12 @@ _ACTIONS = {
     "PutBucketNotification": "s3:PutBucketNotification",
     "PutObject": "s3:PutObject",
 }
-"""What S3 asks for, by the names that MinIO's log has of requests."""
+"""The S3 action that a request needs, by the name of the request in MinIO's audit log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """A request that MinIO has answered: who, an action, the bucket."""
+    """A request that MinIO has answered."""
 
     user: str
     action: str
@@ -44,8 +44,11 @@ class Requested:
 
 
 @dataclass
-class Granted:
-    """The servers, with a user for each row of the table. `requested`: what MinIO was asked; `roles`: by user."""
+class RestrictedStack:
+    """The servers, with a user for each row of the table.
+
+    `passwords` and `roles` (of MongoDB) are by user; `requested`: the requests that MinIO has answered so far.
+    """
 
     stack: Stack
     passwords: Mapping[str, str]
@@ -53,7 +56,7 @@ class Granted:
     requested: set[Requested] = field(default_factory=set)
 
     def environment(self, user: str) -> dict[str, str]:
-        """Return the settings by which a program is this user everywhere."""
+        """Return the environment of a program that logs in to every server as this user."""
         kafka, minio = self.stack.kafka, self.stack.minio
         return {
             "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -68,21 +71,24 @@ class Granted:
 
     @contextmanager
     def acting_as(self, user: str) -> Iterator[None]:
-        """Be a user, in this process."""
+        """Set the environment of this process to that of a user."""
         with pytest.MonkeyPatch.context() as environment:
             for name, value in self.environment(user).items():
                 environment.setenv(name, value)
             yield
 
     def allow(self, rights: Rights, buckets: BucketSettings) -> None:
-        """Have MinIO allow its user what these rights say, and no longer what it allowed before."""
+        """Replace the policy of a user in MinIO by these rights."""
         admin = self.stack.minio.admin()
         admin.policy_add(rights.user, policy=s3_policy(rights, buckets))
         admin.policy_set(rights.user, user=rights.user)
 
     @contextmanager
     def without(self, user: str, bucket: str, action: str, buckets: BucketSettings) -> Iterator[None]:
-        """Take one action on a bucket from a user for a while; `buckets`: their names meanwhile."""
+        """Withdraw one action on a bucket from a user within the block.
+
+        `buckets`: the names of the buckets to which the other rights apply within the block.
+        """
         rights = RIGHTS[user]
         left = tuple(
             BucketRight(right.bucket, tuple(it for it in right.actions if (right.bucket, it) != (bucket, action)))
@@ -96,8 +102,11 @@ class Granted:
 
 
 @contextmanager
-def granted(folder: Path, session_timeout: float = 6.0) -> Iterator[Granted]:
-    """Start the servers, without topics and buckets; `session_timeout` as that of the `KafkaServer`."""
+def restricted_stack(folder: Path, session_timeout: float = 6.0) -> Iterator[RestrictedStack]:
+    """Start the servers, without topics and buckets.
+
+    `session_timeout`: seconds, as of `KafkaServer`.
+    """
     passwords = {user: secrets.token_hex(16) for user in RIGHTS}
     with ExitStack() as ending:
         kafka = KafkaServer(folder / "kafka", session_timeout=session_timeout, authorizing=True)
@@ -116,7 +125,7 @@ def granted(folder: Path, session_timeout: float = 6.0) -> Iterator[Granted]:
                 for user, rights in RIGHTS.items():
                     add_user(kafka, user, passwords[user], rights.kafka)
         roles = {user: ending.enter_context(limited(mongo.port, rights.mongo)) for user, rights in RIGHTS.items()}
-        found = Granted(Stack(kafka, minio, mongo), passwords, roles, requested)
+        found = RestrictedStack(Stack(kafka, minio, mongo), passwords, roles, requested)
         for user, rights in RIGHTS.items():
             if rights.buckets:
                 minio.admin().user_add(user, passwords[user])
@@ -126,15 +135,15 @@ def granted(folder: Path, session_timeout: float = 6.0) -> Iterator[Granted]:
 
 @contextmanager
 def _listening(requested: set[Requested]) -> Iterator[str]:
-    """Give the address to which MinIO posts what was asked of it."""
+    """Listen for MinIO's audit log, and yield the address to which MinIO posts it."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            said = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            entry = json.loads(self.rfile.read(int(self.headers["content-length"])))
             self.send_response(200)
             self.end_headers()
-            if said.get("accessKey") in RIGHTS:
-                requested.add(_request(said))
+            if entry.get("accessKey") in RIGHTS:
+                requested.add(_request(entry))
 
         def log_message(self, *_: object) -> None:
             """Print nothing."""
@@ -147,8 +156,8 @@ def _listening(requested: set[Requested]) -> Iterator[str]:
             server.shutdown()
 
 
-def _request(said: Mapping[str, Mapping[str, str | int]]) -> Requested:
-    asked = said["api"]
-    name = str(asked["name"])
-    is_allowed = asked["statusCode"] != HTTPStatus.FORBIDDEN
-    return Requested(str(said["accessKey"]), _ACTIONS.get(name, name), str(asked.get("bucket", "")), is_allowed)
+def _request(entry: Mapping[str, Mapping[str, str | int]]) -> Requested:
+    call = entry["api"]
+    name = str(call["name"])
+    is_allowed = call["statusCode"] != HTTPStatus.FORBIDDEN
+    return Requested(str(entry["accessKey"]), _ACTIONS.get(name, name), str(call.get("bucket", "")), is_allowed)

@@ -1,4 +1,4 @@
-"""What each right is for: a call of the product's own adapters that needs it, by the user of the environment."""
+"""For each right a call of the product's adapters that needs it, made as the user of the environment."""
 
 import time
 
@@ -13,12 +13,12 @@ from shared.domain.topics import DEAD_LETTERS
 from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
 
-_PATIENCE = 30.0  # seconds
-_MANY = 100  # partitions that a topic does not have
+_TIMEOUT = 30.0  # seconds
+_MANY = 100  # partitions; more than any topic has
 
 
 def use_kafka(user: str, right: KafkaRight, operation: str) -> None:
-    """Do what needs an operation on a resource."""
+    """Make a call that needs an operation on a resource of Kafka."""
     if user in READ_BY:
         _stream(user, right)
     elif right.resource == "transactionalId":
@@ -30,14 +30,14 @@ def use_kafka(user: str, right: KafkaRight, operation: str) -> None:
 
 
 def _stream(user: str, right: KafkaRight) -> None:
-    """Read a record as a service does, and write to the topic of a right in the same transaction."""
+    """Read a record as a service does, and write to the topic of the right in the same transaction."""
     source = READ_BY[user].name
     target = right.name if right.resource == "topic" and right.name != source else DEAD_LETTERS.name
     stream = KafkaStream(KafkaSettings(), user, "one-less", [source])
     try:
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _TIMEOUT
         while not (consumed := stream.consume(1, 1.0)):
-            assert time.monotonic() < until, f"no record came of {source}"
+            assert time.monotonic() < until, f"no record of {source} came within {_TIMEOUT:g} s"
         stream.commit(consumed, [ProducedRecord(target, b"key", b"value", {})])
     finally:
         stream.close()
@@ -52,7 +52,7 @@ def _look_at_group(name: str) -> None:
 
 
 def _is_readable(topic: str) -> bool:
-    """Say whether the user of the environment may read a topic."""
+    """Return whether the user of the environment may read a topic."""
     rights = RIGHTS[KafkaSettings().username or ""].kafka
     return any(right.name == topic and "Read" in right.operations for right in rights)
 
@@ -85,7 +85,7 @@ def _read(topic: str) -> None:
 
 
 def use_minio(bucket: str, action: str) -> None:
-    """Do what needs an action on a bucket, in which there is an object `there`."""
+    """Make a call that needs an action on a bucket. The bucket has an object `there`."""
     store = MinioStore(MinioSettings())
     match action:
         case "s3:ListBucket":
@@ -105,7 +105,7 @@ def use_minio(bucket: str, action: str) -> None:
 
 
 def use_mongo(user: str) -> None:
-    """Do what needs the role of a user."""
+    """Make a call that needs the role of a user in MongoDB."""
     with MongoRepository(MongoSettings()) as repository:
         if user == "init":
             repository.create_indexes()

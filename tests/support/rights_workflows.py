@@ -1,4 +1,4 @@
-"""All that users of a granted stack do, each with its own rights: services, jobs, commands, and who stands around."""
+"""Everything that the users of a restricted stack do, each with its own rights: services, jobs, commands, readers."""
 
 import time
 from collections.abc import Callable
@@ -19,82 +19,84 @@ from shared.domain.topics import (
     TOPICS,
 )
 from tests.support.command_line import Command, facestream_in_process
-from tests.support.restricted_stack import Granted
+from tests.support.restricted_stack import RestrictedStack
 from tools.pipeline import Pipeline
 from tools.samples import PEOPLE, link_photos, sample_photos
 
-_SMALLEST = 3  # faces that make a person
+_MIN_CLUSTER_SIZE = 3  # faces
 _COMPACTED = tuple(topic.name for topic in TOPICS if topic.cleanup == "compact")
 _PUBLISHED = tuple(right.name for right in RIGHTS["reader"].kafka if right.resource == "topic")
 _LONG_AGO = 3 * 24 * 3600 * 1000  # milliseconds
-_PATIENCE = 60.0  # seconds
+_TIMEOUT = 60.0  # seconds
 _RETURNED = "returned.jpg"
-_OF_A_PERSON = 4  # photographs
+_PHOTOS = 4  # photographs of one person
 
 
-def everything(world: Granted, folder: Path) -> None:
-    """Have every user do what it does; raises AssertionError where one cannot."""
+def everything(world: RestrictedStack, folder: Path) -> None:
+    """Do the work of every user; raises AssertionError if one of them lacks a right."""
     pipeline = Pipeline(world.stack, folder, of_service={user: world.environment(user) for user in RIGHTS})
     _initialise(world)
     try:
         _stream(world, pipeline, folder / "photos")
-        pipeline.regroup(_SMALLEST)
+        pipeline.recluster(_MIN_CLUSTER_SIZE)
     finally:
         for process in pipeline.processes.values():
             process.stop()
     _operate(world)
     _reconcile(world)
-    _stand_around(world)
+    _scale_and_read(world)
 
 
 def command(*arguments: str | Path) -> Command:
-    """Run a command that succeeds."""
+    """Run a command, check that it succeeds, and return its result."""
     done = facestream_in_process(*arguments)
     assert (done.status, done.error) == (0, ""), f"{arguments}: {done}"
     return done
 
 
-def _initialise(world: Granted) -> None:
-    """Make everything, and then change what has changed since: more partitions, another configuration."""
+def _initialise(world: RestrictedStack) -> None:
+    """Create all topics; then add partitions and restore a configuration that differs."""
     with world.acting_as("init"):
         command("init", "--partitions", "1")
-    admin = KafkaAdmin(_almighty(world))
+    admin = KafkaAdmin(_administrator(world))
     for topic in TOPICS:
         admin.configure(topic.name, {"max.message.bytes": "1000"})
     with world.acting_as("init"):
         command("init", "--partitions", "2")
 
 
-def _stream(world: Granted, pipeline: Pipeline, photos: Path) -> None:
-    """Photographs come, one goes and comes back without its crops, and in each topic something is no message at all."""
+def _stream(world: RestrictedStack, pipeline: Pipeline, photos: Path) -> None:
+    """Process photographs; remove one and put it back after its crops are lost; write a bad record to each topic."""
     for service in ("detector", "quality", "embedder"):
         pipeline.launch(service, 0)
-    link_photos(photos, *sample_photos(PEOPLE[0])[:_OF_A_PERSON])
+    link_photos(photos, *sample_photos(PEOPLE[0])[:_PHOTOS])
     (photos / "broken.jpg").write_bytes(b"no picture")
     with world.acting_as("cli"):
         command("ingest", photos)
     data = sample_photos(PEOPLE[1])[0].read_bytes()
     put = partial(pipeline.store.put, "photos", _RETURNED, data, "image/jpeg")
     for number, change in enumerate((put, partial(pipeline.store.remove, "photos", [_RETURNED]), put), 1):
-        change()  # each is through before the next, so that the photograph is there when the detector reads it
-        wanted = _OF_A_PERSON + 1 + number
-        pipeline.wait(partial(_holds, pipeline, FACES_EMBEDDED.name, wanted), "the photograph that returns")
+        change()  # one after the other, so that the photograph exists when the detector reads it
+        wanted = _PHOTOS + 1 + number
+        pipeline.wait(partial(_holds, pipeline, FACES_EMBEDDED.name, wanted), "the returned photograph")
     _write(world, *((topic.name, b"no message", None) for topic in READ_BY.values()))
     pipeline.store.remove("faces", [info.key for info in pipeline.store.list("faces")])
     pipeline.start("assigner")
     pipeline.wait(partial(_holds, pipeline, DEAD_LETTERS.name, len(READ_BY)), "a dead letter of each service")
-    said = b"facestream:assigner"
-    pipeline.wait(lambda: any(said in (record.value or b"") for record in pipeline.read(IMAGES_UPLOADED.name)), "again")
+    source = b"facestream:assigner"
+    pipeline.wait(
+        lambda: any(source in (record.value or b"") for record in pipeline.read(IMAGES_UPLOADED.name)), "the repeat"
+    )
     crops = [info.key for info in pipeline.store.list("faces")]
     pipeline.store.remove("photos", [_RETURNED])
-    pipeline.wait(lambda: {info.key for info in pipeline.store.list("faces")} < set(crops), "the crops to go")
+    pipeline.wait(lambda: {info.key for info in pipeline.store.list("faces")} < set(crops), "the removal of crops")
 
 
 def _holds(pipeline: Pipeline, topic: str, count: int) -> bool:
     return len(pipeline.read(topic)) == count
 
 
-def _operate(world: Granted) -> None:
+def _operate(world: RestrictedStack) -> None:
     with world.acting_as("cli"):
         listed = command("dead-letters", "list").lines[1:-1]
         letters = [line.split()[0] for line in listed]
@@ -107,16 +109,16 @@ def _operate(world: Granted) -> None:
         next(follow(from_beginning=True))
 
 
-def _reconcile(world: Granted) -> None:
-    """Something came and went that nobody was told of; services lag; compacted topics have idle partitions."""
+def _reconcile(world: RestrictedStack) -> None:
+    """Reconcile twice: after uploads and removals without notifications, with lag and with idle partitions."""
     root = world.stack.minio.client()
-    told = root.get_bucket_notification("photos")
+    notification = root.get_bucket_notification("photos")
     for number, user in enumerate(("reconciler", "cli")):
         root.set_bucket_notification("photos", NotificationConfig())
         names = sorted(found.object_name or "" for found in root.list_objects("photos", recursive=True))
         root.remove_object("photos", names[0])
-        root.fput_object("photos", f"unheard-{number}.jpg", str(sample_photos(PEOPLE[2])[0]))
-        root.set_bucket_notification("photos", told)
+        root.fput_object("photos", f"unannounced-{number}.jpg", str(sample_photos(PEOPLE[2])[0]))
+        root.set_bucket_notification("photos", notification)
         old = int(time.time() * 1000) - _LONG_AGO
         _write(world, *((name, b"somebody", old) for name in _COMPACTED))
         with world.acting_as(user):
@@ -125,8 +127,8 @@ def _reconcile(world: Granted) -> None:
             assert f"{number + 1} known and gone from the bucket: announced as removed" in lines, lines
 
 
-def _stand_around(world: Granted) -> None:
-    """Who scales the services asks for their lag; who reads the events joins a group."""
+def _scale_and_read(world: RestrictedStack) -> None:
+    """Ask for the lag of the services, as KEDA does, and read the events in a consumer group."""
     with world.acting_as("keda"):
         admin = KafkaAdmin(KafkaSettings())
         for service, topic in READ_BY.items():
@@ -149,20 +151,23 @@ def _stand_around(world: Granted) -> None:
 
 
 def _wait(is_true: Callable[[], bool]) -> None:
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _TIMEOUT
     while not is_true():
-        assert time.monotonic() < until, "waited in vain"
+        assert time.monotonic() < until, f"not true within {_TIMEOUT:g} s"
 
 
-def _almighty(world: Granted) -> KafkaSettings:
+def _administrator(world: RestrictedStack) -> KafkaSettings:
     kafka = world.stack.kafka
     return KafkaSettings(
         bootstrap_servers=kafka.bootstrap_servers, security=kafka.security, username=kafka.user, password=kafka.password
     )
 
 
-def _write(world: Granted, *records: tuple[str, bytes, int | None]) -> None:
-    """Write a value to each of these topics, at a time in milliseconds or now, as somebody who may."""
+def _write(world: RestrictedStack, *records: tuple[str, bytes, int | None]) -> None:
+    """Write a value to each of these topics as the administrator.
+
+    A record is topic, value, and timestamp in milliseconds since 1970 or None for now.
+    """
     producer = Producer(dict(world.stack.kafka.client_settings))
     for topic, value, when in records:
         producer.produce(topic, value, b"key", timestamp=when or 0)

@@ -46,9 +46,9 @@ def make_result(folder: Path) -> Path:
         (folder / face.crop_key).write_bytes(f"the crop of {face.face_id}".encode())
     with SqliteRepository(folder / "facestream.db") as repository:
         add_faces(repository, [*faces[:4], faces[7]])
-        World(repository).regroup(writer=None)
+        World(repository).recluster(writer=None)
         add_faces(repository, faces[4:7], generation=1)
-        World(repository).regroup(writer=None)
+        World(repository).recluster(writer=None)
     return folder
 
 

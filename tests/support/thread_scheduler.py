@@ -1,4 +1,7 @@
-"""Actors in threads of which one moves at a time, in an order that a test decides."""
+"""Threads of which one runs at a time, in an order that a test decides.
+
+A named thread is an actor; what it does between two stops is a step.
+"""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -7,11 +10,11 @@ from itertools import count
 from threading import Condition, Thread, current_thread
 from typing import Any
 
-_PATIENCE = 60.0  # seconds that one move may take
+_TIMEOUT = 60.0  # seconds that one step may take
 
 
-class Turns:
-    """Every actor stops before each of its moves until it is chosen."""
+class ThreadScheduler:
+    """Every actor stops before each of its steps until it is chosen."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -21,12 +24,12 @@ class Turns:
         self.errors: list[BaseException] = []
 
     def start(self, name: str, work: Callable[[], None]) -> None:
-        """Let an actor begin; it stops before its first move."""
+        """Start an actor; it stops before its first step."""
 
         def run() -> None:
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001  told by `go_on`
+            except BaseException as error:  # noqa: BLE001  raised again by `step`
                 self.errors.append(error)
             finally:
                 with self._changed:
@@ -38,11 +41,14 @@ class Turns:
             self._threads[name] = thread
         thread.start()
 
-    def go_on(self, choice: int) -> bool:
-        """Let one of the actors make its move, once all have stopped; say whether any is left."""
+    def step(self, choice: int) -> bool:
+        """Wait until all actors have stopped, let one of them take its step, and return whether any actor is left.
+
+        `choice` selects the actor, modulo their number. Raises the first error that an actor raised.
+        """
         with self._changed:
             assert self._changed.wait_for(
-                lambda: self._chosen is None and self._waiting == set(self._threads), _PATIENCE
+                lambda: self._chosen is None and self._waiting == set(self._threads), _TIMEOUT
             )
             if self.errors:
                 raise self.errors[0]
@@ -54,12 +60,12 @@ class Turns:
         return True
 
     def is_alive(self, name: str) -> bool:
-        """Say whether an actor has more to do."""
+        """Return whether an actor has not ended yet."""
         with self._changed:
             return name in self._threads
 
     def stop(self) -> None:
-        """Let the actor that calls this wait for its next move."""
+        """Make the actor that calls this wait until it is chosen."""
         name = current_thread().name
         with self._changed:
             self._waiting.add(name)
@@ -70,11 +76,11 @@ class Turns:
 
 
 @dataclass
-class InTurns:
-    """Passes calls on; each of those named is a move."""
+class ScheduledCalls:
+    """Passes calls on to `inner`; each method named in `moves` is a step of the calling actor."""
 
     inner: Any
-    turns: Turns
+    turns: ThreadScheduler
     moves: Sequence[str]
 
     def __getattr__(self, name: str) -> Any:
@@ -89,10 +95,10 @@ class InTurns:
         return move
 
 
-class Awaited(Future[Any]):
-    """What a task gives. To ask for it before it is there is a move, after which one may have to ask again."""
+class ScheduledFuture(Future[Any]):
+    """The future of a task. Each wait for its result is a step of the waiting actor."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: ThreadScheduler) -> None:
         super().__init__()
         self._turns = turns
 
@@ -102,16 +108,16 @@ class Awaited(Future[Any]):
         return super().result(timeout)
 
 
-class TurnsExecutor(Executor):
-    """Threads of an actor: each task is an actor of its own, whose first move is to begin."""
+class ScheduledExecutor(Executor):
+    """The executor of an actor: each task is an actor of its own, whose first step begins the task."""
 
-    def __init__(self, name: str, turns: Turns) -> None:
+    def __init__(self, name: str, turns: ThreadScheduler) -> None:
         self._name = name
         self._turns = turns
         self._numbers = count()
 
     def submit(self, task: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        future = Awaited(self._turns)
+        future = ScheduledFuture(self._turns)
 
         def work() -> None:
             self._turns.stop()
@@ -119,11 +125,12 @@ class TurnsExecutor(Executor):
                 return
             try:
                 result = task(*arguments, **named)
-            except BaseException as error:  # noqa: BLE001  told to whoever asks
+            except BaseException as error:  # noqa: BLE001  raised where the result is read
                 future.set_exception(error)
             else:
                 future.set_result(result)
 
-        # Before the names of services, in whose order actors move in the end: nobody waits for what never moves.
+        # The name sorts before those of services: the last steps are taken in the order of names, and a service waits
+        # for its tasks.
         self._turns.start(f"{next(self._numbers)} of {self._name}", work)
         return future

@@ -18,9 +18,9 @@ from tests.unit.test_publish import NAMES, arrive, world
 
 def test_a_publication_is_told_at_its_end_with_all_that_was_told_before() -> None:
     made = world(NAMES[:8])
-    made.regroup()
+    made.recluster()
     arrive(made, NAMES[8:], 1)
-    made.regroup()
+    made.recluster()
     made.publish(1)
     made.publish(2)
     told = [(said.generation, said.previous, said.cause) for said in made.published()]
@@ -47,15 +47,15 @@ def test_a_publication_is_told_at_its_end_with_all_that_was_told_before() -> Non
 
 def test_a_publication_that_is_gone_through_again_after_a_death_has_the_same_name_where_it_says_the_same() -> None:
     made = world()
-    done = made.regroup()
+    done = made.recluster()
     assert done.generation
     made.repository.save_generation(replace(done.generation, announced=False))
-    made.regroup()
+    made.recluster()
     first, second = made.broker.records(GENERATIONS_PUBLISHED.name)
     assert (first.value, first.headers) == (second.value, second.headers)
     made.repository.save_generation(replace(done.generation, announced=False))
     made.repository.remove_images([f"image of {NAMES[0]}"])
-    made.regroup()
+    made.recluster()
     third = made.broker.records(GENERATIONS_PUBLISHED.name)[2]
     assert third.value != second.value
     assert third.headers["ce_id"] != second.headers["ce_id"]
@@ -63,20 +63,20 @@ def test_a_publication_that_is_gone_through_again_after_a_death_has_the_same_nam
 
 def test_a_person_who_is_told_of_again_after_a_death_has_the_same_event_id_only_where_the_same_is_said() -> None:
     made = world()
-    done = made.regroup()
+    done = made.recluster()
     assert done.generation
-    medoid = made.clusters_told()[0].medoid_face_id
+    medoid = made.cluster_events()[0].medoid_face_id
     assert medoid
     made.repository.save_generation(replace(done.generation, announced=False))
     erase(made, medoid)  # after it was told of, before the process died
-    made.regroup()
+    made.recluster()
     events = made.broker.records(CLUSTERS_CHANGED.name)
     said: dict[str, set[bytes | None]] = {}
     for record in events:
         said.setdefault(record.headers["ce_id"].decode(), set()).add(record.value)
     assert all(len(values) == 1 for values in said.values()), "one id, two things that were said"
     assert len(said) < len(events), "what has not changed has the id that it had"
-    assert last_people(made)[made.clusters_told()[0].cluster_id].medoid_face_id != medoid
+    assert last_people(made)[made.cluster_events()[0].cluster_id].medoid_face_id != medoid
 
 
 def test_a_generation_is_published_where_the_topic_of_publications_is_not_there_yet() -> None:
@@ -86,17 +86,17 @@ def test_a_generation_is_published_where_the_topic_of_publications_is_not_there_
 
     made = world()
     said: list[str] = []
-    done = made.regroup(writer=Writer(made.broker, "another"), log=lambda event, _: said.append(event))
+    done = made.recluster(writer=Writer(made.broker, "another"), log=lambda event, _: said.append(event))
     assert done.generation
     assert done.generation.announced
     assert made.published() == []
-    assert made.heard() == made.members()
+    assert made.known_downstream() == made.members()
     assert NOT_ANNOUNCED in said
 
 
 def last_people(made: World) -> dict[str, ClusterChanged]:
     """Return the last word on each person."""
-    return {event.cluster_id: event for event in made.clusters_told()}
+    return {event.cluster_id: event for event in made.cluster_events()}
 
 
 def erase(made: World, *names: str) -> None:
@@ -106,14 +106,14 @@ def erase(made: World, *names: str) -> None:
 
 def test_an_erased_medoid_is_not_the_last_word_where_no_generation_is_published() -> None:
     made = world()
-    made.regroup()
+    made.recluster()
     made.job = made.job.model_copy(update={"least_change_faces": 99})
     person = made.members()[NAMES[0]]
     assert person
     medoid = last_people(made)[person].medoid_face_id
     assert medoid
     erase(made, medoid)
-    assert made.regroup().outcome is ReclusterOutcome.SKIPPED
+    assert made.recluster().outcome is ReclusterOutcome.SKIPPED
     said = last_people(made)[person]
     (cluster,) = [it for it in made.repository.clusters(1) if it.cluster_id == person]
     assert said.medoid_face_id == cluster.medoid_face_id != medoid
@@ -124,17 +124,17 @@ def test_an_erased_medoid_is_not_the_last_word_where_no_generation_is_published(
 
 def test_a_person_without_faces_is_retired_where_no_generation_is_published_and_comes_back_with_a_face() -> None:
     made = world()
-    made.regroup()
+    made.recluster()
     made.job = made.job.model_copy(update={"least_change_faces": 99})
     person = made.members()[NAMES[-1]]
     assert person
     erase(made, *NAMES[12:])
-    made.regroup()
+    made.recluster()
     said = last_people(made)[person]
     assert (said.change, said.size, said.medoid_face_id) == (Change.RETIRED, 0, None)
     arrive(made, NAMES[12:], 1, person)
     refit_returned(made.repository, made.repository.generation(1), made.repository.memberships(1))
-    made.regroup()
+    made.recluster()
     said = last_people(made)[person]
     assert (said.change, said.size) == (Change.KEPT, 4)
     assert said.medoid_face_id in NAMES[12:]
@@ -142,29 +142,29 @@ def test_a_person_without_faces_is_retired_where_no_generation_is_published_and_
 
 def test_people_are_told_of_anew_once_and_only_where_a_medoid_has_changed() -> None:
     made = world()
-    made.regroup()
+    made.recluster()
     made.job = made.job.model_copy(update={"least_change_faces": 99})
-    before = made.clusters_told()
-    made.regroup()
-    assert made.clusters_told() == before
+    before = made.cluster_events()
+    made.recluster()
+    assert made.cluster_events() == before
     medoid = before[0].medoid_face_id
     assert medoid
     erase(made, medoid)
     made.repository.pin(1)
-    made.regroup()
-    after = made.clusters_told()
+    made.recluster()
+    after = made.cluster_events()
     assert len(after) == 2 * len(before), "also while it is pinned"
-    made.regroup()
-    assert made.clusters_told() == after
+    made.recluster()
+    assert made.cluster_events() == after
     records = made.broker.records(CLUSTERS_CHANGED.name)
     assert len({record.headers["ce_id"] for record in records}) == len(records)
 
 
 def test_a_medoid_that_is_erased_while_people_are_told_of_is_told_by_the_next_run() -> None:
     made = world()
-    made.regroup()
+    made.recluster()
     made.job = made.job.model_copy(update={"least_change_faces": 99})
-    first = made.clusters_told()[0].medoid_face_id
+    first = made.cluster_events()[0].medoid_face_id
     assert first
     erase(made, first)
 
@@ -175,8 +175,8 @@ def test_a_medoid_that_is_erased_while_people_are_told_of_is_told_by_the_next_ru
             erase(made, *[it.medoid_face_id for it in made.repository.clusters(1) if it.medoid_face_id in present][:1])
             return done
 
-    made.regroup(writer=Writer(made.broker, "another"))
-    made.regroup()
+    made.recluster(writer=Writer(made.broker, "another"))
+    made.recluster()
     present = {face.face_id for face in made.repository.faces()}
     said = [event.medoid_face_id for event in last_people(made).values() if event.medoid_face_id]
     assert set(said) <= present

@@ -11,7 +11,7 @@ from shared import metrics
 from shared.domain.events import Box, Cause, FaceAssigned
 from shared.domain.topics import FACES_ASSIGNED
 from shared.domain.vector_search import NearestRows, search_on_one_core
-from shared.stream.photo_processor import About, Following, encoded
+from shared.stream.cloudevents import EventEncoder
 
 _TIME = datetime(2026, 11, 24, tzinfo=UTC)
 _TRACE = {"traceparent": b"00-1-2-01", "other": b"no"}
@@ -32,11 +32,13 @@ _EVENT = FaceAssigned(
 
 @pytest.mark.parametrize("event", [_EVENT, None])
 def test_a_record_is_the_same_alone_and_after_others(event: FaceAssigned | None) -> None:
-    following = Following("assigner", _TIME, _TRACE)
-    following.encoded(FACES_ASSIGNED, "other", None, subject="other", cause="erased 0")
-    following.encoded(FACES_ASSIGNED, "face", _EVENT, subject="face", cause="arrived 0", generation=3)
-    among = following.encoded(FACES_ASSIGNED, "face", event, subject="face", cause="arrived 1", generation=3)
-    alone = encoded(FACES_ASSIGNED, "face", event, About("assigner", "face", _TIME, "arrived 1", 3), _TRACE)
+    encoder = EventEncoder("assigner", _TIME, _TRACE)
+    encoder.record(FACES_ASSIGNED, "other", None, subject="other", cause="erased 0")
+    encoder.record(FACES_ASSIGNED, "face", _EVENT, subject="face", cause="arrived 0", generation=3)
+    among = encoder.record(FACES_ASSIGNED, "face", event, subject="face", cause="arrived 1", generation=3)
+    alone = EventEncoder("assigner", _TIME, _TRACE).record(
+        FACES_ASSIGNED, "face", event, subject="face", cause="arrived 1", generation=3
+    )
     assert (among, list(among.headers.items())) == (alone, list(alone.headers.items()))
     assert among.value == (event and event.model_dump_json().encode())
 

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.assigner.processor import Assigner
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from services.assigner.processor import AssignerProcessor
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.matching import AssignerSettings
 from shared.domain.topics import FACES_EMBEDDED
 from shared.errors import Poison
 from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
-from shared.stream.photo_processor import photo_record
+from shared.stream.cloudevents import EventEncoder
 from tests.support.synthetic_faces import unit
 from tools.synthetic_events import activate_clusters, embedded_photos
 
@@ -24,68 +25,76 @@ _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 def consumed(number: int) -> list[ConsumedRecord]:
-    source = ConsumedRecord("faces.screened", 0, 0, None, None, {}, _NOW)
-    made = [photo_record("embedder", FACES_EMBEDDED, event, source) for event in embedded_photos(number, _MEDOIDS)]
+    made = [
+        EventEncoder("embedder", event.photo.uploaded_at).photo_record(FACES_EMBEDDED, event)
+        for event in embedded_photos(number, _MEDOIDS)
+    ]
     return [
         ConsumedRecord(record.topic, place % 3, place // 3, record.key, record.value, record.headers, _NOW)
         for place, record in enumerate(made)
     ]
 
 
-def assigner(*, with_people: bool = True) -> Assigner:
+def assigner(*, with_people: bool = True) -> AssignerProcessor:
     repository = MemoryRepository()
     if with_people:
         activate_clusters(repository, _MEDOIDS)
-    found = Assigner(repository, MemoryObjectStore(), AssignerSettings(), BucketSettings())
-    found.prepare(lambda _: True)
+    found = AssignerProcessor(
+        repository=repository,
+        objects=MemoryObjectStore(),
+        settings=AssignerSettings(),
+        crops=BucketSettings().faces,
+        is_committed=lambda _: True,
+    )
+    found.start()
     return found
 
 
 _RECORDS = consumed(12)
-_PLAIN = assigner().step(_RECORDS)
+_PLAIN = assigner().process(_RECORDS)
 
 
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from(_RECORDS), unique_by=lambda record: record.record_id))
 def test_what_is_said_does_not_depend_on_what_was_begun_ahead(begun: Sequence[ConsumedRecord]) -> None:
     ahead = assigner()
-    ahead.ahead(begun)
-    assert ahead.step(_RECORDS) == _PLAIN
+    ahead.prefetch(begun)
+    assert ahead.process(_RECORDS) == _PLAIN
 
 
 def test_faces_that_were_searched_for_among_people_of_before_are_searched_for_again() -> None:
     late = assigner(with_people=False)
-    late.ahead(_RECORDS)
-    late.ahead.events(_RECORDS[:1])  # waits until it is done
+    late.prefetch(_RECORDS)
+    late._prefetcher.events(_RECORDS[:1])  # waits until it is done
     activate_clusters(late._repository, _MEDOIDS)
-    late._active.is_still(late._active.known(), ())
-    assert late.step(_RECORDS) == _PLAIN
+    late._active.is_still(late._active.last_read(), ())
+    assert late.process(_RECORDS) == _PLAIN
 
 
 def test_what_is_held_no_more_is_forgotten() -> None:
-    ahead = assigner().ahead
-    ahead(_RECORDS)
-    ahead(_RECORDS[9:])
+    ahead = assigner()._prefetcher
+    ahead.prefetch(_RECORDS)
+    ahead.prefetch(_RECORDS[9:])
     assert set(ahead._begun) == {record.record_id for record in _RECORDS[9:]}
-    ahead(())
+    ahead.prefetch(())
     assert not ahead._begun
 
 
 def test_a_record_that_cannot_be_decoded_is_poison_in_its_turn_and_not_before() -> None:
     broken = ConsumedRecord(FACES_EMBEDDED.name, 0, 99, b"key", b"{", {}, _NOW)
     ahead = assigner()
-    ahead.ahead([*_RECORDS, broken])
-    assert ahead.step(_RECORDS) == _PLAIN
+    ahead.prefetch([*_RECORDS, broken])
+    assert ahead.process(_RECORDS) == _PLAIN
     with pytest.raises(Poison):
-        ahead.step([broken])
+        ahead.process([broken])
 
 
 def test_nothing_is_known_of_faces_that_nobody_has_searched_for() -> None:
     ahead = assigner()
-    ahead.ahead(_RECORDS[:3])
-    ahead.ahead.events(_RECORDS[:6])
-    group = ahead._active.known()
-    assert ahead.ahead.nearest([_RECORDS[5].record_id], group) is None
-    found = ahead.ahead.nearest([record.record_id for record in _RECORDS[:3]], group)
+    ahead.prefetch(_RECORDS[:3])
+    ahead._prefetcher.events(_RECORDS[:6])
+    active = ahead._active.last_read()
+    assert ahead._prefetcher.nearest([_RECORDS[5].record_id], active) is None
+    found = ahead._prefetcher.nearest([record.record_id for record in _RECORDS[:3]], active)
     assert found is not None
     assert np.isfinite(found.similarity).all()

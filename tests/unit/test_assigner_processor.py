@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.assigner.processor import Assigner
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from services.assigner.processor import AssignerProcessor
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain import ids
 from shared.domain.events import (
@@ -34,9 +35,9 @@ from shared.domain.topics import DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, I
 from shared.errors import Fatal, ObjectRefused, Poison, Transient
 from shared.ports.streams import ConsumedRecord
 from shared.settings import BucketSettings
-from shared.stream.photo_processor import About, encoded
+from shared.stream.cloudevents import EventEncoder
 from shared.stream.worker import Worker, WorkerSettings
-from tools.notifications import told
+from tools.notifications import events_of
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _ACCEPTED, _REJECTED = Verdict.ACCEPTED, Verdict.BLURRY
@@ -140,8 +141,9 @@ class World:
 
     def arrive(self, *events: FacesEmbedded) -> None:
         for event in events:
-            about = About("embedder", event.photo.image_id, event.photo.uploaded_at, "")
-            self.broker.append(encoded(FACES_EMBEDDED, event.photo.object_id, event, about))
+            photo = event.photo
+            encoder = EventEncoder("embedder", photo.uploaded_at)
+            self.broker.append(encoder.record(FACES_EMBEDDED, photo.object_id, event, subject=photo.image_id, cause=""))
             for face in event.faces:
                 self.objects.put("faces", face.crop_key, b"crop", "image/png")
 
@@ -161,7 +163,13 @@ class World:
         def mortal(inner: object) -> Any:
             return Mortal(inner, self.calls, self.deaths)
 
-        assigner = Assigner(mortal(self.repository), mortal(self.objects), AssignerSettings(), BucketSettings())
+        assigner = AssignerProcessor(
+            repository=mortal(self.repository),
+            objects=mortal(self.objects),
+            settings=AssignerSettings(),
+            crops=BucketSettings().faces,
+            is_committed=stream.is_committed,
+        )
 
         consume = stream.consume
 
@@ -174,15 +182,12 @@ class World:
         stream.consume = consume_or_stop  # type: ignore[method-assign]  # the topic ends here
         settings = WorkerSettings(batch=self.batch, first_retry=1e-6, longest_retry=1e-6, tries=100)
         Worker(
-            "assigner",
-            mortal(stream),
-            assigner.step,
-            settings,
-            Silent(),
-            stop,
-            lambda: assigner.prepare(stream.is_committed),
-            assigner.committed,
-            assigner.ahead,
+            service="assigner",
+            stream=mortal(stream),
+            processor=assigner,
+            settings=settings,
+            observer=Silent(),
+            stop=stop,
         ).run()
 
     def standing(self) -> dict[str, FaceAssigned]:
@@ -295,7 +300,8 @@ def test_a_replaced_photograph_leaves_nothing_of_the_old_one() -> None:
 def test_the_trace_of_an_upload_goes_on_in_all_that_follows() -> None:
     world = World()
     event = photo_event("a.jpg", "x", 1)
-    record = encoded(FACES_EMBEDDED, "k", event, About("embedder", "s", _START, ""), {"traceparent": b"00-1-2-01"})
+    encoder = EventEncoder("embedder", _START, {"traceparent": b"00-1-2-01"})
+    record = encoder.record(FACES_EMBEDDED, "k", event, subject="s", cause="")
     world.broker.append(record)
     world.run()
     for topic in (FACES_ASSIGNED, IMAGES_PROCESSED):
@@ -372,17 +378,23 @@ def test_nothing_is_erased_before_the_commit() -> None:
     event = photo_event("a.jpg", "x", 1)
     world.arrive(event)
     world.run()
-    assigner = Assigner(world.repository, world.objects, AssignerSettings(), BucketSettings())
     stream = MemoryStream(world.broker, "assigner", "two", [FACES_EMBEDDED.name])
+    assigner = AssignerProcessor(
+        repository=world.repository,
+        objects=world.objects,
+        settings=AssignerSettings(),
+        crops=BucketSettings().faces,
+        is_committed=stream.is_committed,
+    )
     world.arrive(photo_event("a.jpg", None, 2))
     records = stream.consume(10, 0.1)
-    said = assigner.step(records)
+    said = assigner.process(records)
     assert [record.value for record in said if record.topic == FACES_ASSIGNED.name] == [None]
-    assigner.prepare(stream.is_committed)
+    assigner.start()
     assert world.crops() == {face.crop_key for face in event.faces}
-    assert [record.value for record in assigner.step(records) if record.topic == FACES_ASSIGNED.name] == [None]
+    assert [record.value for record in assigner.process(records) if record.topic == FACES_ASSIGNED.name] == [None]
     stream.commit(records, said)
-    assigner.prepare(stream.is_committed)
+    assigner.start()
     assert world.crops() == set()
 
 
@@ -552,7 +564,7 @@ def test_crops_that_an_erasure_took_from_a_new_upload_are_made_again() -> None:
     world.arrive(event.model_copy(update={"faces": (lost, *event.faces[1:])}))
     world.run()
     (asked,) = world.broker.records(IMAGES_UPLOADED.name)
-    (wanted,) = told(asked)
+    (wanted,) = events_of(asked)
     assert (wanted.key, wanted.etag, wanted.sequencer, wanted.removed) == ("a.jpg", "xy", "0004", False)
     assert world.standing().keys() == accepted(event) - {lost.face_id}
     world.arrive(photo_event("a.jpg", "xy", 4))

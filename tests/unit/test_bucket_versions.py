@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain.events import FacesDetected, Outcome
 from shared.domain.records import ImageRecord
 from shared.errors import ObjectRefused, Poison

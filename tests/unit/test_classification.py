@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.assigner.classification import Meaning, judge
+from services.assigner.classification import Kind, classify
 from services.assigner.step import assign
 from shared.domain.events import FacesEmbedded, Outcome, Photo
 from shared.domain.matching import AssignerSettings
@@ -39,20 +39,20 @@ def recorded(event: FacesEmbedded) -> ImageRecord:
     ],
 )
 def test_another_outcome_of_a_photograph_that_could_not_be_read_is_news(event: FacesEmbedded) -> None:
-    assert judge(event, [recorded(_DENIED)], "images.uploaded/0@2").meaning is Meaning.NEWS
+    assert classify(event, [recorded(_DENIED)], "images.uploaded/0@2").kind is Kind.NEW
 
 
 def test_the_same_outcome_again_is_a_duplicate() -> None:
     again = _DENIED.model_copy(update={"photo": _LATER})
-    judged = judge(again, [recorded(_DENIED)], "images.uploaded/0@2")
-    assert judged.meaning is Meaning.DUPLICATE
-    assert [image.sequencer for image in judged.renewed] == ["11"]
+    found = classify(again, [recorded(_DENIED)], "images.uploaded/0@2")
+    assert found.kind is Kind.DUPLICATE
+    assert [image.sequencer for image in found.renewed] == ["11"]
 
 
 def test_what_could_be_read_stays_whatever_is_said_later_of_the_same_bytes() -> None:
     detected = FacesEmbedded(photo=_PHOTO, outcome=Outcome.DETECTED)
     denied = _DENIED.model_copy(update={"photo": _LATER})
-    assert judge(denied, [recorded(detected)], "images.uploaded/0@2").meaning is Meaning.DUPLICATE
+    assert classify(denied, [recorded(detected)], "images.uploaded/0@2").kind is Kind.DUPLICATE
 
 
 def test_the_record_says_that_the_reason_may_pass() -> None:

@@ -81,6 +81,8 @@ def test_chinese_whispers_prints_the_clusters_the_largest_first(tmp_path: Path, 
     file.write_text("\n".join(",".join(row) for row in [list(map(str, range(width + 1))), *rows]))
     clusters = [json.loads(line) for line in facestream("chinese-whispers", file).stdout.splitlines()]
     assert clusters == [[f"{number}.png" for number in range(4, 11)], [f"{number}.png" for number in range(4)]]
+    plain = facestream("chinese-whispers", file, "--reference").stdout.splitlines()
+    assert [json.loads(line) for line in plain] == clusters
     first = [json.loads(line) for line in facestream("chinese-whispers", file, "--rows", 5).stdout.splitlines()]
     assert first == [[f"{number}.png" for number in range(4)]]
 

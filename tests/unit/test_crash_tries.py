@@ -17,8 +17,9 @@ from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain.topics import DEAD_LETTERS
 from shared.errors import Deadly, Fatal, Poison, Transient, Undecided
 from shared.ports.streams import ConsumedRecord, ProducedRecord
-from shared.stream.crash_tries import Caution, Tries
-from shared.stream.worker import Worker, WorkerSettings, refused
+from shared.stream.crash_tries import CrashTries, Tries
+from shared.stream.worker import Worker, WorkerSettings
+from tests.support.processors import Functions, as_dead_letter
 from tests.unit.test_worker import Notes
 
 TRIES = 3
@@ -83,7 +84,7 @@ class Service:
     batch: int = 16
     is_ahead: bool = True
     tries: int = TRIES
-    give_up: Callable[[ConsumedRecord, Deadly], Sequence[ProducedRecord]] = refused
+    give_up: Callable[[ConsumedRecord, Deadly], Sequence[ProducedRecord]] = as_dead_letter
     begun: list[list[bytes]] = field(default_factory=list)
     deaths: list[list[bytes]] = field(default_factory=list)  # what was at work in the process
     at_work: set[bytes] = field(default_factory=set)
@@ -120,9 +121,14 @@ class Service:
         stream.failures, stream.service = self.commit_errors, self
         self.stream = stream
         settings = WorkerSettings(batch=self.batch, tries=self.tries, first_retry=1e-6, longest_retry=1e-5)
-        ahead = self.ahead if self.is_ahead else None
+        processor = Functions(process=self.step, prefetch=self.ahead, prefetches=self.is_ahead, give_up=self.give_up)
         worker = Worker(
-            *("copier", stream, self.step, settings, self.notes, stream.stop), ahead=ahead, give_up=self.give_up
+            service="copier",
+            stream=stream,
+            processor=processor,
+            settings=settings,
+            observer=self.notes,
+            stop=stream.stop,
         )
         self.at_work = set()
         try:
@@ -262,8 +268,8 @@ def test_what_becomes_of_it_is_for_the_service_to_say() -> None:
     assert not service.letters()
     (reason,) = reasons
     assert reason == (
-        "the process at work on it was ended 3 times without a word, while it did nothing else;"
-        " most often that is for lack of memory"
+        "the process ended 3 times without an error while it worked on this record alone;"
+        " the usual cause is a lack of memory"
     )
 
 
@@ -354,18 +360,18 @@ def test_records_begun_ahead_that_come_back_as_suspects_are_begun_alone() -> Non
     """A partition goes while its next records are begun, others die of the first of them, and it comes back."""
     broker = a_broker([[], numbered(1, 4)])
     stream, group = MemoryStream(broker, "copier", "0", ["in"]), broker.group("copier")
-    caution = Caution(stream, TRIES, lambda _record, _tries: None)
+    tries = CrashTries(stream, TRIES, lambda _record, _tries: None)
     first, *following = stream.consume(4, 0)
-    assert caution.choose([first]) == ([first], ())
+    assert tries.select([first]) == ([first], ())
     stream.commit([first], [])
-    assert caution.plain(following) == following
+    assert tries.prefetchable(following) == following
     other = MemoryStream(broker, "copier", "other", ["in"])
     assert not stream.consume(4, 0)
     group.notes["in", 1] = Tries(first=1, last=3, together=2, alone=TRIES).text()
     group.members.remove(other)
     again = stream.consume(4, 0)
     assert again == following
-    assert caution.choose(again) == (again[:1], again[1:])
+    assert tries.select(again) == (again[:1], again[1:])
 
 
 def test_an_error_at_one_of_the_suspects_leaves_the_others_suspect() -> None:
@@ -431,6 +437,15 @@ def test_a_note_of_somebody_else_counts_for_no_record(text: str) -> None:
     assert Tries.read(text).first == -1
 
 
-@given(st.builds(Tries, st.integers(0), st.integers(0), st.integers(0, 99), st.integers(0, 99), st.text()))
+@given(
+    st.builds(
+        Tries,
+        first=st.integers(0),
+        last=st.integers(0),
+        together=st.integers(0, 99),
+        alone=st.integers(0, 99),
+        by=st.text(),
+    )
+)
 def test_a_note_says_what_was_noted(tries: Tries) -> None:
     assert Tries.read(tries.text()) == tries

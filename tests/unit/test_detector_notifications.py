@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain.events import FacesDetected, Outcome, Photo
 from shared.domain.topics import FACES_DETECTED
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
@@ -20,9 +20,9 @@ from shared.ports.objects import ObjectInfo, StoredObject
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
 from shared.stream import notification_records as notices
-from shared.stream.bucket_notifications import Notice, bucket_events
-from shared.stream.photo_processor import PhotoStep
-from tools.notifications import told
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
+from shared.stream.photo_processor import PhotoProcessor
+from tools.notifications import events_of
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _NO_PHOTOGRAPHS = (
@@ -70,17 +70,22 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_what_is_no_photograph_by_its_key_is_dropped_counted_and_not_read(threads: ThreadPoolExecutor) -> None:
-    def detected(notice: Notice) -> FacesDetected | None:
+    def detected(notice: BucketNotification) -> FacesDetected | None:
         return detect(notice, Untouched(), lambda _: pytest.fail("decoded"), DetectorSettings(), BucketSettings())
 
     read = partial(bucket_events, bucket="photos", rule=PhotoRule())
     before = dropped()
-    assert PhotoStep("detector", read, detected, list, FACES_DETECTED, threads)([notice(*_NO_PHOTOGRAPHS)]) == []
+    assert (
+        PhotoProcessor(
+            service="detector", parse=read, load=detected, finish=list, output=FACES_DETECTED, threads=threads
+        ).process([notice(*_NO_PHOTOGRAPHS)])
+        == []
+    )
     assert dropped() == before + len(_NO_PHOTOGRAPHS)
 
 
 def test_photographs_beside_them_go_on_and_names_that_say_nothing_too(threads: ThreadPoolExecutor) -> None:
-    def detected(notice: Notice) -> FacesDetected | None:
+    def detected(notice: BucketNotification) -> FacesDetected | None:
         event = notice.event
         if notice.dropped:
             return None
@@ -91,13 +96,15 @@ def test_photographs_beside_them_go_on_and_names_that_say_nothing_too(threads: T
 
     keys = ["a b.jpg", "photo.jpg_large", "2020.01.02 12.30.45", "plain", "größe.HEIC"]
     read = partial(bucket_events, bucket="photos", rule=PhotoRule())
-    given = PhotoStep("detector", read, detected, list, FACES_DETECTED, threads)([notice(*_NO_PHOTOGRAPHS, *keys)])
+    given = PhotoProcessor(
+        service="detector", parse=read, load=detected, finish=list, output=FACES_DETECTED, threads=threads
+    ).process([notice(*_NO_PHOTOGRAPHS, *keys)])
     assert [FacesDetected.model_validate_json(record.value or b"").photo.key for record in given] == keys
 
 
 def test_a_removal_is_never_dropped() -> None:
     # It may have been taken for a photograph under another rule, and have faces.
-    found = told(notice(*_NO_PHOTOGRAPHS, name="s3:ObjectRemoved:Delete"))
+    found = events_of(notice(*_NO_PHOTOGRAPHS, name="s3:ObjectRemoved:Delete"))
     assert [(event.key, event.removed) for event in found] == [(key, True) for key in _NO_PHOTOGRAPHS]
 
 
@@ -107,13 +114,17 @@ _PHOTO = Photo(bucket="photos", key=".trash/a.jpg", object_id="o", image_id="i",
 
 @pytest.mark.parametrize(
     "announced",
-    [notices.uploaded("photos", _LISTED), notices.uploaded("photos", _LISTED, retry=True), notices.again(_PHOTO)],
+    [
+        notices.uploaded("photos", _LISTED),
+        notices.uploaded("photos", _LISTED, retry=True),
+        notices.detect_again(_PHOTO),
+    ],
     ids=["lost", "retry", "asked for"],
 )
 def test_what_we_announce_ourselves_is_not_dropped(announced: ProducedRecord) -> None:
     # It has faces from another rule, which stay for ever where nobody hears of the object again.
     record = ConsumedRecord(announced.topic, 0, 0, announced.key, announced.value, {}, _TIME)
-    assert [event.key for event in told(record)] == [".trash/a.jpg"]
+    assert [event.key for event in events_of(record)] == [".trash/a.jpg"]
 
 
 def test_the_settings_decide_in_the_stream_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

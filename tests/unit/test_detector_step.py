@@ -11,14 +11,14 @@ from services.detector.photo_detector import PhotoDetector
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect, unreadable
 from services.detector.types import PhotoDetections
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain import ids
 from shared.domain.events import BucketEvent, FacesDetected, Outcome
 from shared.errors import ObjectRefused, Transient, Undecoded, Unreadable
 from shared.metrics import Drop
 from shared.model_files import LANDMARKS, located
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice
+from shared.stream.bucket_notifications import BucketNotification
 from tests.support.failing_store import FailingStore
 from tests.support.limits import LIMIT
 from tools.samples import sample_photos
@@ -52,7 +52,7 @@ def store(**photos: bytes) -> MemoryObjectStore:
 
 
 def run(objects: MemoryObjectStore, detector: PhotoDetector, *events: BucketEvent) -> list[FacesDetected]:
-    found = [detect(Notice(event), objects, detector.detect, SETTINGS, BUCKETS) for event in events]
+    found = [detect(BucketNotification(event), objects, detector.detect, SETTINGS, BUCKETS) for event in events]
     return [photo for photo in found if photo is not None]
 
 
@@ -99,7 +99,7 @@ def test_the_event_names_the_content_where_it_can_and_the_store_where_not(detect
 @pytest.mark.parametrize("etag", [None, "abc"])
 def test_a_photograph_that_is_too_large_is_unreadable_whatever_its_event_says(said: int, etag: str | None) -> None:
     small = DetectorSettings(max_bytes=100)
-    told = Notice(event(size=said, etag=etag))
+    told = BucketNotification(event(size=said, etag=etag))
     result = detect(told, store(a=bytes(300)), lambda _: pytest.fail("it was decoded"), small, BUCKETS)
     assert result is not None
     assert (result.outcome, result.reason) == (Outcome.UNREADABLE, "300 bytes, at most 100 allowed")
@@ -126,7 +126,7 @@ def test_what_is_dropped_is_counted_and_the_store_is_not_asked(reason: Drop, *, 
             pytest.fail(f"{bucket}/{key} was asked for")
 
     before = dropped(reason)
-    notice = Notice(event(removed=removed), dropped=reason, is_doubtful=removed)
+    notice = BucketNotification(event(removed=removed), dropped=reason, is_doubtful=removed)
     objects = Untouched(AssertionError("it was read"))
     assert detect(notice, objects, lambda _: pytest.fail("it was decoded"), SETTINGS, BUCKETS) is None
     assert dropped(reason) == before + 1
@@ -143,7 +143,7 @@ def test_what_the_bytes_are_does_not_pass_and_want_of_memory_does() -> None:
         def failing(_: bytes) -> PhotoDetections:
             raise reason
 
-        found = detect(Notice(event()), store(a=pixel()), failing, SETTINGS, BucketSettings())
+        found = detect(BucketNotification(event()), store(a=pixel()), failing, SETTINGS, BucketSettings())
         assert found is not None
         return found
 

@@ -20,7 +20,7 @@ from shared.domain.topics import FACES_SCREENED, TOPICS
 from shared.erasure.erase import erase
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.photo_processor import photo_record
+from shared.stream.cloudevents import EventEncoder
 from tests.support.reclustering import World, add_photos
 from tests.support.synthetic_faces import embeddings
 from tests.unit import test_assigner_processor as assigning
@@ -43,7 +43,7 @@ def _of_photographs() -> Iterator[ConsumedRecord | ProducedRecord]:
     crops = judging.store(sharp=judging.noise(30), soft=judging.noise(0.5))
     screened: FacesScreened = screen(judging.photo("sharp", "soft", "gone"), crops, QualitySettings(), BucketSettings())
     source = ConsumedRecord("faces.detected", 0, 0, b"o", b"{}", {}, _MOMENT)
-    yield photo_record("quality", FACES_SCREENED, screened, source)
+    yield EventEncoder("quality", screened.photo.uploaded_at, source.headers).photo_record(FACES_SCREENED, screened)
     yield from (record for topic in TOPICS for record in world.broker.records(topic.name))
 
 
@@ -53,7 +53,7 @@ def _of_generations() -> Iterator[ConsumedRecord]:
     faces = embeddings([6, 5, 4])
     names = [f"{number:04}" for number in range(len(faces))]
     add_photos(made.repository, faces, names)
-    made.regroup()
+    made.recluster()
     first, second, _ = (made.members()[name] for name in (names[0], names[6], names[11]))
     # Two people become one, as by a generation that somebody made with another threshold.
     repository = made.repository

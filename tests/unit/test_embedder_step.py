@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from services.embedder.embedding import Embedder
 from services.embedder.step import crop as cropped
 from services.embedder.step import embed as embed_cropped
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain.events import Box, FacesEmbedded, FacesScreened, Outcome, Photo, Point, ScreenedFace, Verdict, facts
 from shared.errors import ObjectRefused, Transient
 from shared.ports.objects import ObjectStore, StoredObject

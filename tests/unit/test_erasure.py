@@ -43,9 +43,9 @@ def world(repository: FaceRepository) -> World:
     """Two people in two generations, the first of which nobody uses any more."""
     made = World(repository)
     add_photos(repository, _VECTORS, _NAMES)
-    made.regroup()
+    made.recluster()
     add_photos(repository, embeddings([1], seed=9), ["900"], 1)
-    assert made.regroup().outcome is ReclusterOutcome.PUBLISHED
+    assert made.recluster().outcome is ReclusterOutcome.PUBLISHED
     return made
 
 
@@ -135,7 +135,7 @@ def test_nothing_of_an_erased_vector_is_in_any_row(tmp_path: Path) -> None:
     with SqliteRepository(tmp_path / "x.db") as repository:
         made = World(repository)
         add_photos(repository, _VECTORS, _NAMES)
-        made.regroup()
+        made.recluster()
         medoid, _ = _expected(_NAMES[:7])
         mean = _of_first_person(repository, 1).exemplars.tobytes()
         assert _rows_with(repository, _vector(medoid).tobytes()) == 2, "of the face, and of its cluster"
@@ -180,7 +180,7 @@ def test_wherever_a_process_dies_the_next_one_erases_the_rest(death: int) -> Non
     repository = MemoryRepository()
     made = World(repository)
     add_photos(repository, _VECTORS, _NAMES)
-    made.regroup()
+    made.recluster()
     names = [_expected(_NAMES[:7])[0], _NAMES[8]]
     images = [image_record(f"image of {name}") for name in names]
 
@@ -210,7 +210,7 @@ def test_of_two_who_erase_at_once_nobody_brings_back_what_the_other_has_erased()
     repository = MemoryRepository()
     made = World(repository)
     add_photos(repository, _VECTORS, _NAMES)
-    made.regroup()
+    made.recluster()
     first, _ = _expected(_NAMES[:7])
     second, _ = _expected([name for name in _NAMES[:7] if name != first])
     calls: list[int] = []
@@ -326,7 +326,7 @@ def test_a_generation_has_no_vector_of_a_face_that_was_erased_while_it_was_made(
     repository = MemoryRepository()
     made = World(repository)
     add_photos(repository, _VECTORS, _NAMES)
-    made.regroup()
+    made.recluster()
     medoid, _ = _expected(_NAMES[:7])
     # So that the guard has something to object to, or not: somebody is no longer known.
     add_photos(repository, embeddings([1], seed=9), ["900"], 1)
@@ -337,7 +337,7 @@ def test_a_generation_has_no_vector_of_a_face_that_was_erased_while_it_was_made(
         made.broker,
         job=made.job,
     )
-    done = slow.regroup()
+    done = slow.recluster()
     assert done.outcome is (ReclusterOutcome.PUBLISHED if largest_loss else ReclusterOutcome.HELD)
     assert done.generation
     found = repository.generation(2)
@@ -353,12 +353,12 @@ def test_an_erasure_while_a_generation_is_written_leaves_no_person_out(monkeypat
     repository = MemoryRepository()
     made = World(repository)
     add_photos(repository, _VECTORS, _NAMES)
-    made.regroup()
+    made.recluster()
     add_photos(repository, embeddings([1], seed=9), ["900"], 1)
     slow = World(
         Watched(repository, after=_at_first("save_memberships", lambda: _erase(repository, "000"))), made.broker
     )
-    assert slow.regroup().outcome is ReclusterOutcome.PUBLISHED
+    assert slow.recluster().outcome is ReclusterOutcome.PUBLISHED
     members = Counter(item.cluster_id for item in repository.memberships(2) if item.cluster_id)
     assert {item.cluster_id: item.size for item in repository.clusters(2)} == members
     _, mean = _expected(_NAMES[1:7])
@@ -371,7 +371,7 @@ def test_readers_never_see_a_vector_that_was_erased_while_a_generation_was_writt
     repository = MemoryRepository()
     made = World(repository)
     add_photos(repository, _VECTORS, _NAMES)
-    made.regroup()
+    made.recluster()
     add_photos(repository, embeddings([1], seed=9), ["900"], 1)
     medoid, _ = _expected(_NAMES[:7])
     seen: list[set[str]] = []
@@ -382,6 +382,6 @@ def test_readers_never_see_a_vector_that_was_erased_while_a_generation_was_writt
 
     erasing = _at_first("save_memberships", lambda: _erase(repository, medoid))
     slow = World(Watched(repository, before=erasing, after=look), made.broker)
-    assert slow.regroup().outcome is ReclusterOutcome.PUBLISHED
+    assert slow.recluster().outcome is ReclusterOutcome.PUBLISHED
     assert seen
     assert not any(medoid in medoids for medoids in seen)

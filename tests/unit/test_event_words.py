@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.assigner.classification import Meaning
+from services.assigner.classification import Kind
 from services.reclusterer.step import ReclusterOutcome
 from shared.adapters.mongo.documents import face_document, face_of
 from shared.domain.event_words import in_words
@@ -18,7 +18,7 @@ from tests.support.random_records import face
 from tools.golden_events import event_bytes
 
 _ENUMERATIONS: list[type[StrEnum]] = [
-    *(Cause, Change, Drop, GenerationState, Meaning, Outcome, Publication, ReclusterOutcome, Verdict),
+    *(Cause, Change, Drop, GenerationState, Kind, Outcome, Publication, ReclusterOutcome, Verdict),
 ]
 _FORMER = [("rejected: blurry", Verdict.BLURRY), ("rejected: crop missing", Verdict.CROP_MISSING)]
 

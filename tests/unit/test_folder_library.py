@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.standalone.settings import StandaloneSettings
-from shared.adapters.folder import store as folder_adapter
+from shared.adapters.folder import files, walk
+from shared.adapters.folder import store as folder_store
 from shared.adapters.folder.store import FolderStore
 from shared.adapters.sqlite.repository import SqliteRepository
 from shared.domain.ids import object_id
@@ -132,10 +133,10 @@ def test_an_edit_that_keeps_size_and_time_is_seen(world: World) -> None:
 
 def test_an_edit_that_no_time_tells_of_is_seen_by_a_rescan(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     path = world.photos / "anna" / "0.jpg"
-    told = folder_adapter._info(path, "anna/0.jpg")
+    told = walk._info(path, "anna/0.jpg")
     path.write_bytes(photo("anna", number=9))
-    info = folder_adapter._info
-    monkeypatch.setattr(folder_adapter, "_info", lambda at, key: told if at == path else info(at, key))
+    info = walk._info
+    monkeypatch.setattr(walk, "_info", lambda at, key: told if at == path else info(at, key))
     world.run()
     assert not world.decoded
     world.run(rescan=True)
@@ -272,14 +273,14 @@ def test_what_is_removed_between_listing_and_reading_is_missed_by_the_next_run(
 ) -> None:
     before = world.people()
     world.put("anna/0.jpg", photo("anna", number=88))
-    read = folder_adapter._content
+    read = files.content
 
     def removed(path: Path, size: int = -1) -> bytes:
         if path == world.photos / "anna" / "0.jpg":
             path.unlink()
         return read(path, size)
 
-    monkeypatch.setattr(folder_adapter, "_content", removed)
+    monkeypatch.setattr(folder_store, "content", removed)
     assert not world.run().refused
     assert world.people() == before
     assert world.run().forgotten == 1

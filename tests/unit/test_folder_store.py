@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.folder import store as folder
+from shared.adapters.folder import walk
 from shared.adapters.folder.store import FolderStore
 from shared.errors import InvalidInput, ObjectError, ObjectMissing, ObjectRefused, ObjectTooLarge, Transient
 from tests.support.limits import LIMIT
@@ -354,7 +355,7 @@ def test_an_unfinished_file_of_a_killed_process_is_not_listed(
     root: Path, store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "replace", lambda _path, _target: None)
-    monkeypatch.setattr(folder, "_unlink", lambda _path: None)
+    monkeypatch.setattr(folder, "unlink", lambda _path: None)
     store.put("photos", "a", b"1", "image/png")
     assert len(list(root.iterdir())) == 1
     assert _keys(store) == []
@@ -432,7 +433,7 @@ def test_times_are_exact_to_the_microsecond_and_may_lie_before_1970(root: Path, 
 
 @pytest.mark.parametrize("time", [-(2**70), 2**70])
 def test_a_time_that_no_calendar_has_is_told_as_1970(time: int) -> None:
-    assert folder._time(time) == datetime(1970, 1, 1, tzinfo=UTC)
+    assert walk._time(time) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_a_process_that_is_out_of_files_says_so_and_blames_no_photograph(

@@ -67,9 +67,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result.mkdir()
     with SqliteRepository(result / "facestream.db") as repository:
         add_photos(repository, FACES[:9], NAMES[:9])
-        World(repository).regroup(writer=None)
+        World(repository).recluster(writer=None)
         add_photos(repository, FACES[9:], NAMES[9:], 1)
-        World(repository).regroup(writer=None)
+        World(repository).recluster(writer=None)
     for name in NAMES:
         (result / f"{name}.png").write_bytes(b"a crop")
     return result

@@ -12,19 +12,19 @@ from shared.domain.topics import FACES_DETECTED
 from shared.errors import Deadly, Transient
 from shared.metrics import Drop
 from shared.ports.streams import ConsumedRecord
-from shared.stream.bucket_notifications import Notice
+from shared.stream.bucket_notifications import BucketNotification
 
 _NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 _RECORD = ConsumedRecord("images.uploaded", 0, 7, b"photos/a.jpg", b"{}", {"traceparent": b"t"}, _NOON)
 _REASON = Deadly("the process at work on it was ended")
 
 
-def notice(key: str, *, removed: bool = False, dropped: Drop | None = None) -> Notice:
+def notice(key: str, *, removed: bool = False, dropped: Drop | None = None) -> BucketNotification:
     event = BucketEvent(bucket="photos", key=key, size=5, etag="e", occurred_at=_NOON, removed=removed)
-    return Notice(event, dropped=dropped)
+    return BucketNotification(event, dropped=dropped)
 
 
-def removal(notice: Notice) -> FacesDetected | None:
+def removal(notice: BucketNotification) -> FacesDetected | None:
     if notice.dropped:
         return None
     event = notice.event
@@ -63,7 +63,7 @@ def test_a_record_that_tells_of_no_photograph_ends_with_nothing() -> None:
 
 
 def test_where_the_store_is_away_it_is_told_later() -> None:
-    def read(_record: ConsumedRecord) -> Sequence[Notice]:
+    def read(_record: ConsumedRecord) -> Sequence[BucketNotification]:
         msg = "the store is away"
         raise Transient(msg)
 

@@ -13,13 +13,13 @@ from cli.jobs import ingest
 from cli.jobs.ingest import UploadCounts, ingest_folder, paired, upload
 from cli.output.file_progress import FileProgress
 from shared.adapters.folder.store import FolderStore
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.errors import InvalidInput, ObjectRefused, Transient
 from shared.photos.photo_names import Reason
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.objects import FolderEntry, ObjectInfo, StoredObject
 from tests.support.limits import LIMIT
-from tests.support.photo_folder import keep_beside_photographs
+from tests.support.photo_folder import make_photo_folder
 
 _NOTES = Counter({Reason.DOCUMENT: 1})
 
@@ -79,7 +79,7 @@ def test_photographs_are_put_under_their_paths_with_their_type_and_other_files_a
 def test_only_photographs_are_uploaded_and_what_is_not_is_told_by_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = keep_beside_photographs(tmp_path)
+    keys = make_photo_folder(tmp_path)
     store = Store()
     monkeypatch.setattr(ingest, "MinioStore", lambda _: store)
     for name, value in (("MINIO_ACCESS_KEY", "a"), ("MINIO_SECRET_KEY", "b"), ("PHOTOS_IGNORE", "Memes")):

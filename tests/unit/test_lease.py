@@ -13,7 +13,7 @@ from services.reclusterer.settings import JobSettings
 from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.records import Generation, GenerationState, Lease
 from shared.errors import Busy, Fatal, Transient
-from tests.support.reclustering import nobody_waits
+from tests.support.reclustering import no_wait
 
 SETTINGS = JobSettings(lease=3, clock_skew=60)
 
@@ -29,7 +29,7 @@ def test_the_number_grows_whenever_the_lease_is_taken() -> None:
     repository = MemoryRepository()
     numbers = []
     for holder in ("one", "one", "other"):
-        with acquire_lease(repository, holder, SETTINGS, nobody_waits) as acquired:
+        with acquire_lease(repository, holder, SETTINGS, no_wait) as acquired:
             numbers.append(acquired.number)
             lease = repository.lease()
             assert lease
@@ -90,7 +90,7 @@ def never(_seconds: float) -> None:
 def test_who_was_silent_for_too_long_can_neither_swap_nor_go_on() -> None:
     repository = MemoryRepository()
     repository.save_generation(Generation(1, GenerationState.BUILDING, "", "", {}))
-    with acquire_lease(repository, "one", SETTINGS, nobody_waits) as late:
+    with acquire_lease(repository, "one", SETTINGS, no_wait) as late:
         lease = repository.lease()
         assert lease
         repository.replace_lease(lease, replace(lease, number=lease.number + 1, holder="other"))
@@ -105,7 +105,7 @@ def test_who_was_silent_for_too_long_can_neither_swap_nor_go_on() -> None:
 
 def test_a_renewal_that_was_written_although_no_answer_came_does_no_harm() -> None:
     repository = MemoryRepository()
-    with acquire_lease(repository, "one", SETTINGS, nobody_waits) as acquired:
+    with acquire_lease(repository, "one", SETTINGS, no_wait) as acquired:
         written = repository.replace_lease
 
         def unanswered(expected: Lease | None, lease: Lease) -> bool:
@@ -125,7 +125,7 @@ def test_a_renewal_that_was_written_although_no_answer_came_does_no_harm() -> No
 
 def test_the_heartbeat_renews_until_the_work_is_done() -> None:
     repository = MemoryRepository()
-    with acquire_lease(repository, "one", SETTINGS, nobody_waits) as acquired, heartbeat(acquired, 0.01):
+    with acquire_lease(repository, "one", SETTINGS, no_wait) as acquired, heartbeat(acquired, 0.01):
         until = time.monotonic() + 20
         while (lease := repository.lease()) and lease.renewals < 3:
             assert time.monotonic() < until

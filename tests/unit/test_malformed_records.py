@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.assigner.processor import Assigner
+from services.assigner.processor import AssignerProcessor
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.detector.types import Detection, PhotoDetections
@@ -23,7 +23,8 @@ from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
 from shared.adapters.folder.store import FolderStore
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import (
     Box,
     FacesDetected,
@@ -47,8 +48,9 @@ from shared.photos.photo_rule import PhotoRule
 from shared.ports.objects import ObjectStore
 from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, bucket_events
-from shared.stream.photo_processor import PhotoStep, one
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
+from shared.stream.cloudevents import one_event
+from shared.stream.photo_processor import PhotoProcessor
 from tests.support.malformed_records import (
     HEADERS,
     NOTIFICATIONS,
@@ -100,12 +102,14 @@ def found(data: bytes) -> PhotoDetections:
 
 
 def detecting(objects: ObjectStore, records: Sequence[ProducedRecord], threads: ThreadPoolExecutor, batch: int) -> Done:
-    def detected(notice: Notice) -> FacesDetected | None:
+    def detected(notice: BucketNotification) -> FacesDetected | None:
         return detect(notice, objects, found, _LIMITED, _BUCKETS)
 
     read = partial(bucket_events, bucket="photos", rule=PhotoRule())
-    step = PhotoStep("detector", read, detected, list, FACES_DETECTED, threads)
-    return worked(IMAGES_UPLOADED.name, records, step, step.ahead, [FACES_DETECTED.name], batch=batch)
+    step = PhotoProcessor(
+        service="detector", parse=read, load=detected, finish=list, output=FACES_DETECTED, threads=threads
+    )
+    return worked(IMAGES_UPLOADED.name, records, step, [FACES_DETECTED.name], batch=batch)
 
 
 def notification(key: str, bucket: str = "photos", name: str = "s3:ObjectCreated:Put", **facts: object) -> bytes:
@@ -173,8 +177,15 @@ def screening(objects: ObjectStore, records: Sequence[ProducedRecord], threads: 
     def screened(photo: FacesDetected) -> FacesScreened:
         return screen(photo, objects, QualitySettings(), _BUCKETS)
 
-    step = PhotoStep("quality", one(FacesDetected), screened, list, FACES_SCREENED, threads)
-    return worked(FACES_DETECTED.name, records, step, step.ahead, [FACES_SCREENED.name])
+    step = PhotoProcessor(
+        service="quality",
+        parse=one_event(FacesDetected),
+        load=screened,
+        finish=list,
+        output=FACES_SCREENED,
+        threads=threads,
+    )
+    return worked(FACES_DETECTED.name, records, step, [FACES_SCREENED.name])
 
 
 def embedding(objects: ObjectStore, records: Sequence[ProducedRecord], threads: ThreadPoolExecutor) -> Done:
@@ -184,19 +195,30 @@ def embedding(objects: ObjectStore, records: Sequence[ProducedRecord], threads: 
     def embedded(photos: Sequence[Cropped]) -> Sequence[FacesEmbedded]:
         return embed(photos, Plain())  # type: ignore[arg-type]  # it has all that is asked of an embedder
 
-    step = PhotoStep("embedder", one(FacesScreened), cropped, embedded, FACES_EMBEDDED, threads)
-    return worked(FACES_SCREENED.name, records, step, step.ahead, [FACES_EMBEDDED.name])
+    step = PhotoProcessor(
+        service="embedder",
+        parse=one_event(FacesScreened),
+        load=cropped,
+        finish=embedded,
+        output=FACES_EMBEDDED,
+        threads=threads,
+    )
+    return worked(FACES_SCREENED.name, records, step, [FACES_EMBEDDED.name])
 
 
 def assigning(objects: ObjectStore, records: Sequence[ProducedRecord], _threads: ThreadPoolExecutor) -> Done:
-    assigner = Assigner(MemoryRepository(), objects, AssignerSettings(), _BUCKETS)
+    assigner = AssignerProcessor(
+        repository=MemoryRepository(),
+        objects=objects,
+        settings=AssignerSettings(),
+        crops=_BUCKETS.faces,
+        is_committed=lambda _: True,
+    )
     return worked(
         FACES_EMBEDDED.name,
         records,
-        assigner.step,
-        assigner.ahead,
+        assigner,
         [FACES_ASSIGNED.name, IMAGES_PROCESSED.name],
-        committed=assigner.committed,
     )
 
 

@@ -27,7 +27,7 @@ def heard(value: bytes | None) -> None:
 
 
 def notices(source: str) -> float:
-    value = REGISTRY.get_sample_value("facestream_notices_total", {"source": source, "change": "written"})
+    value = REGISTRY.get_sample_value("facestream_bucket_notifications_total", {"source": source, "change": "written"})
     assert value is not None
     return value
 
@@ -55,8 +55,8 @@ def test_what_has_not_happened_yet_stands_at_zero() -> None:
     told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     for series in (
         'facestream_dead_letters_total{error="Poison"}',
-        'facestream_notices_total{change="removed",source="reconciler"}',
-        'facestream_notices_total{change="written",source="retry"}',
+        'facestream_bucket_notifications_total{change="removed",source="reconciler"}',
+        'facestream_bucket_notifications_total{change="written",source="retry"}',
         'facestream_photos_total{outcome="unreadable"}',
         'facestream_faces_total{verdict="blurry"}',
         'facestream_assignments_total{result="unknown"}',

@@ -11,7 +11,7 @@ from shared.errors import ObjectMissing, ObjectRefused
 from shared.photos.photo_files import passed_over_by_bytes, sorted_files
 from shared.photos.photo_names import PassedOver, Reason
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
-from tests.support.photo_folder import keep_beside_photographs
+from tests.support.photo_folder import make_photo_folder
 
 
 class Counting(FolderStore):
@@ -33,7 +33,7 @@ def test_each_photograph_is_found_once_among_all_that_programs_keep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACESTREAM_PHOTOS_IGNORE", "Memes")
-    keys = keep_beside_photographs(tmp_path)
+    keys = make_photo_folder(tmp_path)
     found = list(sorted_files(FolderStore({"photos": tmp_path}), "photos", PhotoRule.of(PhotoSettings())))
     assert [file.info.key for file in found if not file.passed_over] == sorted(keys)
     assert [str(path) for path in files_in(tmp_path, FileProgress())] == sorted(keys), "the other tools say the same"
@@ -46,7 +46,7 @@ def test_each_photograph_is_found_once_among_all_that_programs_keep(
 
 
 def test_only_files_whose_names_say_nothing_are_opened(tmp_path: Path) -> None:
-    keep_beside_photographs(tmp_path)
+    make_photo_folder(tmp_path)
     store = Counting(tmp_path)
     assert list(sorted_files(store, "photos", PhotoRule()))
     assert store.opened == ["2020.01.02 12.30.45", "LICENSE", "album/photo.jpg(1)", "album/photo.jpg_large"]

@@ -18,8 +18,9 @@ from shared.metrics import Drop
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.bucket_notifications import Notification, bucket_events
-from shared.stream.photo_processor import About, PhotoStep, decoded, encoded, one
-from tools.notifications import told as events_of
+from shared.stream.cloudevents import EventEncoder, decoded, one_event
+from shared.stream.photo_processor import PhotoProcessor
+from tools.notifications import events_of
 
 _TIME = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _PHOTO = Photo(
@@ -42,8 +43,17 @@ def screened(photo: FacesDetected) -> FacesScreened:
     return FacesScreened(photo=photo.photo, outcome=photo.outcome)
 
 
-def screening(threads: Executor, alone: Callable[[FacesDetected], FacesScreened] = screened) -> Callable[..., Any]:
-    return PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, threads)
+def screening(
+    threads: Executor, alone: Callable[[FacesDetected], FacesScreened] = screened
+) -> PhotoProcessor[Any, Any]:
+    return PhotoProcessor(
+        service="quality",
+        parse=one_event(FacesDetected),
+        load=alone,
+        finish=list,
+        output=FACES_SCREENED,
+        threads=threads,
+    )
 
 
 def detected(offset: int, key: str = "a.jpg") -> ConsumedRecord:
@@ -64,13 +74,20 @@ def test_what_was_begun_ahead_is_done_once_and_comes_in_the_order_of_the_records
         calls.append(photo.photo.key)
         return screened(photo)
 
-    step = PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, threads)
+    step = PhotoProcessor(
+        service="quality",
+        parse=one_event(FacesDetected),
+        load=alone,
+        finish=list,
+        output=FACES_SCREENED,
+        threads=threads,
+    )
     records = [detected(number, str(number)) for number in range(5)]
-    step.ahead(records[:2])
+    step.prefetch(records[:2])
     assert last.wait(60), "begun before the step is called"
-    step.ahead(records[:3])
-    assert keys(step(records[:3])) == ["0", "1", "2"]
-    assert keys(step(records[3:])) == ["3", "4"], "what was not announced is done all the same"
+    step.prefetch(records[:3])
+    assert keys(step.process(records[:3])) == ["0", "1", "2"]
+    assert keys(step.process(records[3:])) == ["3", "4"], "what was not announced is done all the same"
     assert sorted(calls) == ["0", "1", "2", "3", "4"]
 
 
@@ -85,13 +102,20 @@ def test_what_is_no_longer_held_is_not_begun() -> None:
         return screened(photo)
 
     with ThreadPoolExecutor(1) as thread:
-        step = PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, thread)
+        step = PhotoProcessor(
+            service="quality",
+            parse=one_event(FacesDetected),
+            load=alone,
+            finish=list,
+            output=FACES_SCREENED,
+            threads=thread,
+        )
         records = [detected(number, str(number)) for number in range(4)]
-        step.ahead(records[:3])
+        step.prefetch(records[:3])
         assert begun.wait(60)
-        step.ahead([])
+        step.prefetch([])
         going_on.set()
-        assert keys(step(records[3:])) == ["3"]
+        assert keys(step.process(records[3:])) == ["3"]
     assert calls == ["0", "3"]
 
 
@@ -102,12 +126,19 @@ def test_a_record_that_cannot_be_read_is_poison_in_its_turn_and_costs_the_others
         calls.append(photo.photo.key)
         return screened(photo)
 
-    step = PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, threads)
+    step = PhotoProcessor(
+        service="quality",
+        parse=one_event(FacesDetected),
+        load=alone,
+        finish=list,
+        output=FACES_SCREENED,
+        threads=threads,
+    )
     records = [detected(0, "0"), record(b"{", offset=1), detected(2, "2")]
-    step.ahead(records)
+    step.prefetch(records)
     with pytest.raises(Poison):
-        step(records)
-    assert [keys(step([records[0]])), keys(step([records[2]]))] == [["0"], ["2"]]
+        step.process(records)
+    assert [keys(step.process([records[0]])), keys(step.process([records[2]]))] == [["0"], ["2"]]
     assert sorted(calls) == ["0", "2"], "not done again"
 
 
@@ -122,14 +153,16 @@ def test_a_defect_ahead_fails_in_its_turn_and_costs_the_others_nothing(threads: 
     def read(of: ConsumedRecord) -> Sequence[FacesDetected]:
         if of.offset == 1:
             raise error
-        return one(FacesDetected)(of)
+        return one_event(FacesDetected)(of)
 
-    step = PhotoStep("quality", read, alone, list, FACES_SCREENED, threads)
+    step = PhotoProcessor(
+        service="quality", parse=read, load=alone, finish=list, output=FACES_SCREENED, threads=threads
+    )
     records = [detected(number, str(number)) for number in range(3)]
-    step.ahead(records)
+    step.prefetch(records)
     with pytest.raises(type(error)):
-        step(records)
-    assert [keys(step([records[0]])), keys(step([records[2]]))] == [["0"], ["2"]]
+        step.process(records)
+    assert [keys(step.process([records[0]])), keys(step.process([records[2]]))] == [["0"], ["2"]]
     assert sorted(calls) == ["0", "2"], "not done again"
 
 
@@ -137,9 +170,19 @@ def test_of_what_comes_to_nothing_nothing_is_said_and_the_others_keep_their_reco
     def together(photos: Sequence[FacesScreened]) -> Sequence[FacesScreened | None]:
         return [photo if photo.photo.key != "1" else None for photo in photos]
 
-    step = PhotoStep("quality", one(FacesDetected), screened, together, FACES_SCREENED, threads)
+    step = PhotoProcessor(
+        service="quality",
+        parse=one_event(FacesDetected),
+        load=screened,
+        finish=together,
+        output=FACES_SCREENED,
+        threads=threads,
+    )
     records = [replace(detected(number, str(number)), headers={"tracestate": b"%d" % number}) for number in range(3)]
-    assert [(*keys([given]), given.headers["tracestate"]) for given in step(records)] == [("0", b"0"), ("2", b"2")]
+    assert [(*keys([given]), given.headers["tracestate"]) for given in step.process(records)] == [
+        ("0", b"0"),
+        ("2", b"2"),
+    ]
 
 
 def test_what_fails_ahead_fails_in_its_turn_and_not_for_ever(threads: Executor) -> None:
@@ -151,20 +194,29 @@ def test_what_fails_ahead_fails_in_its_turn_and_not_for_ever(threads: Executor) 
             raise Transient(msg)
         return screened(photo)
 
-    step = PhotoStep("quality", one(FacesDetected), alone, list, FACES_SCREENED, threads)
-    step.ahead([detected(0)])
+    step = PhotoProcessor(
+        service="quality",
+        parse=one_event(FacesDetected),
+        load=alone,
+        finish=list,
+        output=FACES_SCREENED,
+        threads=threads,
+    )
+    step.prefetch([detected(0)])
     with pytest.raises(Transient, match="away"):
-        step([detected(0)])
-    step.ahead([])
-    step.ahead([detected(0)])
-    assert keys(step([detected(0)])) == ["a.jpg"]
+        step.process([detected(0)])
+    step.prefetch([])
+    step.prefetch([detected(0)])
+    assert keys(step.process([detected(0)])) == ["a.jpg"]
 
 
 def test_a_photograph_goes_on_under_the_name_of_its_object_with_the_headers_of_cloudevents(
     threads: Executor,
 ) -> None:
     step = screening(threads)
-    (given,) = step([record(_DETECTED.model_dump_json().encode(), {"traceparent": b"00-a-b-01", "other": b"x"})])
+    (given,) = step.process(
+        [record(_DETECTED.model_dump_json().encode(), {"traceparent": b"00-a-b-01", "other": b"x"})]
+    )
     assert (given.topic, given.key) == ("faces.screened", b"o")
     headers = dict(given.headers)
     assert len(headers.pop("ce_id")) == 32
@@ -181,15 +233,15 @@ def test_a_photograph_goes_on_under_the_name_of_its_object_with_the_headers_of_c
 
 def test_a_replay_gives_the_same_bytes_and_a_later_state_of_the_object_another_name(threads: Executor) -> None:
     step = screening(threads)
-    first, again = (step([record(_DETECTED.model_dump_json().encode())]) for _ in range(2))
+    first, again = (step.process([record(_DETECTED.model_dump_json().encode())]) for _ in range(2))
     assert first == again
     later = _DETECTED.model_copy(update={"photo": replace(_PHOTO, sequencer="1B")})
-    (other,) = step([record(later.model_dump_json().encode())])
+    (other,) = step.process([record(later.model_dump_json().encode())])
     assert other.headers["ce_id"] != first[0].headers["ce_id"]
 
 
 def test_a_tombstone_has_headers_and_no_type_of_content() -> None:
-    tombstone = encoded(FACES_ASSIGNED, "face", None, About("assigner", "face", _TIME, "erased"))
+    tombstone = EventEncoder("assigner", _TIME).record(FACES_ASSIGNED, "face", None, subject="face", cause="erased")
     assert tombstone.value is None
     assert "content-type" not in tombstone.headers
     assert tombstone.headers["ce_type"] == b"facestream.faces.assigned.v1"
@@ -226,22 +278,24 @@ def test_of_a_value_that_is_wrong_in_very_many_places_few_errors_are_made(model:
 def test_an_event_that_no_topic_takes_is_poison() -> None:
     photo = replace(_PHOTO, key="x" * MAX_MESSAGE_BYTES)
     with pytest.raises(Poison, match=r"at most 8,388,608 bytes"):
-        encoded(FACES_SCREENED, "o", FacesScreened(photo=photo, outcome=Outcome.DETECTED), About("q", "s", _TIME, ""))
+        EventEncoder("q", _TIME).record(
+            FACES_SCREENED, "o", FacesScreened(photo=photo, outcome=Outcome.DETECTED), subject="s", cause=""
+        )
 
 
 def test_a_key_or_a_trace_that_leaves_no_room_for_the_event_is_poison() -> None:
-    event, about = FacesScreened(photo=_PHOTO, outcome=Outcome.DETECTED), About("q", "s", _TIME, "")
+    event = FacesScreened(photo=_PHOTO, outcome=Outcome.DETECTED)
     for key, trace in (("x" * 40_000, {}), ("o", {"tracestate": bytes(40_000)})):
         with pytest.raises(Poison, match="at most 32,768 bytes of key and trace, found 40,00"):
-            encoded(FACES_SCREENED, key, event, about, trace)
+            EventEncoder("q", _TIME, trace).record(FACES_SCREENED, key, event, subject="s", cause="")
 
 
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("key", "", "1 to 1,024 bytes, found one of 0"),
-        ("key", "x" * 2000, "1 to 1,024 bytes, found one of 2,000"),
-        ("key", "%C3%A9" * 600, "1 to 1,024 bytes, found one of 1,200"),
+        ("key", "", "1 to 1,024 bytes, found 0 bytes"),
+        ("key", "x" * 2000, "1 to 1,024 bytes, found 2,000 bytes"),
+        ("key", "%C3%A9" * 600, "1 to 1,024 bytes, found 1,200 bytes"),
         ("size", -1, "size: expected a size in bytes, from 0 to 9,223,372,036,854,775,807, found less"),
         ("size", 2**63, "size: expected a size in bytes, from 0 to 9,223,372,036,854,775,807, found more"),
         ("eTag", "x" * 2000, "eTag"),
@@ -298,9 +352,16 @@ def test_what_leaves_the_picture_as_it_is_is_no_event(name: str) -> None:
 def test_one_notification_may_tell_of_several_objects(threads: Executor) -> None:
     body = json.loads(notification())
     body["Records"] *= 3
-    step = PhotoStep("detector", events_of, lambda _: _DETECTED, list, FACES_SCREENED, threads)
+    step = PhotoProcessor(
+        service="detector",
+        parse=events_of,
+        load=lambda _: _DETECTED,
+        finish=list,
+        output=FACES_SCREENED,
+        threads=threads,
+    )
     assert len(events_of(record(json.dumps(body).encode()))) == 3
-    assert len(step([record(json.dumps(body).encode()), record(notification(), offset=8)])) == 4
+    assert len(step.process([record(json.dumps(body).encode()), record(notification(), offset=8)])) == 4
 
 
 @pytest.mark.parametrize("value", [b"{}", b'{"Records": [{}]}', notification(sequencer="not hex"), b"null"])

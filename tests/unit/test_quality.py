@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from services.quality.settings import QualitySettings
 from services.quality.sharpness import variance_of_laplacian
 from services.quality.step import screen
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain.events import Box, DetectedFace, FacesDetected, Outcome, Photo, Point, Verdict, facts
 from shared.errors import ObjectRefused, Transient
 from shared.settings import BucketSettings

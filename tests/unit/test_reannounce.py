@@ -18,10 +18,10 @@ NAMES = [f"{number:04}" for number in range(len(FACES))]
 NOW = datetime(2026, 12, 24, tzinfo=UTC)
 
 
-def regrouped() -> World:
+def reclustered() -> World:
     made = World()
     add_photos(made.repository, FACES, NAMES)
-    made.regroup()
+    made.recluster()
     return made
 
 
@@ -44,21 +44,21 @@ def forgotten(made: World) -> list[bytes | None]:
 
 
 def test_downstream_hears_of_every_face_every_person_and_every_photograph() -> None:
-    made = regrouped()
+    made = reclustered()
     lose_kafka(made)
     assert repeated(made) == Reannounced(faces=12, clusters=2, photos=12)
-    assert made.heard() == made.members()
-    assert [event.change for event in made.clusters_told()] == [Change.KEPT] * 2
+    assert made.known_downstream() == made.members()
+    assert [event.change for event in made.cluster_events()] == [Change.KEPT] * 2
     assert Counter(event.assigned for event in photos(made)) == {1: 11, 0: 1}
     assert [event.unknown for event in photos(made) if not event.assigned] == [1]
 
 
 def test_a_face_says_why_it_has_its_person() -> None:
-    made = regrouped()
+    made = reclustered()
     add_faces(made.repository, [face_record("late", FACES[0])], 1, made.members()[NAMES[0]])
     lose_kafka(made)
     repeated(made)
-    causes = {event.face_id: event.cause for event in made.told()}
+    causes = {event.face_id: event.cause for event in made.assigned_events()}
     assert causes.pop("late") is Cause.ARRIVED
     assert set(causes.values()) == {Cause.RECLUSTERED}
 
@@ -67,11 +67,11 @@ def test_before_the_first_generation_every_face_is_unknown() -> None:
     made = World()
     add_photos(made.repository, FACES, NAMES)
     assert repeated(made) == Reannounced(faces=12, clusters=0, photos=12)
-    assert set(made.heard().values()) == {None}
+    assert set(made.known_downstream().values()) == {None}
 
 
 def test_of_what_is_removed_nothing_is_said() -> None:
-    made = regrouped()
+    made = reclustered()
     image_id = next(iter(made.repository.faces())).image_id
     mark_removed(made.repository, image_id)
     lose_kafka(made)
@@ -81,7 +81,7 @@ def test_of_what_is_removed_nothing_is_said() -> None:
 
 
 def test_an_object_that_comes_back_meanwhile_is_not_forgotten() -> None:
-    made = regrouped()
+    made = reclustered()
     lose_kafka(made)
     victims = sorted({face.image_id for face in made.repository.faces()})[:2]
     mark_removed(made.repository, *victims)
@@ -97,7 +97,7 @@ def test_an_object_that_comes_back_meanwhile_is_not_forgotten() -> None:
 
 
 def test_of_an_object_that_was_replaced_the_new_content_is_told_and_no_tombstone_written() -> None:
-    made = regrouped()
+    made = reclustered()
     lose_kafka(made)
     old = next(iter(made.repository.images()))
     made.repository.save_images([replace(old, image_id="new", etag="new"), replace(old, outcome=Outcome.REMOVED)])
@@ -107,7 +107,7 @@ def test_of_an_object_that_was_replaced_the_new_content_is_told_and_no_tombstone
 
 
 def test_at_the_end_it_says_that_all_was_told() -> None:
-    made = regrouped()
+    made = reclustered()
     lose_kafka(made)
     told = repeated(made)
     (said,) = made.published()
@@ -124,7 +124,7 @@ def test_before_the_first_generation_it_says_so_too() -> None:
 
 
 def test_where_the_topic_is_not_there_yet_all_else_is_told() -> None:
-    made = regrouped()
+    made = reclustered()
     lose_kafka(made)
 
     class Writer(MemoryWriter):
@@ -134,11 +134,11 @@ def test_where_the_topic_is_not_there_yet_all_else_is_told() -> None:
     told = reannounce(made.repository, Writer(made.broker, "reclusterer"), NOW)
     assert told == Reannounced(faces=12, clusters=2, photos=12, is_complete=False)
     assert made.published() == []
-    assert made.heard() == made.members()
+    assert made.known_downstream() == made.members()
 
 
 def test_what_is_removed_meanwhile_is_said_by_nobody() -> None:
-    made = regrouped()
+    made = reclustered()
     lose_kafka(made)
     victim = next(iter(made.repository.faces()))
 
@@ -149,7 +149,7 @@ def test_what_is_removed_meanwhile_is_said_by_nobody() -> None:
 
     told = reannounce(made.repository, Writer(made.broker, "reclusterer"), NOW)
     assert told.faces == told.photos == 11
-    assert victim.face_id not in made.heard()
+    assert victim.face_id not in made.known_downstream()
 
 
 def test_photographs_without_faces_and_unreadable_ones_are_told_of_too() -> None:
@@ -167,7 +167,7 @@ def test_photographs_without_faces_and_unreadable_ones_are_told_of_too() -> None
 
 
 def test_what_is_said_twice_has_names_of_its_own() -> None:
-    made = regrouped()
+    made = reclustered()
     repeated(made)
     repeated(made, NOW.replace(year=2027))
     records = [*made.broker.records(FACES_ASSIGNED.name), *made.broker.records(IMAGES_PROCESSED.name)]

@@ -123,7 +123,7 @@ def test_a_server_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     (retry,) = [line for line in lines if line["event"] == "trying again"]
     assert (retry["reason"], retry["attempt"]) == ("Kafka is away", 1)
     assert retry["pause"] == pytest.approx(clock.pauses[0], abs=0.1)
-    assert made.heard() == made.members()
+    assert made.known_downstream() == made.members()
 
 
 def test_a_server_that_stays_away_ends_the_attempt() -> None:
@@ -171,7 +171,7 @@ def test_a_job_that_lost_its_lease_before_it_opened_its_writer_tells_nobody_anyt
     with pytest.raises(Fatal, match="the lease went to other"):
         job(made, writer=writer).once()
     assert made.repository.active_generation() is None
-    assert made.told() == []
+    assert made.assigned_events() == []
 
 
 def test_told_to_end_it_ends_between_two_phases_and_lets_the_lease_go() -> None:
@@ -195,7 +195,7 @@ def test_a_job_on_a_schedule_does_nothing_while_the_generation_is_young() -> Non
     waiting = job(made, stop=stop)
     with pytest.raises(Stopped):
         waiting.every(timedelta(days=7))
-    assert made.repository.last_generation_number() == 1
+    assert made.repository.next_generation_number() == 2
     assert waiting.health.ready
 
 

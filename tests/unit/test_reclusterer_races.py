@@ -29,11 +29,11 @@ class WatchedWorld(World):
         self.calls = [0]
         self.before, self.after = before, after
 
-    def watched_regroup(self) -> None:
+    def watched_recluster(self) -> None:
         plain = self.repository
         self.repository = Watched(plain, self.before, self.after, self.calls)
         try:
-            self.regroup()
+            self.recluster()
         finally:
             self.repository = plain
 
@@ -41,10 +41,10 @@ class WatchedWorld(World):
 def prepare(made: World) -> None:
     """One generation is active, more faces have come and one photograph has gone."""
     add_photos(made.repository, FACES[:9], FIRST)
-    made.say_arrivals(FIRST)
-    made.regroup()
+    made.announce_arrivals(FIRST)
+    made.recluster()
     add_photos(made.repository, FACES[9:], NAMES[9:], 1)
-    made.say_arrivals(NAMES[9:])
+    made.announce_arrivals(NAMES[9:])
 
 
 def nothing(_number: int, _name: str) -> None:
@@ -54,7 +54,7 @@ def nothing(_number: int, _name: str) -> None:
 def undisturbed() -> WatchedWorld:
     made = WatchedWorld(nothing, nothing)
     prepare(made)
-    made.watched_regroup()
+    made.watched_recluster()
     return made
 
 
@@ -62,7 +62,7 @@ CALLS = undisturbed().calls[0]
 
 
 def last_told(made: World) -> dict[str, Change]:
-    return {event.cluster_id: event.change for event in made.clusters_told()}
+    return {event.cluster_id: event.change for event in made.cluster_events()}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -77,18 +77,18 @@ def test_killed_at_any_call_the_next_start_ends_as_if_nothing_had_happened(call:
     prepare(made)
     old = made.members()
     with pytest.raises(Killed):
-        made.watched_regroup()
+        made.watched_recluster()
     assert made.members() in ({**old}, expected_names(made, expected)), "readers see one generation or the other"
-    made.regroup()
+    made.recluster()
     assert people(made.members()) == people(expected.members())
-    assert made.heard() == made.members()
+    assert made.known_downstream() == made.members()
     kept = {name: cluster for name, cluster in old.items() if name in FIRST}
     assert {name: made.members()[name] for name in kept if kept[name]} == {n: c for n, c in kept.items() if c}
     assert sorted(last_told(made).values()) == sorted(last_told(expected).values())
     generations = made.repository.generations()
     assert [item.state for item in generations] == [GenerationState.RETIRED, GenerationState.ACTIVE]
     assert generations[-1].announced
-    for number in range(made.repository.last_generation_number() + 1):
+    for number in range(made.repository.next_generation_number()):
         if number not in {0, *(item.number for item in generations)}:
             assert made.members(number) == {}, "what was unfinished is gone"
 
@@ -143,11 +143,11 @@ def test_a_face_that_is_erased_at_any_moment_does_not_come_back(call: int, after
     prepare(made)
     eraser = Eraser(made, NAMES[10], [call, *(call + later for later in after)])
     made.after = eraser
-    made.watched_regroup()
+    made.watched_recluster()
     eraser.finish()
-    assert NAMES[10] not in made.heard()
+    assert NAMES[10] not in made.known_downstream()
     assert NAMES[10] not in made.members()
-    assert made.heard() == made.members()
+    assert made.known_downstream() == made.members()
 
 
 @dataclass
@@ -193,7 +193,7 @@ class Arrival:
 
 
 def say(made: World, face_id: str, cluster_id: str | None, generation: int) -> None:
-    face = made.told()[0].model_copy(
+    face = made.assigned_events()[0].model_copy(
         update={"face_id": face_id, "cluster_id": cluster_id, "generation": generation, "cause": Cause.ARRIVED}
     )
     made.broker.append(ProducedRecord(FACES_ASSIGNED.name, face_id.encode(), face.model_dump_json().encode(), {}))
@@ -216,11 +216,11 @@ def test_a_photograph_that_arrives_at_any_moment_is_in_the_new_generation_and_do
 
     plain = made.repository
     made.repository = Watched(plain, nothing, arrival, made.calls)
-    made.regroup(wait=settle)
+    made.recluster(wait=settle)
     made.repository = plain
     for _ in range(10):
         arrival.advance()
-    assert made.heard() == made.members()
+    assert made.known_downstream() == made.members()
     assert [made.members()["0000a"], made.members()["0000b"]] == [made.members()[NAMES[0]], None]
 
 
@@ -256,7 +256,7 @@ def test_a_way_back_that_is_killed_is_gone_to_its_end_by_the_next_job_or_was_not
         publisher.resume()
     assert (made.repository.active_generation().number == first) == begun
     assert made.repository.active_generation().announced
-    assert made.heard() == made.members()
+    assert made.known_downstream() == made.members()
 
 
 @pytest.mark.parametrize("apart", [1, 4])
@@ -280,7 +280,7 @@ def test_a_photograph_that_arrives_while_an_operator_goes_back_is_there_and_down
     for _ in range(10):
         arrival.advance()
     assert made.repository.active_generation().number == first
-    assert made.heard() == made.members()
+    assert made.known_downstream() == made.members()
     assert [made.members()["0000a"], made.members()["0000b"]] == [made.members()[NAMES[0]], None]
 
 

@@ -20,7 +20,7 @@ SETTINGS = ReclustererSettings(min_cluster_size=3)
 def recluster(repository: MemoryRepository, settings: ReclustererSettings = SETTINGS) -> Generation:
     """Regroup as for the result of a folder; return the generation that is then active."""
     anything = JobSettings(least_change_faces=0, least_change_share=0)
-    done = World(repository, clustering=settings, job=anything).regroup(MODEL, writer=None).generation
+    done = World(repository, clustering=settings, job=anything).recluster(MODEL, writer=None).generation
     assert done
     return done
 
@@ -111,7 +111,7 @@ def test_nothing_new_means_nothing_to_do() -> None:
     repository = _repository(embeddings([5, 4]))
     first = recluster(repository)
     assert recluster(repository) == first
-    assert repository.last_generation_number() == 1
+    assert repository.next_generation_number() == 2
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"edge_threshold": 0.71}, {"min_cluster_size": 4}, {"iterations": 9}])

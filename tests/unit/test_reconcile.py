@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cli.reconciler.reconciler import Reconciler
 from cli.reconciler.summary import Summary
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import BucketEvent, Outcome
 from shared.domain.ids import image_id, object_id
 from shared.domain.records import ImageRecord
@@ -23,7 +24,7 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.bucket_notifications import RECONCILER, RETRY
 from shared.stream.notification_records import removed
 from tests.support.limits import LIMIT
-from tools.notifications import told
+from tools.notifications import events_of
 
 _NOW = datetime.now(UTC)
 
@@ -38,7 +39,7 @@ class Heard:
     def write(self, records: Sequence[ProducedRecord]) -> None:
         for record in records:
             consumed = ConsumedRecord(record.topic, 0, 0, record.key, record.value, {}, _NOW)
-            self.events += told(consumed)
+            self.events += events_of(consumed)
             self.sources += [told["eventSource"] for told in json.loads(record.value or b"")["Records"]]
             assert record.key == f"{self.events[-1].bucket}/{self.events[-1].key}".encode()
 

@@ -13,7 +13,8 @@ from cli import main
 from cli.jobs import reconcile
 from shared.adapters.kafka.backlog import Waiting
 from shared.adapters.kafka.idle_partitions import Idle
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.domain.events import Outcome
 from shared.domain.ids import object_id
 from shared.domain.records import ImageRecord

@@ -20,14 +20,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.assigner.processor import Assigner
+from services.assigner.processor import AssignerProcessor
 from services.detector.settings import DetectorSettings
 from services.detector.step import detect
 from services.detector.types import Detection, PhotoDetections
 from services.embedder.step import Cropped, crop, embed
 from services.quality.settings import QualitySettings
 from services.quality.step import screen
-from shared.adapters.memory.repository import MemoryObjectStore, MemoryRepository
+from shared.adapters.memory.objects import MemoryObjectStore
+from shared.adapters.memory.repository import MemoryRepository
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.domain.events import (
     Box,
@@ -52,10 +53,12 @@ from shared.domain.topics import (
 from shared.photos.photo_rule import PhotoRule
 from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings
-from shared.stream.bucket_notifications import Notice, bucket_events
-from shared.stream.photo_processor import PhotoStep, one
-from shared.stream.worker import Ahead, Step, Worker, WorkerSettings
-from tests.support.thread_scheduler import InTurns, Turns, TurnsExecutor
+from shared.stream.bucket_notifications import BucketNotification, bucket_events
+from shared.stream.cloudevents import one_event
+from shared.stream.photo_processor import PhotoProcessor
+from shared.stream.processor import Processor
+from shared.stream.worker import Worker, WorkerSettings
+from tests.support.thread_scheduler import ScheduledCalls, ScheduledExecutor, ThreadScheduler
 
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 _MOVES = (
@@ -105,18 +108,31 @@ class Silent:
         return lambda *_: None
 
 
+class Started(AssignerProcessor):
+    """An assigner for which all of its start happened before the first move."""
+
+    def start(self) -> None:
+        pass
+
+
 class World:
     """A bucket, four services and their stores."""
 
     def __init__(self, batch: int) -> None:
-        self.turns, self.stop = Turns(), Event()
+        self.scheduler, self.stop = ThreadScheduler(), Event()
         self.broker, self.repository, self.objects = MemoryBroker(), MemoryRepository(), MemoryObjectStore()
         self.batch = batch
-        objects = self._turned(self.objects)
-        assigner = Assigner(self._turned(self.repository), objects, AssignerSettings(), _BUCKETS)
-        self._start("assigner", assigner.step, assigner.ahead, assigner.committed)
+        objects = self._scheduled(self.objects)
+        assigner = Started(
+            repository=self._scheduled(self.repository),
+            objects=objects,
+            settings=AssignerSettings(),
+            crops=_BUCKETS.faces,
+            is_committed=lambda _: True,
+        )
+        self._start("assigner", assigner)
 
-        def detected(notice: Notice) -> FacesDetected | None:
+        def detected(notice: BucketNotification) -> FacesDetected | None:
             return detect(notice, objects, _found, DetectorSettings(), _BUCKETS)
 
         def screened(photo: FacesDetected) -> FacesScreened:
@@ -129,32 +145,55 @@ class World:
             return embed(photos, Plain())  # type: ignore[arg-type]  # it has all that is asked of an embedder
 
         read = partial(bucket_events, bucket=_BUCKETS.photos, rule=PhotoRule())
-        threads = [TurnsExecutor(name, self.turns) for name in _SERVICES]
-        detecting = PhotoStep("detector", read, detected, list, FACES_DETECTED, threads[0])
-        screening = PhotoStep("quality", one(FacesDetected), screened, list, FACES_SCREENED, threads[1])
-        embedding = PhotoStep("embedder", one(FacesScreened), cropped, embedded, FACES_EMBEDDED, threads[2])
-        self._start("detector", detecting, detecting.ahead)
-        self._start("quality", screening, screening.ahead)
-        self._start("embedder", embedding, embedding.ahead)
+        threads = [ScheduledExecutor(name, self.scheduler) for name in _SERVICES]
+        detecting = PhotoProcessor(
+            service="detector", parse=read, load=detected, finish=list, output=FACES_DETECTED, threads=threads[0]
+        )
+        screening = PhotoProcessor(
+            service="quality",
+            parse=one_event(FacesDetected),
+            load=screened,
+            finish=list,
+            output=FACES_SCREENED,
+            threads=threads[1],
+        )
+        embedding = PhotoProcessor(
+            service="embedder",
+            parse=one_event(FacesScreened),
+            load=cropped,
+            finish=embedded,
+            output=FACES_EMBEDDED,
+            threads=threads[2],
+        )
+        self._start("detector", detecting)
+        self._start("quality", screening)
+        self._start("embedder", embedding)
 
-    def _turned(self, inner: object) -> Any:
-        return InTurns(inner, self.turns, _MOVES)
+    def _scheduled(self, inner: object) -> Any:
+        return ScheduledCalls(inner, self.scheduler, _MOVES)
 
-    def _start(self, name: str, step: Step, ahead: Ahead, committed: Any = lambda _: None) -> None:
-        stream = self._turned(MemoryStream(self.broker, name, "one", [_SERVICES[name].name]))
+    def _start(self, name: str, processor: Processor) -> None:
+        stream = self._scheduled(MemoryStream(self.broker, name, "one", [_SERVICES[name].name]))
         settings = WorkerSettings(batch=self.batch, wait=1e-9, dead_letters_a_minute=0, tries=100)
-        worker = Worker(name, stream, step, settings, Silent(), self.stop, committed=committed, ahead=ahead)
-        self.turns.start(name, worker.run)
+        worker = Worker(
+            service=name,
+            stream=stream,
+            processor=processor,
+            settings=settings,
+            observer=Silent(),
+            stop=self.stop,
+        )
+        self.scheduler.start(name, worker.run)
 
     def change(self, operations: Iterable[tuple[str, str | None]]) -> None:
         """Upload and remove, in turns too; the bucket tells of it within the same move."""
-        bucket = self._turned(self)
+        bucket = self._scheduled(self)
 
         def work() -> None:
             for moment, (key, content) in enumerate(operations):
                 bucket.put(key, content, moment)
 
-        self.turns.start("user", work)
+        self.scheduler.start("user", work)
 
     def put(self, key: str, content: str | None, moment: int) -> None:
         if content is None:
@@ -174,17 +213,17 @@ class World:
         """Let all work in this order, and then one after the other, until there is nothing left to do."""
         moves = 0
         for choice in order:
-            self.turns.go_on(choice)
+            self.scheduler.step(choice)
         while not self._is_done():
-            self.turns.go_on(moves)
+            self.scheduler.step(moves)
             moves += 1
             assert moves < 20_000, "it never ends"
         self.stop.set()
-        while self.turns.go_on(0):
+        while self.scheduler.step(0):
             pass
 
     def _is_done(self) -> bool:
-        if self.turns.is_alive("user"):
+        if self.scheduler.is_alive("user"):
             return False
         for service, topic in _SERVICES.items():
             done = self.broker.group(service).committed.get((topic.name, 0), 0)

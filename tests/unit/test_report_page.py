@@ -14,7 +14,7 @@ from services.detector.settings import DetectorSettings
 from services.standalone.report import write_report
 from services.standalone.report.content import ReportRecords, ReportSettings, build
 from services.standalone.report.page import render
-from shared.adapters.memory.repository import MemoryObjectStore
+from shared.adapters.memory.objects import MemoryObjectStore
 from shared.domain.events import Outcome
 from shared.domain.records import ImageRecord
 from shared.errors import Transient

@@ -91,7 +91,7 @@ def test_a_file_that_a_person_changed_stops_the_command_before_anything_is_writt
 
 def test_a_pipe_in_the_place_of_a_file_stops_the_command_too(result: Path) -> None:
     replace_by_a_pipe(result / "medoids.csv")
-    with pytest.raises(InvalidInput, match=r"expected in medoids\.csv"):
+    with pytest.raises(InvalidInput, match=r"expected medoids\.csv as"):
         activate_in_folder(result, 2)
     assert (result / "medoids.csv").is_fifo()
 
@@ -107,7 +107,7 @@ def test_all_files_that_are_a_persons_are_named_at_once(result: Path) -> None:
 def test_a_change_that_keeps_size_and_time_is_not_written_over(name: str, result: Path) -> None:
     edit_and_keep_size_and_time(result / name)
     changed = (result / name).read_bytes()
-    with pytest.raises(InvalidInput, match=f"expected in {name}"):
+    with pytest.raises(InvalidInput, match=f"expected {name} as"):
         activate_in_folder(result, 2)
     assert (result / name).read_bytes() == changed
     assert all_entries(result) == expected_entries(result), "all else is made"

@@ -96,10 +96,10 @@ class Library:
             self.assigner.arrive(_photo(key, self.moment, None))
         self.assigner.run()
 
-    def regroup(self) -> ReclusterResult:
-        return self.grouping.regroup()
+    def recluster(self) -> ReclusterResult:
+        return self.grouping.recluster()
 
-    def heard(self) -> Mapping[str, str | None]:
+    def known_downstream(self) -> Mapping[str, str | None]:
         """Return who is on each photograph, as downstream knows it."""
         return {event.key: event.cluster_id for event in self.assigner.standing().values()}
 
@@ -123,7 +123,7 @@ class Library:
 def _grouped() -> Library:
     library = Library()
     library.upload(_ALL)
-    library.regroup()
+    library.recluster()
     return library
 
 
@@ -139,12 +139,12 @@ def test_the_photographs_of_these_tests_show_people_whom_only_a_regrouping_finds
 @pytest.mark.parametrize("gone", [_THIRD, _FIRST_PERSON, _ALL], ids=["a third of a person", "a person", "everybody"])
 def test_photographs_that_come_back_have_the_people_that_they_had(gone: Sequence[str]) -> None:
     library = _grouped()
-    before, kept, medoids = library.heard(), library.kept(), library.medoids()
+    before, kept, medoids = library.known_downstream(), library.kept(), library.medoids()
     library.remove(gone)
-    assert library.heard() == {key: name for key, name in before.items() if key not in gone}
+    assert library.known_downstream() == {key: name for key, name in before.items() if key not in gone}
     told = library.count()
     library.upload(gone)
-    assert library.heard() == before
+    assert library.known_downstream() == before
     assert {event.cause for event in library.events(told)} == {Cause.ARRIVED}
     assert library.kept() == kept
     assert library.medoids() == medoids, "what stands for the people is as it was as well"
@@ -156,7 +156,7 @@ def test_a_regrouping_after_all_came_back_has_nothing_to_do(gone: Sequence[str])
     library.remove(gone)
     library.upload(gone)
     told = library.count()
-    done = library.regroup()
+    done = library.recluster()
     assert (done.outcome, done.reason) == (ReclusterOutcome.SKIPPED, "no face came or went")
     assert library.count() == told
 
@@ -164,16 +164,16 @@ def test_a_regrouping_after_all_came_back_has_nothing_to_do(gone: Sequence[str])
 @pytest.mark.parametrize("seed", range(8))
 def test_in_whatever_order_faces_go_and_come_back_their_people_are_as_they_were(seed: int) -> None:
     library = _grouped()
-    before, medoids = library.heard(), library.medoids()
+    before, medoids = library.known_downstream(), library.medoids()
     order = np.random.default_rng(seed)
     gone = [str(key) for key in order.permutation(_FIRST_PERSON)]
     for key in gone[: seed + 5]:
         library.remove([key])
     for key in order.permutation(gone[: seed + 5]):
         library.upload([str(key)])
-    assert library.heard() == before
+    assert library.known_downstream() == before
     assert library.medoids() == medoids
-    assert library.regroup().reason == "no face came or went"
+    assert library.recluster().reason == "no face came or went"
 
 
 @pytest.mark.parametrize("gone", [_MIDDLE[:1], _THIRD, _FIRST_PERSON], ids=["the medoid", "a third", "everybody"])
@@ -186,13 +186,13 @@ def test_a_person_of_very_many_faces_is_as_before_once_photographs_came_back(
     library.remove(gone)
     library.upload(gone)
     assert [medoid[:4] for medoid in library.medoids()] == before
-    assert library.regroup().reason == "no face came or went"
+    assert library.recluster().reason == "no face came or went"
 
 
 def test_a_person_who_went_and_came_back_has_the_parents_that_it_had() -> None:
     library = _grouped()
     library.upload(["033.jpg"], content=", edited")
-    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
+    assert library.recluster().outcome is ReclusterOutcome.PUBLISHED
     before = {cluster.cluster_id: cluster.parents for cluster in library.repository.clusters(2)}
     assert all(before.values())
     library.remove(_FIRST_PERSON)
@@ -203,7 +203,7 @@ def test_a_person_who_went_and_came_back_has_the_parents_that_it_had() -> None:
 
 def test_faces_come_back_to_the_people_of_whom_the_world_has_heard_not_to_those_of_a_generation_held_back() -> None:
     library = _grouped()
-    before = library.heard()
+    before = library.known_downstream()
     members = [item for item in library.kept() if item.cluster_id]
     active = library.repository.active_generation()
     assert active
@@ -216,9 +216,9 @@ def test_faces_come_back_to_the_people_of_whom_the_world_has_heard_not_to_those_
         [replace(item, generation=2, cluster_id=other[item.cluster_id or ""]) for item in members]
     )
     library.remove(_THIRD)
-    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
+    assert library.recluster().outcome is ReclusterOutcome.PUBLISHED
     library.upload(_THIRD)
-    assert library.heard() == before
+    assert library.known_downstream() == before
 
 
 def test_photographs_are_assigned_once_while_other_assigners_move_medoids() -> None:
@@ -243,7 +243,7 @@ def test_where_a_person_went_meanwhile_the_whole_batch_is_assigned_anew() -> Non
     library = _grouped()
     repository: Any = library.repository
     second = _ALL[12:23]
-    (name,) = {library.heard()[key] for key in second}
+    (name,) = {library.known_downstream()[key] for key in second}
     (cluster,) = repository.clusters(1, [name])
     library.remove(second)
     save = repository.save_memberships
@@ -260,45 +260,45 @@ def test_where_a_person_went_meanwhile_the_whole_batch_is_assigned_anew() -> Non
     repository.save_memberships = saved
     library.assigner.arrive(_photo("one.jpg", 900, [_VECTORS[3]]), _photo("two.jpg", 901, [cluster.medoid]))
     library.assigner.run()
-    heard = library.heard()
+    heard = library.known_downstream()
     assert heard["one.jpg"] is None
     assert heard["two.jpg"] == name, "that nobody was found at first is nothing that the face had before"
 
 
 def test_people_are_who_they_were_also_where_a_regrouping_was_made_without_some_of_their_photographs() -> None:
     library = _grouped()
-    before = library.heard()
+    before = library.known_downstream()
     library.remove(_THIRD)
-    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
+    assert library.recluster().outcome is ReclusterOutcome.PUBLISHED
     library.upload(_THIRD)
-    assert library.heard() == before
+    assert library.known_downstream() == before
     told = library.count()
-    done = library.regroup()
+    done = library.recluster()
     assert done.outcome is ReclusterOutcome.PUBLISHED
-    assert library.heard() == before
+    assert library.known_downstream() == before
     assert library.count() == told, "nobody has heard of a change"
 
 
 def test_a_person_of_whom_a_generation_was_made_without_is_the_same_one_in_the_next() -> None:
     library = _grouped()
-    before = library.heard()
+    before = library.known_downstream()
     library.remove(_FIRST_PERSON)
-    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
+    assert library.recluster().outcome is ReclusterOutcome.PUBLISHED
     library.upload(_FIRST_PERSON)
-    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
-    assert library.heard() == before
+    assert library.recluster().outcome is ReclusterOutcome.PUBLISHED
+    assert library.known_downstream() == before
 
 
 def test_memberships_that_differ_from_what_was_made_are_grouped_anew_though_no_face_came_or_went() -> None:
     library = _grouped()
-    expected = library.heard()
+    expected = library.known_downstream()
     lost = [item for item in library.kept() if item.cluster_id][:3]
     # What earlier versions of this software did to photographs that came back.
     library.repository.save_memberships([Membership(1, item.face_id, None, 0.7, Cause.ARRIVED) for item in lost])
-    done = library.regroup()
+    done = library.recluster()
     assert done.outcome is ReclusterOutcome.PUBLISHED
-    assert library.heard() == expected
-    assert library.regroup().reason == "no face came or went"
+    assert library.known_downstream() == expected
+    assert library.recluster().reason == "no face came or went"
 
 
 def test_another_medoid_than_the_one_that_was_made_is_a_reason_to_regroup() -> None:
@@ -309,8 +309,8 @@ def test_another_medoid_than_the_one_that_was_made_is_a_reason_to_regroup() -> N
     face = library.repository.faces_named(others[:1])[others[0]]
     assert face.vector is not None
     library.repository.save_clusters([replace(cluster, medoid_face_id=face.face_id, medoid=face.vector)])
-    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
-    assert library.regroup().reason == "no face came or went"
+    assert library.recluster().outcome is ReclusterOutcome.PUBLISHED
+    assert library.recluster().reason == "no face came or went"
 
 
 def test_what_an_earlier_version_made_is_grouped_anew_once_where_faces_came_back_since() -> None:
@@ -318,49 +318,49 @@ def test_what_an_earlier_version_made_is_grouped_anew_once_where_faces_came_back
     active = library.repository.active_generation()
     assert active
     library.repository.save_generation(replace(active, grouping=""))
-    assert library.regroup().reason == "no face came or went"
+    assert library.recluster().reason == "no face came or went"
     face_id = library.kept()[0].face_id
     library.repository.save_memberships([Membership(1, face_id, None, None, Cause.ARRIVED)])
-    assert library.regroup().outcome is ReclusterOutcome.PUBLISHED
-    assert library.regroup().reason == "no face came or went"
+    assert library.recluster().outcome is ReclusterOutcome.PUBLISHED
+    assert library.recluster().reason == "no face came or went"
 
 
 def test_a_photograph_that_is_replaced_and_restored_has_the_people_that_it_had() -> None:
     library = _grouped()
-    before, kept = library.heard(), library.kept()
+    before, kept = library.known_downstream(), library.kept()
     library.upload(_THIRD, content=", edited")
     library.upload(_THIRD)
-    assert library.heard() == before
+    assert library.known_downstream() == before
     assert library.kept() == kept
 
 
 def test_a_photograph_that_is_looked_at_again_keeps_the_people_that_it_has() -> None:
     library = _grouped()
-    before, kept = library.heard(), library.kept()
+    before, kept = library.known_downstream(), library.kept()
     library.repository._images.clear()  # as an operator does who wants everything processed anew
     library.repository._images_of.clear()
     library.upload(_ALL)
-    assert library.heard() == before
+    assert library.known_downstream() == before
     assert library.kept() == kept
 
 
 def test_going_back_to_an_earlier_generation_gives_people_to_the_faces_that_were_away() -> None:
     library = _grouped()
-    before = library.heard()
+    before = library.known_downstream()
     library.remove(_FIRST_PERSON)
-    library.regroup()
+    library.recluster()
     library.upload(_FIRST_PERSON)
     library.grouping.publish(1)
-    assert library.heard() == before
+    assert library.known_downstream() == before
     assert library.grouping.members(1) == {item.face_id: item.cluster_id for item in library.kept()}
 
 
 def test_a_person_who_went_with_all_photographs_is_told_of_by_the_next_regrouping() -> None:
     library = _grouped()
-    (gone,) = {name for key, name in library.heard().items() if key in _FIRST_PERSON}
+    (gone,) = {name for key, name in library.known_downstream().items() if key in _FIRST_PERSON}
     library.remove(_FIRST_PERSON)
-    library.regroup()
-    told = {event.cluster_id: event.change.value for event in library.grouping.clusters_told()}
+    library.recluster()
+    told = {event.cluster_id: event.change.value for event in library.grouping.cluster_events()}
     assert told[gone or ""] == "retired"
 
 
@@ -370,7 +370,7 @@ def test_nobody_is_twice_on_a_photograph_that_comes_back_with_one_face_less() ->
     pair = [_VECTORS[0], _VECTORS[12]]
     library.assigner.arrive(_photo("pair.jpg", 900, pair))
     library.assigner.run()
-    library.regroup()
+    library.recluster()
     both = {event.box.left: event.cluster_id for event in library.assigner.standing().values() if event.key[0] == "p"}
     assert len(set(both.values()) - {None}) == 2
     library.assigner.arrive(_photo("pair.jpg", 901, None), _photo("pair.jpg", 902, pair[:1]))
@@ -384,13 +384,13 @@ def test_nobody_is_twice_on_a_photograph_that_comes_back_with_one_face_less() ->
 @pytest.mark.parametrize("death", range(2, 176, 3))
 def test_a_photograph_comes_back_to_its_people_wherever_the_assigner_is_killed(death: int) -> None:
     library = _grouped()
-    before, kept, medoids = library.heard(), library.kept(), library.medoids()
+    before, kept, medoids = library.known_downstream(), library.kept(), library.medoids()
     told = library.count()
     library.assigner.calls.clear()
     library.assigner.deaths = frozenset({death})
     library.remove(_MIDDLE)
     library.upload(_MIDDLE)
-    assert library.heard() == before
+    assert library.known_downstream() == before
     assert library.kept() == kept
     assert library.medoids() == medoids
     assert library.count() == told + 6, "three tombstones and three assignments, each once"

@@ -18,7 +18,8 @@ from shared.errors import Deadly, InvalidInput, Poison, Transient
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.crash_tries import Tries
 from shared.stream.health import Health, serve
-from shared.stream.telemetry import Telemetry, configure_logging
+from shared.stream.log_configuration import configure_logging
+from shared.stream.telemetry import Telemetry
 from tools.stack.ports import free_port
 
 _RECORD = ConsumedRecord("in", 2, 7, b"photo", b"private", {}, datetime.now(UTC))
@@ -123,7 +124,7 @@ def test_ready_is_who_has_reached_all_and_was_given_partitions(stream: MemoryStr
     telemetry = Telemetry(stream, health)
     telemetry.looped()
     assert not health.ready
-    telemetry.prepared()
+    telemetry.started()
     telemetry.looped()
     assert health.ready
 

@@ -49,7 +49,7 @@ def test_retention_is_made_longer_and_never_shorter(current: int, changed: bool)
 
 
 def test_a_topic_that_is_to_keep_for_ever_is_not_shortened_by_a_number() -> None:
-    ever = Topic("ever", "key", None, "test", retention=timedelta(milliseconds=-1))
+    ever = Topic(name="ever", key="key", model=None, producer="test", retention=timedelta(milliseconds=-1))
     assert planned(ever, state(ever, changes={"retention.ms": "5"}), 12).configuration == {"retention.ms": "-1"}
 
 

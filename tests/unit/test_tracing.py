@@ -13,7 +13,8 @@ from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Fatal, InvalidInput, Poison, Transient
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream
 from shared.stream.tracing import TracingSettings, tracing
-from shared.stream.worker import Step, Worker, WorkerSettings
+from shared.stream.worker import Worker, WorkerSettings
+from tests.support.processors import Functions, Process
 from tests.support.span_collector import Collector, Received, collecting
 from tools.samples import ROOT
 
@@ -39,12 +40,12 @@ def copied(records: Sequence[ConsumedRecord]) -> list[ProducedRecord]:
     return [ProducedRecord("out", record.key or b"", record.value, record.headers) for record in records]
 
 
-def work(broker: MemoryBroker, collector: Collector | None, step: Step = copied, stream: Any = None) -> None:
+def work(broker: MemoryBroker, collector: Collector | None, step: Process = copied, stream: Any = None) -> None:
     """Run a traced worker until the topic `in` is done."""
     stop, inner = Event(), stream or MemoryStream(broker, "quality", "one", ["in"])
     settings = TracingSettings(endpoint=collector.endpoint if collector else None)
-    with tracing("quality", "one", settings) as traced:
-        seen, noting = traced(inner, step)
+    with tracing("quality", "one", settings) as of_service:
+        seen, noting = of_service.wrap(inner, Functions(process=step))
         consume = seen.consume
 
         def consume_or_stop(limit: int, wait: float) -> Sequence[ConsumedRecord]:
@@ -55,7 +56,8 @@ def work(broker: MemoryBroker, collector: Collector | None, step: Step = copied,
 
         seen.consume = consume_or_stop  # type: ignore[method-assign]  # the topic ends here
         quick = WorkerSettings(first_retry=1e-6, longest_retry=1e-6)
-        Worker("quality", seen, noting, quick, Silent(), stop).run()
+        worker = Worker(service="quality", stream=seen, processor=noting, settings=quick, observer=Silent(), stop=stop)
+        worker.run()
 
 
 def broker_with(*headers: Mapping[str, bytes]) -> MemoryBroker:
@@ -187,9 +189,10 @@ def test_traced_or_not_what_is_written_differs_in_the_trace_only(collector: Coll
 
 def test_without_the_setting_stream_and_step_are_what_they_were() -> None:
     stream: RecordStream = MemoryStream(MemoryBroker(), "quality", "one", ["in"])
-    with tracing("quality", "one", TracingSettings()) as traced:
-        found = traced(stream, copied)
-    assert found == (stream, copied)
+    processor = Functions(process=copied)
+    with tracing("quality", "one", TracingSettings()) as of_service:
+        found = of_service.wrap(stream, processor)
+    assert found == (stream, processor)
 
 
 @pytest.mark.slow

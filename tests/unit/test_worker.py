@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.crash_tries import Tries
 from shared.stream.dead_letters import LEFT_OUT, dead_letter
 from shared.stream.worker import Worker, WorkerSettings
+from tests.support.processors import Functions
 
 
 @dataclass
@@ -93,8 +95,12 @@ class Notes:
     retries: list[int] = field(default_factory=list)
     dead: list[bytes] = field(default_factory=list)
     batches: int = 0
+    starts: int = 0
     found: list[tuple[str, int, int]] = field(default_factory=list)
     abandoned: list[bytes] = field(default_factory=list)
+
+    def started(self) -> None:
+        self.starts += 1
 
     def batch_done(
         self, consumed: Sequence[ConsumedRecord], produced: Sequence[ProducedRecord], seconds: float
@@ -146,7 +152,21 @@ def working(
     settings = WorkerSettings(
         batch=batch, first_retry=1e-6, longest_retry=1e-5, dead_letters_a_minute=dead_letters_a_minute
     )
-    return Worker("copier", stream, step, settings, notes, stop), stream, notes
+    worker = Worker(
+        service="copier",
+        stream=stream,
+        processor=Functions(process=step),
+        settings=settings,
+        observer=notes,
+        stop=stop,
+    )
+    return worker, stream, notes
+
+
+def with_functions(worker: Worker, **functions: Any) -> Worker:
+    """Return the worker, whose processor does these functions as well."""
+    assert isinstance(worker.processor, Functions)
+    return replace(worker, processor=replace(worker.processor, **functions))
 
 
 @given(
@@ -255,7 +275,7 @@ def test_preparation_comes_before_the_first_record_and_is_repeated_until_it_succ
             msg = "the bucket is away"
             raise Transient(msg)
 
-    replace(worker, prepare=prepare).run()
+    with_functions(worker, start=prepare).run()
     assert notes.retries == [1, 2, 3]
     assert [record.value for record in stream.written] == [b"one"]
 
@@ -272,7 +292,7 @@ def test_what_follows_a_commit_gets_each_record_once_and_is_repeated_until_it_su
             raise Transient(msg)
         done.extend(record.value for record in records)
 
-    replace(worker, committed=committed).run()
+    with_functions(worker, committed=committed).run()
     assert done == [b"one", b"bad", b"three"]
 
 
@@ -283,7 +303,7 @@ def test_after_a_commit_that_may_have_happened_unseen_it_is_prepared_for_again_a
     worker, stream, _ = working([b"one", b"two", b"three"], batch=1)
     stream.undecided_commits = undecided[:]
     seen: list[int] = []
-    replace(worker, prepare=lambda: seen.append(stream.committed)).run()
+    with_functions(worker, start=lambda: seen.append(stream.committed)).run()
     assert [record.value for record in stream.written] == [b"one", b"two", b"three"]
     assert len(seen) == 1 + len(undecided) - len(stream.undecided_commits)
     assert seen == sorted(seen)
@@ -312,7 +332,7 @@ def test_what_is_done_in_idle_moments_waits_for_no_record_and_may_fail_for_a_whi
             raise Transient(msg)
         seen.append(stream.committed)
 
-    replace(worker, idle=idle).run()
+    with_functions(worker, idle=idle).run()
     assert notes.retries == [1, 2]
     assert seen == [2]
 

@@ -1,8 +1,8 @@
 """The worker's laws where the next batch is taken before this one is done, and partitions come and go."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
 
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from shared.errors import Fatal, Poison, Transient
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.worker import Worker, WorkerSettings
-from tests.unit.test_worker import Notes
+from tests.support.processors import Functions, Process
+from tests.unit.test_worker import Notes, with_functions
 
 PARTITIONS = 2
 
@@ -134,9 +135,25 @@ class Announced:
     held: set[str] = field(default_factory=set)
     calls: list[list[str]] = field(default_factory=list)
 
-    def ahead(self, records: Sequence[ConsumedRecord]) -> None:
+    def prefetch(self, records: Sequence[ConsumedRecord]) -> None:
         self.calls.append([record.record_id for record in records])
         self.held = {record.record_id for record in records}
+
+
+def a_worker(
+    stream: SharedStream,
+    settings: WorkerSettings,
+    step: Process,
+    prefetch: Callable[[Sequence[ConsumedRecord]], None],
+) -> Worker:
+    return Worker(
+        service="copier",
+        stream=stream,
+        processor=Functions(process=step, prefetch=prefetch, prefetches=True),
+        settings=settings,
+        observer=Notes(),
+        stop=stream.stop,
+    )
 
 
 def working(stream: SharedStream, failing_steps: Iterator[bool], batch: int) -> tuple[Worker, Announced]:
@@ -153,8 +170,7 @@ def working(stream: SharedStream, failing_steps: Iterator[bool], batch: int) -> 
         return [ProducedRecord("out", b"k", record.value, {}) for record in records]
 
     settings = WorkerSettings(batch=batch, first_retry=1e-6, longest_retry=1e-5, dead_letters_a_minute=1000)
-    worker = Worker("copier", stream, step, settings, Notes(), stream.stop, ahead=announced.ahead)
-    return worker, announced
+    return a_worker(stream, settings, step, announced.prefetch), announced
 
 
 HAPPENS = st.tuples(
@@ -222,7 +238,7 @@ def test_what_was_taken_ahead_is_let_go_where_the_work_after_a_commit_has_to_wai
             raise Transient(msg)
         done.extend(record.offset for record in records)
 
-    replace(worker, committed=committed).run()
+    with_functions(worker, committed=committed).run()
     assert stream.written[0] == [b"a", b"b", b"c", b"d"]
     assert done == [0, 3], "the other member has done those between"
     assert announced.calls[2] == []
@@ -244,7 +260,7 @@ def test_what_was_only_taken_ahead_is_not_committed_when_the_process_is_told_to_
         stream.stop.set()
         return [ProducedRecord("out", b"k", record.value, {}) for record in records]
 
-    Worker("copier", stream, step, worker.settings, Notes(), stream.stop, ahead=worker.ahead).run()
+    with_functions(worker, process=step).run()
     assert (stream.position[0], stream.committed[0]) == (2, 1)
 
 
@@ -257,7 +273,7 @@ def test_a_fatal_error_commits_neither_batch() -> None:
         raise Fatal(msg)
 
     with pytest.raises(Fatal, match="model"):
-        Worker("copier", stream, step, worker.settings, Notes(), stream.stop, ahead=worker.ahead).run()
+        with_functions(worker, process=step).run()
     assert stream.committed[0] == 0
 
 
@@ -272,7 +288,7 @@ def test_what_fails_ahead_costs_nothing_but_the_work_ahead(error: Exception) -> 
     def step(records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
         return [ProducedRecord("out", b"k", record.value, {}) for record in records]
 
-    Worker("copier", stream, step, worker.settings, Notes(), stream.stop, ahead=ahead).run()
+    with_functions(worker, process=step, prefetch=ahead).run()
     assert stream.written[0] == [b"a", b"b", b"bad"]
 
 
@@ -289,5 +305,5 @@ def test_work_ahead_that_fails_is_forgotten_too_when_the_batch_is_tried_again() 
             raise Transient(msg)
         return [ProducedRecord("out", b"k", record.value, {}) for record in records]
 
-    Worker("copier", stream, step, worker.settings, Notes(), stream.stop, ahead=ahead).run()
+    with_functions(worker, process=step, prefetch=ahead).run()
     assert stream.written[0] == [b"a"]

@@ -1,1 +1,1 @@
-"""Photographs stream in while processes and servers are killed, frozen and cut off: `python -m tools.chaos`."""
+"""Faults in the running stream: processes and servers are killed, frozen and stopped (`python -m tools.chaos`)."""

@@ -1,8 +1,8 @@
-"""`python -m tools.chaos`: the long form of the faults, with a table after each; about 11 minutes.
+"""Run all faults and print a table after each: `python -m tools.chaos`. Takes about 11 minutes.
 
---kills N    processes killed (110)
---seconds S  of every outage (30)
---seed N     of the random moments and victims
+--kills N    number of processes to kill (default 110)
+--seconds S  length of each outage of a server, in seconds (default 30)
+--seed N     seed of the random moments and victims (default 1)
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tools.chaos.verdict import findings
 from tools.stack import new_run
 from tools.stack.install import Missing
 
-_SESSION = 6.0  # seconds
+_SESSION_TIMEOUT = 6.0  # seconds until the broker takes the partitions of a silent consumer
 
 
 def _faults(kills: int, seconds: float) -> list[Callable[[Drill], object]]:
@@ -27,17 +27,17 @@ def _faults(kills: int, seconds: float) -> list[Callable[[Drill], object]]:
     kill = partial(faults.killed, times=-(-kills // 4))
     return [
         kill,
-        faults.out_of_memory,
-        faults.told_to_stop,
+        faults.deadly_photograph,
+        faults.stopped,
         faults.broker_restarted,
         *(partial(faults.away, server=server, seconds=seconds) for server in ("kafka", "minio", "mongo")),
         kill,
         *(partial(faults.hanging, server=server, seconds=seconds) for server in ("kafka", "minio", "mongo")),
         kill,
-        *(partial(faults.frozen, name=f"{service}-0", session=_SESSION) for service in INSTANCES),
+        *(partial(faults.frozen, name=f"{service}-0", session_timeout=_SESSION_TIMEOUT) for service in INSTANCES),
         faults.fenced,
         faults.poisoned,
-        faults.misled,
+        faults.misleading_notifications,
         faults.removed_before_it_was_read,
         faults.folder_hidden,
         *(partial(faults.crop_missing, service=service) for service in ("quality", "embedder")),
@@ -47,7 +47,7 @@ def _faults(kills: int, seconds: float) -> list[Callable[[Drill], object]]:
 
 
 def main() -> int:
-    """Run all faults; status 1 if the stream lost something, said something twice or disagrees with the reference."""
+    """Run all faults; exit status 1 if an event is lost or duplicated, or the people differ from the reference."""
     parser = argparse.ArgumentParser(prog="python -m tools.chaos", description="Faults in the running stream.")
     parser.add_argument("--kills", type=int, default=110)
     parser.add_argument("--seconds", type=float, default=30)
@@ -55,12 +55,12 @@ def main() -> int:
     options = parser.parse_args()
     console = Console(width=150)
     try:
-        with new_run() as folder, new_drill(folder, 3 * options.kills + 150, options.seed, _SESSION) as drill:
+        with new_run() as folder, new_drill(folder, 3 * options.kills + 150, options.seed, _SESSION_TIMEOUT) as drill:
             for fault in _faults(options.kills, options.seconds):
                 fault(drill)
                 console.print(table(drill.costs))
             wrong = findings(drill)
-            console.print(f"killed: {dict(drill.supervisor.kills)}")
+            console.print(f"processes killed: {dict(drill.supervisor.kills)}")
             for ended in drill.supervisor.exits:
                 console.print(str(ended), soft_wrap=True)
     except Missing as missing:
@@ -69,7 +69,7 @@ def main() -> int:
     for line in wrong:
         console.print(line, soft_wrap=True)
     console.print(
-        "nothing lost, nothing said twice, as the standalone runner says" if not wrong else "not as it should be"
+        "no event lost, none duplicated, the same people as the standalone run" if not wrong else "the stream is wrong"
     )
     return 1 if wrong else 0
 

@@ -1,4 +1,4 @@
-"""The photographs: which there are, and an uploader that does not give up."""
+"""The photographs of a drill, and an uploader that tries until each is stored."""
 
 import hashlib
 import time
@@ -15,33 +15,33 @@ _PAUSE = 0.3  # seconds between two attempts
 
 
 def sample_folder(folder: Path, count: int) -> list[Path]:
-    """Fill a folder with so many photographs: the samples, and then again the samples under other names.
+    """Write `count` photographs into a folder and return their paths.
 
-    Again they are other files of the same pictures, with faces of their own: in a folder, files with equal bytes are
-    one photograph. Person after person, so that the first photographs show all of them.
+    They are the samples, repeated with other bytes behind the end of the image: in a folder, files with equal bytes
+    are one photograph. The people take turns, so that the first photographs show all of them.
     """
     by_person = [sample_photos(person) for person in PEOPLE]
     longest = max(map(len, by_person))
-    one_round = [photos[at] for at in range(longest) for photos in by_person if at < len(photos)]
+    one_round = [photos[index] for index in range(longest) for photos in by_person if index < len(photos)]
     made = []
     for number in range(count):
         photo, again = one_round[number % len(one_round)], number // len(one_round)
         target = folder / str(again) / photo.parent.name / photo.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        behind_the_end = f"again {again}".encode() if again else b""
-        target.write_bytes(photo.read_bytes() + behind_the_end)
+        suffix = f"again {again}".encode() if again else b""
+        target.write_bytes(photo.read_bytes() + suffix)
         made.append(target)
     return made
 
 
 class Feed:
-    """Puts and removes objects in the bucket of photographs, in order, each until the store has done it.
+    """Puts and removes objects in the bucket `photos`, one after the other; tries each until the store has done it.
 
-    `wanted` holds what the world must be told in the end: by key the MD5 of the object, None where it was removed.
+    `wanted`: the expected state of each key, which is the MD5 of the object, or None if it was removed.
     """
 
     def __init__(self, store: ObjectStore, pace: float) -> None:
-        """`pace`: seconds between two of them."""
+        """`pace`: seconds between two objects."""
         self.wanted: dict[str, str | None] = {}
         self._store = store
         self._pace = pace
@@ -51,21 +51,21 @@ class Feed:
 
     @property
     def idle(self) -> bool:
-        """Say whether all is done."""
+        """Return whether all objects are put or removed."""
         return self._done == self._asked
 
     def put(self, key: str, data: bytes) -> None:
-        """Have an object put."""
+        """Put an object in the background."""
         self._asked += 1
         self._queue.put((key, data))
 
     def remove(self, key: str) -> None:
-        """Have an object removed."""
+        """Remove an object in the background."""
         self._asked += 1
         self._queue.put((key, None))
 
     def put_files(self, folder: Path, files: Sequence[Path]) -> None:
-        """Have files put, under their paths in the folder."""
+        """Put files in the background, under their paths in the folder."""
         for file in files:
             self.put(file.relative_to(folder).as_posix(), file.read_bytes())
 

@@ -1,4 +1,4 @@
-"""Keeps processes running as a kubelet does: what has ended is started again, and nothing else is ever done to it."""
+"""A supervisor that starts every process again that has ended, as a kubelet does."""
 
 import time
 from collections import Counter
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from tools.pipeline import Pipeline
 
-_PATIENCE = 240.0  # seconds for what takes some ten
-_CRASH_LOOP = 10  # exits of one process; more would need a human
+_TIMEOUT = 240.0  # seconds; what is waited for takes about ten
+_CRASH_LOOP = 10  # exits of one process; more than these fail the drill
 
 
 @dataclass(frozen=True)
 class Exit:
-    """A process that has ended by itself: its name, its status, and the reason that it gave."""
+    """A process that has ended by itself: its name, exit status, and the reason that it logged."""
 
     name: str
     status: int | None
@@ -25,56 +25,59 @@ class Exit:
 
 @dataclass
 class Supervisor:
-    """Watches over the processes of a pipeline. `exits` are those that no call of `kill` has caused."""
+    """Watches over the processes of a pipeline.
+
+    `kills`: number of processes killed by `kill`, by service. `exits`: the other ends of processes.
+    """
 
     pipeline: Pipeline
     kills: Counter[str] = field(default_factory=Counter)
     exits: list[Exit] = field(default_factory=list)
 
-    def tend(self) -> None:
-        """Start again what has ended."""
+    def restart_ended(self) -> None:
+        """Start every process again that has ended."""
         for name, process in list(self.pipeline.processes.items()):
             if not process.running():
-                self.exits.append(Exit(name, process.exit_status(), self.last_words(name)))
+                self.exits.append(Exit(name, process.exit_status(), self.last_log_line(name)))
                 loop = sum(ended.name == name for ended in self.exits) > _CRASH_LOOP
                 assert not loop, f"{name} ends again and again:\n{process.log()}"
                 self.start(name)
 
     def start(self, name: str) -> None:
-        """Start a process of this name, without waiting for it."""
+        """Start a process of this name without waiting until it is ready."""
         service, _, number = name.partition("-")
         self.pipeline.launch(service, int(number))
 
     def kill(self, name: str) -> None:
-        """Kill a process as the kernel does where memory ends, and start it again."""
+        """Kill a process with SIGKILL, as the kernel does when memory ends, and start it again."""
         self.pipeline.processes[name].kill()
         self.kills[name.partition("-")[0]] += 1
         self.start(name)
 
-    def last_words(self, name: str) -> str:
-        """Return what a process that has ended said last."""
+    def last_log_line(self, name: str) -> str:
+        """Return the reason, or else the event, of the last log line of a process."""
         lines = self.pipeline.log(name)
-        said = lines[-1] if lines else {}
-        return str(said.get("reason") or said.get("event") or "nothing")
+        last = lines[-1] if lines else {}
+        return str(last.get("reason") or last.get("event") or "nothing")
 
     def sleep(self, seconds: float) -> None:
-        """Let time go by."""
+        """Wait, and meanwhile start processes again that end."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self.tend()
+            self.restart_ended()
             time.sleep(min(left, 0.2))
 
-    def wait(self, is_true: Callable[[], object], what: str, patience: float = _PATIENCE) -> None:
-        """Wait until something becomes true."""
-        until = time.monotonic() + patience
+    def wait(self, is_true: Callable[[], object], what: str, timeout: float = _TIMEOUT) -> None:
+        """Wait until `is_true` returns something true; AssertionError after `timeout` seconds. `what` names it."""
+        until = time.monotonic() + timeout
         while not is_true():
-            assert time.monotonic() < until, f"waited in vain for {what}"
+            assert time.monotonic() < until, f"{what}: did not come within {timeout:g} s"
             self.sleep(0.2)
 
     def all_ready(self) -> bool:
-        """Say whether every process says that it is ready."""
+        """Return whether every process reports that it is ready."""
         return all(self.pipeline.is_ready(name) for name in self.pipeline.processes)
 
     def wait_until_ready(self) -> None:
-        """Wait until every process says that it is ready."""
-        self.wait(self.all_ready, "all processes to be ready")
+        """Wait until every process reports that it is ready."""
+        self.wait(self.all_ready, "readiness of all processes")

@@ -1,4 +1,4 @@
-"""The table of a drill."""
+"""The table of a drill: the cost of each kind of fault."""
 
 from collections.abc import Mapping
 from statistics import median
@@ -10,7 +10,9 @@ from tools.chaos.drill import Cost
 
 def table(costs: Mapping[str, Cost]) -> Table:
     """Return a row for each kind of fault."""
-    made = Table("fault", "times", "lost", "duplicated", "recovered in, s", "announced by reconcile", "ended by itself")
+    made = Table(
+        "fault", "times", "lost", "duplicated", "recovered in, s", "announced by reconcile", "ended by themselves"
+    )
     for column in made.columns[1:-1]:
         column.justify = "right"
     for kind, cost in costs.items():

@@ -1,1 +1,1 @@
-"""The compose file for real, from the build to the end: `python -m tools.compose`."""
+"""A test of docker-compose.yml on a container engine, from the build to the end: `python -m tools.compose`."""

@@ -1,4 +1,4 @@
-"""What has to hold for docker-compose.yml. A rule yields a line for each place where it does not."""
+"""Rules for docker-compose.yml. A rule yields a line for each violation."""
 
 import importlib.util
 import pkgutil
@@ -26,7 +26,7 @@ _NETWORKS = {
 }
 PROFILES = {"embedder-gpu": "gpu", "cli": "cli", "prometheus": "monitoring", "grafana": "monitoring"}
 PUBLISHED = {"kafka": {9092}, "minio": {9000, 9001}, "prometheus": {9090}, "grafana": {3000}}
-# What docker_compose's own services need and no default can be right for; the rest is in files that `secrets` makes.
+# Settings of our services without a suitable default; the others are in files that `secrets` writes.
 _NEEDED = {"FACESTREAM_SECRETS_DIR", "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS", "FACESTREAM_MINIO_ENDPOINT"}
 _GRACE = 30  # seconds
 _SECONDS = {"s": 1, "m": 60}
@@ -35,20 +35,20 @@ ON_A_COMMAND_LINE = re.compile(
     r"|--user(name)? \S*:|--add-scram|://[^ /@:]+:[^ @]+@",
     re.IGNORECASE,
 )
-"""A password, or what a shell would put in the place of one; a file's name alone is none."""
+"""A password, or an expression that a shell replaces by one; the name of a file alone does not match."""
 _CONFIDENTIAL = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|MONGO_URI")
 
 
 def has_no_outdated_words(file: File) -> Iterator[str]:
-    """Neither `version:`, nor names that forbid a second container, nor links."""
+    """There is no `version:`, no fixed name that forbids a second container, and no link."""
     if "version" in file:
-        yield "version: is not read any more"
+        yield "version: is obsolete"
     for name, service in file["services"].items():
         yield from (f"{name}: {word}" for word in ("container_name", "links", "extends") if word in service)
 
 
 def publishes_on_loopback_alone(file: File) -> Iterator[str]:
-    """Only the ports that people need, and none to other machines."""
+    """Only the ports that people need are published, and only on the loopback address."""
     for name, service in file["services"].items():
         ports = set()
         for text in service.get("ports", ()):
@@ -61,33 +61,33 @@ def publishes_on_loopback_alone(file: File) -> Iterator[str]:
 
 
 def has_no_secret_in_sight(file: File) -> Iterator[str]:
-    """Passwords are in files, made at the first start; none is written here."""
+    """Passwords are in files that the first start creates; the compose file has none."""
     for name, service in file["services"].items():
         for variable, value in service.get("environment", {}).items():
             is_path = variable.endswith(("_FILE", "_DIR"))
             if _CONFIDENTIAL.search(variable) and not is_path:
-                yield f"{name}: {variable} stands in the file"
+                yield f"{name}: {variable} is in the compose file"
             if "minioadmin" in str(value):
-                yield f"{name}: {variable} is a default that everybody knows"
+                yield f"{name}: {variable} is a well-known default password"
 
 
 def mounts_only_its_own_secrets(file: File) -> Iterator[str]:
-    """Each has one folder of its own; nobody but who makes passwords sees those of another, or can write."""
+    """Each service mounts only its own folder of secrets, read-only; `secrets` alone writes, and sees all."""
     for name, service in file["services"].items():
         if name == "secrets":
             continue
         mounted = [str(volume) for volume in service.get("volumes", ()) if "/secrets/" in str(volume)]
-        yield from (f"{name}: {volume} can be written" for volume in mounted if not volume.endswith(":ro"))
+        yield from (f"{name}: {volume} is writable" for volume in mounted if not volume.endswith(":ro"))
         sources = {volume.partition(":")[0]: volume.split(":")[1] for volume in mounted}
         wanted = _secrets_of(name)
-        yield from (f"{name}: {source} is not its own" for source in sources.keys() - wanted.keys())
+        yield from (f"{name}: {source} belongs to another service" for source in sources.keys() - wanted.keys())
         for source, folder in wanted.items():
             if sources.get(source) != folder:
                 yield f"{name}: expected {source} at {folder}"
 
 
 def _secrets_of(name: str) -> dict[str, str]:
-    """Return the volumes of passwords that a container needs, with the folder of each."""
+    """Return the volumes of passwords that a service needs, with the folder where each is mounted."""
     if name == "init":
         users = {f"user-{user}": f"/secrets/users/{user}" for user in (*USERS, "prometheus")}
         return {"admin-secrets": "/secrets/facestream", **users}
@@ -97,7 +97,7 @@ def _secrets_of(name: str) -> dict[str, str]:
 
 
 def keeps_decoders_apart(file: File) -> Iterator[str]:
-    """What decodes strangers' files reaches Kafka and MinIO, and neither MongoDB nor the internet."""
+    """Services that decode files of strangers reach Kafka and MinIO, but neither MongoDB nor the internet."""
     networks: Mapping[str, Mapping[str, Any] | None] = file["networks"]
     internal = {name for name, network in networks.items() if (network or {}).get("internal") is True}
     if not {"stream", "state"} <= internal:
@@ -109,12 +109,12 @@ def keeps_decoders_apart(file: File) -> Iterator[str]:
                 yield f"{name}: needs no network"
             continue
         if name == "init" and (has or service.get("network_mode") != "service:kafka"):
-            yield f"{name}: expected to be where Kafka's own listener is, and nowhere else"
+            yield f"{name}: expected network_mode: service:kafka and no networks"
         wanted = _NETWORKS.get(name) or {"stream", *_with_mongo(name)}
         if name != "init" and has != wanted:
             yield f"{name}: expected the networks {sorted(wanted)}, found {sorted(has)}"
         if service.get("ports") and has <= internal:
-            yield f"{name}: the engine publishes no port of an internal network"
+            yield f"{name}: publishes ports, but is on internal networks only"
 
 
 def _with_mongo(name: str) -> set[str]:
@@ -122,7 +122,7 @@ def _with_mongo(name: str) -> set[str]:
 
 
 def asks_for_a_login(file: File) -> Iterator[str]:
-    """Kafka on all addresses but its own loopback, and MinIO for its metrics as well."""
+    """Kafka asks for a login on all addresses except its loopback, and MinIO also for its metrics."""
     kafka = {name: str(value) for name, value in file["services"]["kafka"]["environment"].items()}
     protocols = dict(entry.split(":") for entry in kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
     for listener in kafka["KAFKA_LISTENERS"].split(","):
@@ -130,22 +130,22 @@ def asks_for_a_login(file: File) -> Iterator[str]:
         if not address.startswith("localhost:") and not protocols.get(name, "").startswith("SASL"):
             yield f"kafka: {listener} asks for no login"
     if "KAFKA_AUTHORIZER_CLASS_NAME" not in kafka:
-        yield "kafka: whoever has logged in may do everything"
+        yield "kafka: has no authorizer, so every user may do everything"
     if kafka.get("KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND", "false") != "false":
-        yield "kafka: what is not forbidden is allowed"
+        yield "kafka: allows everything that no access list names"
     if kafka.get("KAFKA_SASL_ENABLED_MECHANISMS") != "SCRAM-SHA-512":
-        yield "kafka: a mechanism that sends the password itself, over plain text"
+        yield "kafka: expected SCRAM-SHA-512 alone; other mechanisms send the password in plain text"
     if kafka.get("KAFKA_SUPER_USERS") != "User:ANONYMOUS":
-        yield "kafka: expected nobody to be a super user but who speaks from its own loopback"
+        yield "kafka: expected User:ANONYMOUS, which is its loopback listener, as the only super user"
     if file["services"]["minio"]["environment"].get("MINIO_PROMETHEUS_AUTH_TYPE", "jwt") != "jwt":
-        yield "minio: tells everybody the names and sizes of buckets"
+        yield "minio: shows its metrics without a login"
 
 
 def has_no_password_on_a_command_line(file: File) -> Iterator[str]:
-    """Arguments of a process are seen by every account of the machine."""
+    """No command has a password among its arguments, which every account of the machine can see."""
     for name, service in file["services"].items():
         words = (service.get("command"), service.get("entrypoint"), service.get("healthcheck", {}).get("test"))
-        yield from (f"{name}: {found[0]}" for said in words if (found := ON_A_COMMAND_LINE.search(_joined(said))))
+        yield from (f"{name}: {found[0]}" for command in words if (found := ON_A_COMMAND_LINE.search(_joined(command))))
 
 
 def _joined(words: object) -> str:
@@ -153,16 +153,16 @@ def _joined(words: object) -> str:
 
 
 def bounds_memory_and_logs(file: File) -> Iterator[str]:
-    """No container takes all memory or fills the disk with its log."""
+    """Every container has a limit of memory and a limit of its log."""
     for name, service in file["services"].items():
         if "mem_limit" not in service:
             yield f"{name}: no mem_limit"
         if not {"max-size", "max-file"} <= service.get("logging", {}).get("options", {}).keys():
-            yield f"{name}: its log grows for ever"
+            yield f"{name}: its log has no limit"
 
 
 def comes_back(file: File) -> Iterator[str]:
-    """What serves is restarted, what ends is not."""
+    """Services are restarted; containers that end by themselves are not."""
     for name, service in file["services"].items():
         wanted = {"secrets": "no", "cli": "no", "init": "on-failure"}.get(name, "unless-stopped")
         if service.get("restart") != wanted:
@@ -170,7 +170,7 @@ def comes_back(file: File) -> Iterator[str]:
 
 
 def takes_no_rights(file: File) -> Iterator[str]:
-    """Ours run without a writable root, without capabilities, and as the image's user; nobody gains rights."""
+    """Our containers have a read-only root, no capabilities and the image's user; no container may gain privileges."""
     for name, service in file["services"].items():
         if "no-new-privileges:true" not in service.get("security_opt", ()):
             yield f"{name}: may gain privileges"
@@ -178,58 +178,62 @@ def takes_no_rights(file: File) -> Iterator[str]:
             yield f"{name}: is privileged"
         if name in OURS:
             if service.get("read_only") is not True:
-                yield f"{name}: its root can be written"
+                yield f"{name}: its root is writable"
             if service.get("cap_drop") != ["ALL"] or (name != "secrets" and "cap_add" in service):
                 yield f"{name}: keeps capabilities"
             if name != "secrets" and "user" in service:
                 yield f"{name}: runs as {service['user']}"
             if name != "secrets" and not any(str(mount).startswith("/tmp:") for mount in service.get("tmpfs", ())):  # noqa: S108  of the container
-                yield f"{name}: no /tmp to write to"
+                yield f"{name}: has no writable /tmp"
 
 
-def says_whether_it_is_well(file: File) -> Iterator[str]:
-    """Servers have a check; those of ours have the image's unless they end by themselves."""
+def has_a_health_check(file: File) -> Iterator[str]:
+    """Servers have a health check; our services have that of the image, unless they end by themselves."""
     for name, service in file["services"].items():
         check = service.get("healthcheck")
         if name in ONCE:
             if check != {"disable": True}:
-                yield f"{name}: ends by itself, and is never healthy"
+                yield f"{name}: ends by itself; expected its health check to be disabled"
         elif name in SERVICES:
             if check is not None:
-                yield f"{name}: has another check than its image"
+                yield f"{name}: replaces the health check of its image"
         elif not (check or {}).get("test"):
             yield f"{name}: no healthcheck"
 
 
 def waits_by_condition(file: File) -> Iterator[str]:
-    """Nobody starts before what it needs is well or done."""
+    """Each service starts after those that it needs are healthy or have ended."""
     for name, service in file["services"].items():
         needs = service.get("depends_on", {})
         if not isinstance(needs, Mapping):
-            yield f"{name}: waits for a start alone"
+            yield f"{name}: waits only for a start"
             continue
         for other, how in needs.items():
             wanted = "service_completed_successfully" if other in ONCE else "service_healthy"
             if how.get("condition") != wanted:
                 yield f"{name}: expected {wanted} of {other}"
         if name in OURS and name not in ONCE and not {"init", "kafka", "minio", "mongo"} <= needs.keys():
-            yield f"{name}: does not wait for all that it needs"
+            yield f"{name}: expected to wait for init, kafka, minio and mongo"
 
 
 def pins_images(file: File) -> Iterator[str]:
-    """Every image has a tag, and none that moves; ours are built here."""
+    """Every image has a fixed tag; ours are built from this tree."""
     for name, service in file["services"].items():
         tag = str(service.get("image", "")).rpartition("/")[2].partition(":")[2]
         if not tag or tag.startswith("latest"):
-            yield f"{name}: image {service.get('image')} is whatever is the latest"
+            yield f"{name}: image {service.get('image')} has no fixed tag"
         if (name in OURS) != ("build" in service):
-            yield f"{name}: is not built from this tree" if name in OURS else f"{name}: is built"
+            yield (
+                f"{name}: is not built from this tree"
+                if name in OURS
+                else f"{name}: expected a ready image, found a build"
+            )
         if name in OURS and service["build"].get("target") != ("gpu" if name == "embedder-gpu" else "cpu"):
-            yield f"{name}: of the wrong target"
+            yield f"{name}: is built for the wrong target"
 
 
 def has_profiles(file: File) -> Iterator[str]:
-    """What not everybody wants starts only when it is asked for."""
+    """Optional services start only with their profile."""
     for name, service in file["services"].items():
         wanted = [PROFILES[name]] if name in PROFILES else None
         if service.get("profiles") != wanted:
@@ -240,7 +244,7 @@ def has_profiles(file: File) -> Iterator[str]:
 
 
 def has_settings_that_are_understood(file: File) -> Iterator[str]:
-    """Every variable is a setting, what has no right default is there, and the servers are told the same names."""
+    """Every variable is a setting, required ones are given, and MinIO writes to the topic that the detector reads."""
     for module in pkgutil.walk_packages(shared.__path__, "shared."):
         importlib.import_module(module.name)
     for name in set(SERVICES) - {"reconciler"}:  # a command, whose settings are in `shared`
@@ -258,11 +262,11 @@ def has_settings_that_are_understood(file: File) -> Iterator[str]:
             yield from (f"{name}: no {variable}" for variable in sorted(_NEEDED - ours.keys()))
     topic = file["services"]["minio"]["environment"].get("MINIO_NOTIFY_KAFKA_TOPIC_PRIMARY")
     if topic != IMAGES_UPLOADED.name:
-        yield f"minio: tells topic {topic} of photographs, the detector reads {IMAGES_UPLOADED.name}"
+        yield f"minio: writes its notifications to {topic}, but the detector reads {IMAGES_UPLOADED.name}"
 
 
 def has_time_to_finish(file: File) -> Iterator[str]:
-    """Ours have longer to stop than a batch takes, and the servers to write what they hold."""
+    """Services have more time to stop than a batch takes, and servers enough to write their data."""
     for name, service in file["services"].items():
         if name in {*SERVICES, "kafka", "mongo"}:
             text = str(service.get("stop_grace_period", "0s"))
@@ -271,13 +275,15 @@ def has_time_to_finish(file: File) -> Iterator[str]:
 
 
 def declares_its_volumes(file: File) -> Iterator[str]:
-    """What servers keep is in named volumes, all of them declared and used."""
+    """The data of servers is in named volumes, all of them declared and used."""
     used = {str(volume).split(":")[0] for service in file["services"].values() for volume in service.get("volumes", ())}
     named = {source for source in used if not source.startswith((".", "/"))}
-    yield from (f"{name}: used and not declared, or the other way round" for name in named ^ file["volumes"].keys())
+    yield from (
+        f"{name}: is used but not declared, or declared but not used" for name in named ^ file["volumes"].keys()
+    )
     for name in ("kafka-data", "minio-data", "mongo-data"):
         if name not in named:
-            yield f"{name}: is lost with its container"
+            yield f"{name}: expected a named volume; its data is lost with the container"
 
 
 RULES = (
@@ -291,7 +297,7 @@ RULES = (
     bounds_memory_and_logs,
     comes_back,
     takes_no_rights,
-    says_whether_it_is_well,
+    has_a_health_check,
     waits_by_condition,
     pins_images,
     has_profiles,

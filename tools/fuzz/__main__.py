@@ -1,4 +1,4 @@
-"""`python -m tools.fuzz --count 3000 --seed 1`: prints how the mutated photographs of each format ended."""
+"""Count the outcomes of mutated photographs of each format: `python -m tools.fuzz --count 3000 --seed 1`."""
 
 import argparse
 import sys
@@ -9,14 +9,12 @@ from tools.fuzz.fuzzing import fuzz
 
 
 def main() -> None:
-    """Exit with 0 where each photograph ended as an outcome."""
+    """Run, print the counts, and exit with status 0 if each photograph has an outcome."""
     parser = argparse.ArgumentParser(prog="python -m tools.fuzz", description=__doc__)
-    parser.add_argument("--count", type=int, default=3000, help="photographs (default 3000)")
-    parser.add_argument("--seed", type=int, default=1, help="of what is done to them (default 1)")
-    parser.add_argument("--processes", type=int, default=2, help="that decode (default 2)")
-    parser.add_argument(
-        "--keep", type=Path, help="folder for the photographs that ended their process or took too long"
-    )
+    parser.add_argument("--count", type=int, default=3000, help="number of photographs (default 3000)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the mutations (default 1)")
+    parser.add_argument("--processes", type=int, default=2, help="number of processes that decode (default 2)")
+    parser.add_argument("--keep", type=Path, help="folder for photographs that ended their process or took too long")
     given = parser.parse_args()
     start = time.monotonic()
     report = fuzz(given.count, given.seed, given.processes)

@@ -1,4 +1,4 @@
-"""Mutated photographs through the real pool: each must end as an outcome, and no process beyond the pool may die."""
+"""Mutated photographs through the detector's pool. Each must have an outcome; only processes of the pool may die."""
 
 import random
 import re
@@ -16,14 +16,14 @@ from tools.fuzz.mutations import mutated
 from tools.fuzz.seeds import seeds
 
 _TIMEOUT = 60.0  # seconds for a photograph
-_MEGAPIXELS = 20.0  # so that a number in a header does not make the run long
-_MEMORY = 768 << 20  # bytes; enough for so many megapixels of every kind
+_MEGAPIXELS = 20.0  # a limit, so that a large size in a header does not make the run long
+_MEMORY = 768 << 20  # bytes; enough for 20 megapixels in every format
 _NUMBERS = re.compile(r"[\d.,]+(?= (megapixels|bytes))")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A mutated photograph: its format, what was done to it, and its number in the run."""
+    """A mutated photograph: its number in the run, its format, the mutation and its bytes."""
 
     number: int
     kind: str
@@ -33,7 +33,7 @@ class Case:
 
 @dataclass
 class Report:
-    """How many photographs of each format ended how; `lost` ended their process, or took too long."""
+    """The number of photographs by format and outcome. `lost`: those that ended their process or took too long."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     lost: list[tuple[Case, str]] = field(default_factory=list)
@@ -56,16 +56,16 @@ class Report:
 
 
 def cases(count: int, seed: int) -> Iterator[Case]:
-    """Yield mutated photographs, the formats in turn; the same for the same seed."""
+    """Yield `count` mutated photographs, the formats in turn; equal seeds give equal photographs."""
     sound = sorted(seeds().items())
-    random_ = random.Random(seed)  # noqa: S311  to be repeated, not to be secret
+    random_ = random.Random(seed)  # noqa: S311  repeatable, no secret
     for number in range(count):
         kind, files = sound[number % len(sound)]
         yield Case(number, kind, *mutated(random_.choice(files), random_))
 
 
 def fuzz(count: int, seed: int, processes: int) -> Report:
-    """Give so many mutated photographs to the detector; raises whatever ends it."""
+    """Detect faces on `count` mutated photographs, and return the outcomes."""
     detector = PhotoDetector(located(LANDMARKS), DetectorSettings(max_megapixels=_MEGAPIXELS, memory=_MEMORY))
     report = Report()
     with PhotoPool(processes, _TIMEOUT, detector.load, _MEMORY) as pool:

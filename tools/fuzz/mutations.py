@@ -1,15 +1,15 @@
-"""What becomes of bytes: cut off, flipped, copied over, inserted, fields of the header changed."""
+"""Mutations of files: bytes cut off, flipped, overwritten, inserted, removed; fields of the header changed."""
 
 import random
 import struct
 from collections.abc import Callable
 
-_HEADER = 400  # bytes, in which most fields lie
+_HEADER = 400  # bytes that hold most fields
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 65_535 * 4)
 
 
 def mutated(data: bytes, random_: random.Random) -> tuple[str, bytes]:
-    """Return the name of what was done, and the bytes; one to three things are done."""
+    """Apply one to three random mutations; return their names and the changed bytes."""
     names = []
     for _ in range(random_.choice((1, 1, 1, 2, 3))):
         name = random_.choice(tuple(_MUTATIONS))
@@ -43,17 +43,17 @@ def _copied_over(data: bytes, random_: random.Random) -> bytes:
 
 
 def _inserted(data: bytes, random_: random.Random) -> bytes:
-    at = random_.randint(0, len(data))
-    return data[:at] + random_.randbytes(random_.choice((1, 2, 4, 100, 3000))) + data[at:]
+    offset = random_.randint(0, len(data))
+    return data[:offset] + random_.randbytes(random_.choice((1, 2, 4, 100, 3000))) + data[offset:]
 
 
 def _removed(data: bytes, random_: random.Random) -> bytes:
-    at = random_.randint(0, len(data))
-    return data[:at] + data[at + random_.choice((1, 2, 4, 100)) :]
+    offset = random_.randint(0, len(data))
+    return data[:offset] + data[offset + random_.choice((1, 2, 4, 100)) :]
 
 
 def _field(data: bytes, random_: random.Random) -> bytes:
-    """Put an extreme number into the header, or anywhere, as 8, 16 or 32 bits in either order."""
+    """Write an extreme number of 8, 16 or 32 bits, in either byte order, into the header or anywhere."""
     code = random_.choice(("B", "<H", ">H", "<L", ">L"))
     size = struct.calcsize(code)
     if len(data) < size:

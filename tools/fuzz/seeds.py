@@ -1,4 +1,4 @@
-"""Sound photographs of every format, as small as they can be: what is mutated."""
+"""Small sound photographs of every format, which are mutated."""
 
 import base64
 import io
@@ -16,15 +16,15 @@ from PIL import Image, PngImagePlugin
 from tools.fuzz.tiffs import LONG, OF_DNG, SHORT, Page, dng, monochrome_dng, packed, page, tiff
 from tools.samples import ROOT
 
-pillow_heif.register_heif_opener()  # which writes them, too
+pillow_heif.register_heif_opener()  # it also encodes HEIF
 
 _WIDTH, _HEIGHT = 96, 64
 _REAL_RAW = ROOT.parent / "shared" / "data" / "raw"
-_LARGEST = 900_000  # bytes; of real raw files the small ones, so that it stays fast
+_LARGEST = 900_000  # bytes; larger raw files are left out, because they are slow
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """Return sound files by format. The real raw files among them are there only where the machine has them."""
+    """Return sound files by format. Real raw files are among them only where the machine has some."""
     found: dict[str, list[bytes]] = {}
     for kind, data in [*_pillow(), *_heif(), *_jpeg_xl(), *_tiffs(), *_raws(), *_real(_REAL_RAW)]:
         found.setdefault(kind, []).append(data)
@@ -87,7 +87,7 @@ def _heif() -> Iterator[tuple[str, bytes]]:
 
 
 def _without_times(data: bytes) -> bytes:
-    """Return boxes without the moment at which they were made, so that a seed gives the same bytes every day."""
+    """Return the file with zeros as its creation times, so that equal seeds give equal bytes."""
     return re.sub(rb"(mvhd|tkhd|mdhd)(\x01...).{16}", rb"\1\2" + bytes(16), data, flags=re.DOTALL)
 
 
@@ -165,4 +165,4 @@ ARITHMETIC_JPEG = base64.b64decode(
     "CAAQABgDASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwD/AN1+Fje8nbmfeOugSRQwZF1OdFBtBrJAAFhmZFjED/raaubCXTrg"
     "BVnQv5HxpSyEVDO6DISxSgis3i1wkiXywP/Z"
 )
-"""24 x 16, from red on the right to blue on the left, written by libjpeg-turbo's cjpeg -arithmetic."""
+"""24 x 16 pixels, from blue on the left to red on the right, written by cjpeg -arithmetic of libjpeg-turbo."""

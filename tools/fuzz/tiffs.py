@@ -1,4 +1,4 @@
-"""TIFF files, and camera raw files that are built like them, written tag by tag: their pixels are known."""
+"""TIFF files, and camera raw files based on TIFF, written tag by tag with known pixels."""
 
 import struct
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ _CODES = {BYTE: "B", ASCII: "B", SHORT: "H", LONG: "L", RATIONAL: "L", UNDEFINED
 _PAIRS = (RATIONAL, SRATIONAL)
 
 Tags = Mapping[int, tuple[int, Sequence[int] | bytes]]
-"""Type and values by number; a rational number is two values."""
+"""Type and values of each tag, by its number. A rational number is two values."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A directory. `parts`: its strips, or its tiles, as they are in the file."""
+    """A directory of a TIFF file. `parts`: its strips or tiles as stored."""
 
     tags: Tags
     parts: Sequence[bytes]
@@ -26,31 +26,31 @@ class Page:
 
 
 def tiff(*pages: Page, order: str = "<", behind_mark: bytes = b"") -> bytes:
-    """Return a file of these pages. `behind_mark`: what stands at offset 8."""
+    """Return a file of these pages. `behind_mark`: bytes at offset 8."""
     body = bytearray((b"II*\0" if order == "<" else b"MM\0*") + bytes(4) + behind_mark)
     link = 4
     for page in pages:
-        place, link_behind = _write(body, page, order)
-        struct.pack_into(f"{order}L", body, link, place)
-        link = link_behind
+        offset, next_link = _write(body, page, order)
+        struct.pack_into(f"{order}L", body, link, offset)
+        link = next_link
     return bytes(body)
 
 
 def _write(body: bytearray, page: Page, order: str) -> tuple[int, int]:
-    """Append a page; return where it is, and where the place of the next one is to be put."""
+    """Append a page; return its offset, and the offset of the field that links to the next page."""
     children = [_write(body, child, order)[0] for child in page.children]
     offsets = []
     for part in page.parts:
         offsets.append(len(body))
         body += part + bytes(len(part) % 2)
     tags = dict(page.tags)
-    at, sizes = (324, 325) if page.tiled else (273, 279)
-    tags[at], tags[sizes] = (LONG, offsets), (LONG, [len(part) for part in page.parts])
+    starts, sizes = (324, 325) if page.tiled else (273, 279)
+    tags[starts], tags[sizes] = (LONG, offsets), (LONG, [len(part) for part in page.parts])
     if children:
         tags[330] = (LONG, children)
-    place = len(body)
+    start = len(body)
     entries = bytearray(struct.pack(f"{order}H", len(tags)))
-    behind = place + 2 + 12 * len(tags) + 4
+    behind = start + 2 + 12 * len(tags) + 4
     extra = bytearray()
     for tag, (kind, values) in sorted(tags.items()):
         packed = struct.pack(f"{order}{len(values)}{_CODES[kind]}", *values)
@@ -62,10 +62,10 @@ def _write(body: bytearray, page: Page, order: str) -> tuple[int, int]:
             entries += struct.pack(f"{order}L", behind + len(extra))
             extra += packed + bytes(len(packed) % 2)
     body += entries + bytes(4) + extra
-    return place, behind - 4
+    return start, behind - 4
 
 
-def page(
+def page(  # noqa: PLR0913  each is a tag of the page
     parts: Sequence[bytes],
     width: int,
     height: int,
@@ -78,7 +78,7 @@ def page(
     more: Tags | None = None,
     children: Sequence[Page] = (),
 ) -> Page:
-    """Return a page with the tags that all have; `tile`: width and height."""
+    """Return a page with the common tags. `tile`: width and height of a tile, in pixels; `more`: further tags."""
     tags: dict[int, tuple[int, Sequence[int] | bytes]] = {
         256: (LONG, [width]),
         257: (LONG, [height]),
@@ -95,7 +95,7 @@ def page(
 
 
 def packed(values: NDArray[np.integer], bits: int) -> bytes:
-    """Return rows of values of so many bits without space between them; each row begins with a byte."""
+    """Pack values of `bits` bits without gaps; each row begins at a byte."""
     shifts = np.arange(bits)[::-1]
     return np.packbits((values[..., None] >> shifts & 1).astype(np.uint8).reshape(len(values), -1), axis=1).tobytes()
 
@@ -125,7 +125,7 @@ def dng(
     previews: Sequence[Page] = (),
     orientation: int = 1,
 ) -> bytes:
-    """Return a raw file of a colour sensor: a coarse pattern, so that it is no plain area."""
+    """Return a raw file of a colour sensor that shows a coarse pattern."""
     if parts is None:
         coarse = np.random.default_rng(seed).integers(2000, 60_000, (height // 16, width // 16), dtype=np.uint16)
         parts = [np.kron(coarse, np.ones((16, 16), np.uint16)).astype("<u2").tobytes()]
@@ -135,7 +135,7 @@ def dng(
 
 
 def monochrome_dng(width: int, height: int) -> bytes:
-    """Return a raw file of a sensor without colours: a ramp from left to right."""
+    """Return a raw file of a monochrome sensor that shows a ramp from left to right."""
     ramp = np.tile(np.linspace(0, 65535, width).astype("<u2"), (height, 1))
     more = {**OF_DNG, 254: (LONG, [0]), 50717: (LONG, [65535])}
     del more[50721], more[50728], more[50778]

@@ -1,5 +1,6 @@
-"""How many processes KEDA wants by the lag of real consumers, by its published formula and by its own code.
+"""How many processes KEDA asks for at the lag of a real consumer, by its documented formula and by its own code.
 
-`python -m tools.keda` builds KEDA's scaler, once, in about ten minutes (it needs Go 1.26 or newer, the Go module proxy,
-some GB of memory and disk), and prints what it wants by the shipped triggers while a real member works off a backlog.
+`python -m tools.keda` builds KEDA's scaler once, in about ten minutes (it needs Go 1.26 or newer, the Go module proxy,
+and some GB of memory and disk). Then it prints the number of processes of each shipped trigger while one consumer
+reads a backlog.
 """

@@ -1,4 +1,4 @@
-"""Print what KEDA wants of the shipped triggers while one real member works off a backlog. See the package."""
+"""Print how many processes KEDA asks for while one consumer reads a backlog: `python -m tools.keda`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,14 +8,14 @@ from tools.keda.formula import Scaler, Scaling, shipped
 from tools.keda.own_code import KedaScalers, scalers
 from tools.stack import KafkaServer, new_run
 
-_EACH = 2_000
-_LOOKS = 8  # while the backlog is worked off
-_BEFORE = "true"
-"""The value of `excludePersistentLag` that the shipped triggers are compared with."""
+_EACH = 2_000  # records for each partition
+_LOOKS = 8  # lines printed while the backlog is read
+_EXCLUDED = "true"
+"""The value of `excludePersistentLag` in the triggers that the shipped ones are compared with."""
 
 
-class Watched:
-    """One service's trigger, as it is shipped and without lag that does not move, as KEDA and the formula see it."""
+class Comparison:
+    """The trigger of a service, as shipped and with `excludePersistentLag`, by KEDA's code and by the formula."""
 
     def __init__(self, scaling: Scaling, backlog: Backlog, keda: KedaScalers) -> None:
         self._backlog, self._keda = backlog, keda
@@ -23,7 +23,7 @@ class Watched:
         self._formulas = [Scaler(it.trigger) for it in self._scalings]
 
     def look(self, moment: str) -> str:
-        """Return a line of the table; raises `AssertionError` where the formula is not KEDA's."""
+        """Return a line of the table; raises `AssertionError` if the formula differs from KEDA."""
         offsets = self._backlog.offsets()
         found = self._keda.look()
         assert [look.lag for look in found] == [formula.look(offsets) for formula in self._formulas]
@@ -34,35 +34,35 @@ class Watched:
 
 
 def both(scaling: Scaling) -> list[Scaling]:
-    """Return a trigger as it is shipped, and as it would be without lag that does not move."""
-    return [scaling, replace(scaling, trigger={**scaling.trigger, "excludePersistentLag": _BEFORE})]
+    """Return a trigger as shipped, and the same with `excludePersistentLag`."""
+    return [scaling, replace(scaling, trigger={**scaling.trigger, "excludePersistentLag": _EXCLUDED})]
 
 
 def lines(server: KafkaServer, scaling: Scaling) -> Iterator[str]:
-    """Yield the lines of one service."""
+    """Yield the lines of the table for one service."""
     topic = scaling.trigger["topic"]
     backlog = Backlog(server.bootstrap_servers, topic, scaling.service, transactional=topic != "images.uploaded")
     with scalers(server.bootstrap_servers, [it.trigger for it in both(scaling)]) as keda:
-        watched = Watched(scaling, backlog, keda)
+        comparison = Comparison(scaling, backlog, keda)
         backlog.put(1)
         backlog.done()
-        yield watched.look("all is read")
-        yield watched.look("a look later")
+        yield comparison.look("all is read")
+        yield comparison.look("one poll later")
         backlog.put(_EACH)
-        yield watched.look(f"{PARTITIONS * _EACH:,} have come")
+        yield comparison.look(f"{PARTITIONS * _EACH:,} new records")
         for commits, _ in enumerate(backlog.work(), 1):
             if commits % (PARTITIONS * _EACH // 400 // _LOOKS) == 0:
-                yield watched.look(f"after {commits} batches of one member")
-        yield watched.look("all is read again")
+                yield comparison.look(f"after {commits} batches of one member")
+        yield comparison.look("all is read again")
         for number in range(1, 4):
             backlog.put(_EACH, [0])
             backlog.put(1, range(1, PARTITIONS))
             backlog.done(stuck=[0])
-            yield watched.look(f"partition 0 stands still, with {number * _EACH:,}")
+            yield comparison.look(f"partition 0 is stuck with {number * _EACH:,} records")
 
 
 def main() -> None:
-    """Run all cases in a Kafka of their own."""
+    """Print the table."""
     with new_run() as folder:
         server = KafkaServer(folder / "kafka").start()
         print("| service | moment | lag of the group | processes | with `excludePersistentLag` |")  # noqa: T201

@@ -1,4 +1,4 @@
-"""A topic with a backlog in a real Kafka, and one member of a group that works it off."""
+"""A topic with a backlog in a real Kafka, and one member of a group that reads it."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -16,17 +16,16 @@ from shared.errors import Transient
 from tools.keda.formula import Offsets
 
 PARTITIONS = 12
-_PATIENCE = 120.0  # seconds until a member must have read what is there
-_BATCH = 400  # records of a transaction; a partition of a backlog has some of them
-_VALUE = b"-" * 900  # as long as a notice of the object store
+_TIMEOUT = 120.0  # seconds that a member may take between two commits
+_BATCH = 400  # records of one transaction
+_VALUE = b"-" * 900  # as long as a bucket notification
 
 
 @dataclass
 class Backlog:
-    """A topic of twelve partitions, made with the object, and one service whose group reads it.
+    """A new topic of twelve partitions, and the group of a service that reads it.
 
-    `transactional`: whether what is put into it is written in transactions, as services write, or plainly, as the
-    object store does.
+    `transactional`: whether records are written in transactions, as services do, or without, as the object store does.
     """
 
     bootstrap_servers: str
@@ -39,11 +38,11 @@ class Backlog:
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
         admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])[self.topic].result(30)
         self._extents = KafkaAdmin(self._settings)
-        # It joins nothing. `KafkaAdmin.unread` says why this is not asked of an admin client.
+        # It joins no group. `KafkaAdmin.unread` explains why an admin client is not used.
         self._asks = Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": self.group, "log_level": 0})
 
     def join(self, instance: str = "one") -> KafkaStream:
-        """Return a member of the group."""
+        """Return a new member of the group."""
         return KafkaStream(self._settings, self.service, instance, [self.topic])
 
     @property
@@ -52,7 +51,7 @@ class Backlog:
         return f"facestream.{self.service}"
 
     def put(self, count: int, partitions: Collection[int] = range(PARTITIONS), *, abort: bool = False) -> None:
-        """Write so many records to each of these partitions, in one transaction if any; it may be aborted."""
+        """Write `count` records to each of these partitions, in one transaction if any, which may be aborted."""
         identity = {"transactional.id": f"{self.topic}-{time.monotonic_ns()}"} if self.transactional else {}
         producer = Producer(
             {"bootstrap.servers": self.bootstrap_servers, "queue.buffering.max.kbytes": 2**20} | identity
@@ -70,12 +69,12 @@ class Backlog:
             producer.commit_transaction(30)
 
     def work(self, stuck: Collection[int] = ()) -> Iterator[None]:
-        """Let a member work off what is there, all but the partitions that are stuck; yield after each batch."""
+        """Let a member read and commit everything except in stuck partitions; yields after each batch."""
         stream = self.join()
         last_commit = time.monotonic()
         try:
             while True:
-                assert time.monotonic() < last_commit + _PATIENCE, "the member reads nothing"
+                assert time.monotonic() < last_commit + _TIMEOUT, f"the member has committed nothing for {_TIMEOUT:g} s"
                 with suppress(Transient):  # a broker that has just started
                     consumed = [it for it in stream.consume(_BATCH, 0.5) if it.partition not in stuck]
                     if consumed:
@@ -88,22 +87,19 @@ class Backlog:
             stream.close()
 
     def done(self, stuck: Collection[int] = ()) -> None:
-        """Have all worked off but what is in the partitions that are stuck."""
+        """Let a member read and commit everything except in stuck partitions."""
         for _ in self.work(stuck):
             pass
 
     def offsets(self) -> Mapping[int, Offsets]:
-        """Return the offsets of each partition, as they are now."""
-        places = [TopicPartition(self.topic, number) for number in range(PARTITIONS)]
-        found = Listener().insisting(self._asks, lambda seconds: self._asks.committed(places, seconds), 60)
+        """Return the present offsets of each partition."""
+        partitions = [TopicPartition(self.topic, number) for number in range(PARTITIONS)]
+        found = Listener().insisting(self._asks, lambda seconds: self._asks.committed(partitions, seconds), 60)
         extents = self._extents.extents(self.topic)
-        return {
-            place.partition: Offsets(*extents[place.partition], place.offset if place.offset >= 0 else None)
-            for place in found
-        }
+        return {it.partition: Offsets(*extents[it.partition], it.offset if it.offset >= 0 else None) for it in found}
 
     def _left(self, stuck: Collection[int]) -> bool:
-        """Say whether there is more than a mark of a transaction in a partition that is not stuck."""
+        """Return whether a partition that is not stuck has unread records, apart from the marker of a transaction."""
         return any(
             (offsets.first if offsets.committed is None else offsets.committed) < offsets.end - self.transactional
             for number, offsets in self.offsets().items()

@@ -1,4 +1,4 @@
-"""What KEDA computes from the offsets of a topic and a group, and what the autoscaler makes of it.
+"""The number of processes that KEDA and the autoscaler compute from the offsets of a topic and a group.
 
 KEDA 2.21.0, `pkg/scalers/kafka_scaler.go`: `getLagForPartition` and `getTotalLag`; and the HPA's
 `GetExternalPerPodMetricReplicas` (without its tolerance of a tenth). `python -m tools.keda` asks KEDA's own code.
@@ -18,7 +18,7 @@ SCALED_OBJECTS = ROOT / "deploy" / "k8s" / "components" / "keda" / "scaled-objec
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """Of one partition: that of its first record, that of its next record, and the group's, None where it has none."""
+    """The offsets of a partition: of its first record, of its next record, and of the group, None if it has none."""
 
     first: int
     end: int
@@ -36,16 +36,16 @@ class Scaling:
 
     @property
     def threshold(self) -> int:
-        """The lag that one process is wanted for."""
+        """The lag for which one process is started."""
         return int(self.trigger["lagThreshold"])
 
     def processes(self, lag: float) -> int:
-        """Return how many processes the autoscaler sets for what KEDA tells as the lag."""
+        """Return how many processes the autoscaler sets at a lag that KEDA reports."""
         return min(self.most, max(self.least, ceil(lag / self.threshold)))
 
 
 def shipped() -> Iterator[Scaling]:
-    """Yield what is shipped, for each service."""
+    """Yield the shipped ScaledObject of each service."""
     for document in yaml.safe_load_all(SCALED_OBJECTS.read_text(encoding="utf-8")):
         specification: dict[str, Any] = document["spec"]
         (trigger,) = specification["triggers"]
@@ -59,13 +59,13 @@ def shipped() -> Iterator[Scaling]:
 
 @dataclass
 class Scaler:
-    """KEDA's scaler of one trigger; it remembers the offsets of its last look. For `offsetResetPolicy: earliest`."""
+    """KEDA's scaler of one trigger, which remembers the offsets of its last poll; for `offsetResetPolicy: earliest`."""
 
     trigger: Mapping[str, str]
     _before: dict[int, int] = field(default_factory=dict)
 
     def look(self, partitions: Mapping[int, Offsets]) -> int:
-        """Return the lag that KEDA tells the autoscaler."""
+        """Return the lag that KEDA reports to the autoscaler."""
         lags = [self._lag(number, offsets) for number, offsets in partitions.items()]
         total, threshold = sum(lags), int(self.trigger["lagThreshold"])
         with_lag = sum(lag > 0 for lag in lags)

@@ -1,4 +1,4 @@
-"""KEDA's own scaler, built from its module; 146 MB."""
+"""KEDA's own scaler, built from its Go module; 146 MB."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _MAIN = Path(__file__).parent / "own" / "main.go"
 
 
 class Look(NamedTuple):
-    """What KEDA tells the autoscaler: the lag, that which one process is wanted for, and whether there is any work."""
+    """What KEDA reports to the autoscaler: the lag, the lag for each process, and whether there is any work."""
 
     lag: float
     target: float
@@ -28,13 +28,13 @@ class Look(NamedTuple):
 
 
 class KedaScalers:
-    """A running program with one scaler of KEDA for each trigger; each of them remembers its last look."""
+    """A running program with one scaler of KEDA for each trigger; each remembers its last poll."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def look(self) -> Sequence[Look]:
-        """Have each look at Kafka now."""
+        """Let each scaler poll Kafka, and return what they report."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write("\n")
@@ -44,7 +44,7 @@ class KedaScalers:
 
 @contextmanager
 def scalers(bootstrap_servers: str, triggers: Sequence[Mapping[str, str]]) -> Iterator[KedaScalers]:
-    """Give scalers of these triggers, that look at this Kafka."""
+    """Run scalers of these triggers on this Kafka within the block."""
     metadata = [{**trigger, "bootstrapServers": bootstrap_servers} for trigger in triggers]
     for trigger in metadata:
         trigger.pop("bootstrapServersFromEnv", None)
@@ -56,7 +56,7 @@ def scalers(bootstrap_servers: str, triggers: Sequence[Mapping[str, str]]) -> It
 
 
 def program() -> Path:
-    """Return the path of the program; built once, in about ten minutes of one core and some."""
+    """Return the path of the program, which is built once in about ten minutes on one core."""
     found = CACHE / "bin" / f"keda-kafka-scaler-{_VERSION}"
     if not found.exists():
         go = shutil.which("go")
@@ -68,7 +68,7 @@ def program() -> Path:
 
 
 def _build(go: str, folder: Path) -> Path:
-    """Build in a module that demands what KEDA demands, with the sums that KEDA has."""
+    """Build in a Go module with the requirements and sums of KEDA's own module."""
     environment = os.environ | {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
 
     def run(*command: str) -> str:

@@ -1,1 +1,1 @@
-"""Kubernetes manifests: what of them is made by code, and the rules that they keep."""
+"""Kubernetes manifests: the parts that code generates, and the rules that all manifests must follow."""

@@ -1,4 +1,4 @@
-"""Get Kustomize (`python -m tools.manifests install`), or write the manifests that are made by code (`... make`)."""
+"""Install Kustomize (`python -m tools.manifests install`), or write the generated manifests (`... make`)."""
 
 import sys
 

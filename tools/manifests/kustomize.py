@@ -1,4 +1,4 @@
-"""The manifests as Kubernetes gets them: an overlay, with components or without, rendered by Kustomize."""
+"""Manifests as Kubernetes gets them: an overlay, with or without components, rendered by Kustomize."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Variant:
-    """An overlay with components, in the order in which they are applied."""
+    """An overlay, and components in the order in which Kustomize applies them."""
 
     overlay: str
     components: tuple[str, ...] = ()
@@ -44,16 +44,16 @@ VARIANTS: Mapping[str, Variant] = {
 
 
 def install() -> None:
-    """Get Kustomize through Go, about half a minute, unless there is one; otherwise say what is missing."""
+    """Build Kustomize with Go, in about half a minute, unless it is installed; print what is missing."""
     if _command():
         return
     go = shutil.which("go")
     if not go:
-        print("no kustomize, kubectl or Go: the tests of the manifests will be skipped")  # noqa: T201  for a person
+        print("no kustomize, kubectl or Go: the tests of the manifests will be skipped")  # noqa: T201  a message for the user
         return
     _CACHED.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_CACHED.parent) as scratch:
-        # Without GOFLAGS: what somebody has set for a project of theirs (-mod=vendor) does not fit here.
+        # Without GOFLAGS: a setting for another project, such as -mod=vendor, would fail here.
         environment = os.environ | {"CGO_ENABLED": "0", "GOBIN": scratch, "GOFLAGS": ""}
         if subprocess.run([go, "install", _MODULE], env=environment, check=False).returncode == 0:
             (Path(scratch) / "kustomize").replace(_CACHED)
@@ -62,7 +62,7 @@ def install() -> None:
 
 
 def _command() -> list[str]:
-    """Return how to render a folder, nothing where there is no program for it."""
+    """Return the command that renders a folder, or an empty list if there is no program for it."""
     if _CACHED.exists():
         return [str(_CACHED), "build"]
     if found := shutil.which("kustomize"):
@@ -73,8 +73,8 @@ def _command() -> list[str]:
 
 
 def rendered(variant: str) -> Sequence[Document]:
-    """Return the documents of a variant, not to be changed; skips the test where there is no Kustomize."""
-    need(_command(), "kustomize or kubectl", "`python -m tools.manifests install` gets it where there is Go")
+    """Return the documents of a variant, which must not be changed; skips the test without Kustomize."""
+    need(_command(), "kustomize or kubectl", "`python -m tools.manifests install` builds it with Go")
     return _rendered(VARIANTS[variant])
 
 
@@ -83,7 +83,7 @@ def _rendered(variant: Variant) -> tuple[Document, ...]:
     overlay = MANIFESTS / "overlays" / variant.overlay
     if not variant.components:
         return build(overlay)
-    # As an operator would: an overlay of one's own, somewhere else.
+    # As an operator would do it: an overlay in another folder.
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve()
         kustomization = {
@@ -97,9 +97,9 @@ def _rendered(variant: Variant) -> tuple[Document, ...]:
 
 
 def build(folder: Path) -> tuple[Document, ...]:
-    """Render a folder; raises `RuntimeError` with what Kustomize says."""
+    """Render a folder; raises RuntimeError for errors and warnings of Kustomize."""
     done = subprocess.run([*_command(), str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode or done.stderr:  # it warns of what is deprecated
+    if done.returncode or done.stderr:  # standard error has warnings of deprecated fields
         msg = f"{folder}: {done.stderr}"
         raise RuntimeError(msg)
     return tuple(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))

@@ -1,6 +1,6 @@
-"""Manifests that are made of something else, since Kustomize cannot put a file of one form into another.
+"""Generated manifests, because Kustomize cannot convert files of another format.
 
-And the table of rights in the documents, which is made of what the users in the manifests are made of.
+Also the table of rights in docs/operations/security.md, which has the same source as the users in the manifests.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ _PART = {"app.kubernetes.io/part-of": "facestream"}
 
 
 def rules() -> str:
-    """Return Prometheus' rules as one object for its operator."""
+    """Return the rules of Prometheus as one object for the Prometheus operator."""
     sources = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
     groups = [group for source in sources for group in yaml.safe_load(source.read_text(encoding="utf-8"))["groups"]]
     rule = _object("monitoring.coreos.com/v1", "PrometheusRule", "facestream", _PART, {"groups": groups})
@@ -32,7 +32,7 @@ def rules() -> str:
 
 
 def topics() -> str:
-    """Return the topics for Strimzi: what `facestream init` would make."""
+    """Return the topics for Strimzi, the same that `facestream init` creates."""
     labels = {"strimzi.io/cluster": "facestream"} | _PART
     documents = [
         _object(
@@ -67,7 +67,7 @@ def users() -> str:
 
 
 def security() -> str:
-    """Return the document about security, with the table of rights as it is today."""
+    """Return docs/operations/security.md with the present table of rights."""
     before, _, rest = _SECURITY.read_text(encoding="utf-8").partition(_BEGIN)
     _, end, after = rest.partition(_END)
     return f"{before}{_BEGIN}\n\n{table()}\n\n{end}{after}"
@@ -118,7 +118,7 @@ def _object(
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists are indented, as everywhere else."""
+    """Indents lists, as the other manifests do."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  as in the library
         super().increase_indent(flow, indentless=False)

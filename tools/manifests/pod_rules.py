@@ -1,4 +1,4 @@
-"""Rules for every pod. A rule yields one line for each thing that is wrong."""
+"""Rules for every pod. A rule yields a line for each violation."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ _ALLOWED_VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeCla
 
 
 def runs_without_rights(documents: Sequence[Document]) -> Iterator[str]:
-    """Pod Security "restricted", and a root file system that cannot be written to."""
+    """Pods satisfy Pod Security "restricted" and have a read-only root file system."""
     for workload in workloads(documents):
         context = workload.pod.get("securityContext", {})
         if context.get("runAsNonRoot") is not True or not context.get("runAsUser"):
@@ -43,7 +43,7 @@ def _rights(container: Mapping[str, Any]) -> Iterator[str]:
 
 
 def writes_into_bounded_folders(documents: Sequence[Document]) -> Iterator[str]:
-    """There is a /tmp, and no emptyDir can fill the node's disk."""
+    """Every container has a /tmp, and every emptyDir a size limit."""
     for workload in workloads(documents):
         folders = {name for name, volume in workload.volumes.items() if "emptyDir" in volume}
         for name in folders:
@@ -55,18 +55,18 @@ def writes_into_bounded_folders(documents: Sequence[Document]) -> Iterator[str]:
                 yield f"{workload}, {container['name']}: expected an emptyDir at /tmp"
 
 
-def mounts_what_is_there(documents: Sequence[Document]) -> Iterator[str]:
-    """Every mount has its volume, every volume is mounted."""
+def mounts_every_volume(documents: Sequence[Document]) -> Iterator[str]:
+    """Every mount has a volume, and every volume is mounted."""
     for workload in workloads(documents):
         claims = {claim["metadata"]["name"] for claim in workload.spec.get("volumeClaimTemplates", [])}
-        there = workload.volumes.keys() | claims
+        volumes = workload.volumes.keys() | claims
         mounted = {mount["name"] for container in workload.containers for mount in container.get("volumeMounts", [])}
-        if there != mounted:
-            yield f"{workload}: volumes are {sorted(there)}, mounted are {sorted(mounted)}"
+        if volumes != mounted:
+            yield f"{workload}: volumes are {sorted(volumes)}, mounted are {sorted(mounted)}"
 
 
 def has_an_account_without_token(documents: Sequence[Document]) -> Iterator[str]:
-    """Nothing here talks to Kubernetes, so nobody gets a key to it."""
+    """No pod calls Kubernetes, so no pod gets a token of its account."""
     accounts = {document["metadata"]["name"]: document for document in of_kind(documents, "ServiceAccount")}
     for workload in workloads(documents):
         if workload.pod.get("automountServiceAccountToken") is not False:
@@ -78,14 +78,14 @@ def has_an_account_without_token(documents: Sequence[Document]) -> Iterator[str]
 
 
 def takes_no_variables_from_services(documents: Sequence[Document]) -> Iterator[str]:
-    """A Service `kafka` would give KAFKA_PORT, which Kafka's image takes for a setting."""
+    """A Service `kafka` would set the variable KAFKA_PORT, which Kafka's image reads as a setting."""
     for workload in workloads(documents):
         if workload.pod.get("enableServiceLinks") is not False:
             yield f"{workload}: expected enableServiceLinks: false"
 
 
-def asks_for_what_it_needs(documents: Sequence[Document]) -> Iterator[str]:
-    """Processor time and memory are requested; memory is limited to that, since it cannot be taken back."""
+def requests_resources(documents: Sequence[Document]) -> Iterator[str]:
+    """Processor time and memory are requested; the limit of memory equals its request."""
     for workload in workloads(documents):
         for container in workload.containers:
             resources = container.get("resources", {})
@@ -97,7 +97,7 @@ def asks_for_what_it_needs(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def has_a_pinned_image(documents: Sequence[Document]) -> Iterator[str]:
-    """A tag that stays, a digest, or both."""
+    """Every image has a fixed tag, a digest, or both."""
     pinned = re.compile(r"[^:@]+(:(?!latest\b)[\w.-]+)?(@sha256:[0-9a-f]{64})?")
     for workload in workloads(documents):
         for container in workload.containers:
@@ -106,8 +106,8 @@ def has_a_pinned_image(documents: Sequence[Document]) -> Iterator[str]:
                 yield f"{workload}: expected an image with tag or digest, found {container['image']}"
 
 
-def explains_its_end(documents: Sequence[Document]) -> Iterator[str]:
-    """The last line of the log, which says why, is kept in the pod's state."""
+def keeps_its_last_log_line(documents: Sequence[Document]) -> Iterator[str]:
+    """The last log line, which has the reason of an end, is kept in the status of the pod."""
     for workload in our_workloads(documents):
         for container in workload.containers:
             if container.get("terminationMessagePolicy") != "FallbackToLogsOnError":
@@ -115,7 +115,7 @@ def explains_its_end(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def names_its_instance_by_its_pod(documents: Sequence[Document]) -> Iterator[str]:
-    """A container that is started again has the name of the last one, and fences it off: docs/decisions/011."""
+    """A restarted container has the instance name of the former one, and fences it: docs/decisions/011."""
     expected = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}
     for workload in our_workloads(documents):
         for container in workload.pod["containers"]:
@@ -125,7 +125,7 @@ def names_its_instance_by_its_pod(documents: Sequence[Document]) -> Iterator[str
 
 
 def rolls_when_settings_change(documents: Sequence[Document]) -> Iterator[str]:
-    """The name of the ConfigMap ends in a hash of its contents."""
+    """The name of the ConfigMap ends in a hash of its contents, so that a change restarts the pods."""
     there = {document["metadata"]["name"] for document in of_kind(documents, "ConfigMap")}
     for workload in our_workloads(documents):
         for container in workload.pod["containers"]:
@@ -137,7 +137,7 @@ def rolls_when_settings_change(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def has_servers_that_are_probed(documents: Sequence[Document]) -> Iterator[str]:
-    """A server is started, alive and ready by probes, and keeps its data in a claim."""
+    """A server has probes for start, liveness and readiness, and a claim for its data."""
     for workload in workloads(documents, "StatefulSet"):
         yield from _server(workload)
 
@@ -154,12 +154,12 @@ def _server(workload: Workload) -> Iterator[str]:
 POD_RULES = (
     runs_without_rights,
     writes_into_bounded_folders,
-    mounts_what_is_there,
+    mounts_every_volume,
     has_an_account_without_token,
     takes_no_variables_from_services,
-    asks_for_what_it_needs,
+    requests_resources,
     has_a_pinned_image,
-    explains_its_end,
+    keeps_its_last_log_line,
     names_its_instance_by_its_pod,
     rolls_when_settings_change,
     has_servers_that_are_probed,

@@ -1,4 +1,4 @@
-"""All rules: each takes the documents of a variant and yields a line for each thing that is wrong."""
+"""All rules. Each takes the documents of a variant and yields a line for each violation."""
 
 from tools.manifests.cluster_rules import CLUSTER_RULES
 from tools.manifests.pod_rules import POD_RULES

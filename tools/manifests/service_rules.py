@@ -1,4 +1,4 @@
-"""Rules for the services and the jobs: how they are watched, replaced, scaled and run on a schedule."""
+"""Rules for services and jobs: probes, replacement, scaling, schedules."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,9 +7,9 @@ from shared.domain.topics import TOPICS
 from tools.manifests.kustomize import Document
 from tools.manifests.workloads import JOBS, SERVICES, Workload, of_kind, settings, workloads
 
-# Those with one partition only are read by no service.
+# No service reads the topics with one partition.
 PARTITIONS = min(topic.partitions for topic in TOPICS if topic.partitions > 1)
-COMMIT = 60.0  # seconds for which a commit is tried again
+COMMIT = 60.0  # seconds that a commit may take with its retries
 COMMANDS = {
     **{name: ["python", "-m", f"services.{name}"] for name in SERVICES},
     "reclusterer": ["python", "-m", "services.reclusterer", "--once"],
@@ -19,7 +19,7 @@ COMMANDS = {
 
 
 def runs_all_services_and_jobs(documents: Sequence[Document]) -> Iterator[str]:
-    """Each of them once, as what it is, by its own command."""
+    """Each service and job exists once, as the right kind and with its own command."""
     kinds = {**dict.fromkeys(SERVICES, "Deployment"), **dict.fromkeys(JOBS, "CronJob"), "init": "Job"}
     found = {workload.name: workload for workload in workloads(documents) if workload.is_ours}
     for name, kind in kinds.items():
@@ -30,7 +30,7 @@ def runs_all_services_and_jobs(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def is_probed(documents: Sequence[Document]) -> Iterator[str]:
-    """Liveness asks for the loop alone; both ask the port that the settings name."""
+    """Liveness probes /livez and readiness probes /readyz, both at the port in the settings."""
     for workload in workloads(documents, "Deployment"):
         container = workload.pod["containers"][0]
         ports = {port["name"]: str(port["containerPort"]) for port in container.get("ports", [])}
@@ -40,38 +40,38 @@ def is_probed(documents: Sequence[Document]) -> Iterator[str]:
             if asked.get("path") != path:
                 yield f"{workload}: expected a {probe} of {path}"
             elif not wanted or ports.get(asked.get("port")) != wanted:
-                yield f"{workload}: {probe} asks port {asked.get('port')}, the service answers on {wanted}"
+                yield f"{workload}: {probe} uses port {asked.get('port')}, but the service listens on {wanted}"
 
 
-def may_end_its_longest_batch(documents: Sequence[Document]) -> Iterator[str]:
-    """SIGTERM ends a service after the batch at hand and its commit; SIGKILL must not come before."""
+def has_time_for_its_longest_batch(documents: Sequence[Document]) -> Iterator[str]:
+    """After SIGTERM a service finishes and commits its batch; SIGKILL must not come before that."""
     for workload in workloads(documents, "Deployment"):
         longest = float(settings(workload, documents).get("FACESTREAM_KAFKA_MAX_POLL_INTERVAL", "inf"))
         given = workload.pod.get("terminationGracePeriodSeconds", 30)
         if not given > longest + COMMIT:
-            yield f"{workload}: a batch and a commit take up to {longest + COMMIT} s, {given} s are given"
+            yield f"{workload}: a batch and its commit take up to {longest + COMMIT} s, but {given} s are allowed"
 
 
-def survives_a_node(documents: Sequence[Document]) -> Iterator[str]:
-    """Replicas stand on several nodes and zones, and are not all evicted at once."""
+def survives_the_loss_of_a_node(documents: Sequence[Document]) -> Iterator[str]:
+    """Replicas run on several nodes and zones, and are not all evicted at once."""
     budgets = [document["spec"] for document in of_kind(documents, "PodDisruptionBudget")]
     for workload in workloads(documents, "Deployment"):
         selector = {"matchLabels": {"app.kubernetes.io/name": workload.name}}
-        spread = {
+        topology_keys = {
             constraint["topologyKey"]
             for constraint in workload.pod.get("topologySpreadConstraints", [])
             if constraint["labelSelector"] == selector
         }
-        if spread != {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}:
-            yield f"{workload}: expected topology spread over nodes and zones, found {sorted(spread)}"
+        if topology_keys != {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}:
+            yield f"{workload}: expected topologySpreadConstraints for nodes and zones, found {sorted(topology_keys)}"
         ours = [budget for budget in budgets if budget["selector"] == selector]
-        # `minAvailable: 1` of one replica would keep a node from ever being drained.
+        # `minAvailable: 1` with a single replica would block every drain of its node.
         if len(ours) != 1 or ours[0].get("maxUnavailable") != 1:
             yield f"{workload}: expected a PodDisruptionBudget of maxUnavailable: 1"
 
 
 def selects_its_own_pods(documents: Sequence[Document]) -> Iterator[str]:
-    """The selector of a workload or Service finds pods."""
+    """The selector of a workload or Service selects pods."""
     for workload in workloads(documents, "Deployment", "StatefulSet"):
         selector = workload.spec["selector"]["matchLabels"]
         if selector != {"app.kubernetes.io/name": workload.name} or not selector.items() <= workload.labels.items():
@@ -83,24 +83,24 @@ def selects_its_own_pods(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def has_a_partition_for_each_process(documents: Sequence[Document]) -> Iterator[str]:
-    """While pods are replaced too: one without a partition is never ready, and the change would hang."""
+    """There are enough partitions also during a rollout: a pod without one is never ready and would block it."""
     scalers = _scalers(documents)
     for workload in workloads(documents, "Deployment"):
         most = [most for name, most in scalers if name == workload.name] or [workload.spec.get("replicas", 1)]
         surge = workload.spec.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge")
         if not isinstance(surge, int) or max(most) + surge > PARTITIONS:
-            yield f"{workload}: up to {max(most)} processes and {surge} more at a change, but {PARTITIONS} partitions"
+            yield f"{workload}: {max(most)} processes and {surge} more during a rollout, but {PARTITIONS} partitions"
 
 
 def is_scaled_by_one(documents: Sequence[Document]) -> Iterator[str]:
-    """A number of replicas has one owner; a scaler has something to scale."""
+    """Only one object sets the number of replicas, and every scaler has a Deployment."""
     scaled = [name for name, _ in _scalers(documents)]
     deployments = {workload.name: workload for workload in workloads(documents, "Deployment")}
     for name in set(scaled):
         if name not in deployments:
             yield f"there is no Deployment/{name} to scale"
         elif scaled.count(name) > 1 or "replicas" in deployments[name].spec:
-            yield f"Deployment/{name}: expected its number of replicas from one place"
+            yield f"Deployment/{name}: expected only one object to set its number of replicas"
 
 
 def _scalers(documents: Sequence[Document]) -> list[tuple[str, int]]:
@@ -112,13 +112,13 @@ def _scalers(documents: Sequence[Document]) -> list[tuple[str, int]]:
 
 
 def runs_jobs_that_end(documents: Sequence[Document]) -> Iterator[str]:
-    """A job has a deadline, gives up at some time, and two of a kind do not run at once."""
+    """A job has a deadline and a limit of retries, and does not run twice at the same time."""
     for workload in workloads(documents, "CronJob"):
         yield from _schedule(workload)
         yield from _job(workload, workload.spec["jobTemplate"]["spec"])
     for workload in workloads(documents, "Job"):
         yield from _job(workload, workload.spec)
-        # A Job cannot be changed; one that is gone can be applied anew.
+        # A Job cannot be changed; after it is deleted it can be applied again.
         if not workload.spec.get("ttlSecondsAfterFinished"):
             yield f"{workload}: expected ttlSecondsAfterFinished"
 
@@ -126,7 +126,7 @@ def runs_jobs_that_end(documents: Sequence[Document]) -> Iterator[str]:
 def _schedule(workload: Workload) -> Iterator[str]:
     if workload.spec.get("concurrencyPolicy") != "Forbid":
         yield f"{workload}: expected concurrencyPolicy: Forbid"
-    # Without it, a controller that was away for 100 runs never starts another one.
+    # Without it, a controller that has missed 100 runs never starts another one.
     if workload.spec.get("startingDeadlineSeconds") != 600:
         yield f"{workload}: expected startingDeadlineSeconds: 600"
     if not workload.spec.get("timeZone"):
@@ -142,7 +142,7 @@ def _job(workload: Workload, job: Mapping[str, Any]) -> Iterator[str]:
 
 
 def gives_gpus_to_what_uses_them(documents: Sequence[Document]) -> Iterator[str]:
-    """Image, limit, node and toleration go together; a GPU that is in use is free only when its pod is gone."""
+    """A workload with a GPU has image, limit, node selector and toleration for it, and never two pods on one GPU."""
     for workload in workloads(documents):
         container = workload.pod["containers"][0]
         keys = {toleration.get("key") for toleration in workload.pod.get("tolerations", [])}
@@ -162,8 +162,8 @@ def gives_gpus_to_what_uses_them(documents: Sequence[Document]) -> Iterator[str]
 SERVICE_RULES = (
     runs_all_services_and_jobs,
     is_probed,
-    may_end_its_longest_batch,
-    survives_a_node,
+    has_time_for_its_longest_batch,
+    survives_the_loss_of_a_node,
     selects_its_own_pods,
     has_a_partition_for_each_process,
     is_scaled_by_one,

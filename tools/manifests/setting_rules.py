@@ -1,4 +1,4 @@
-"""Rules for settings and secrets: what the services would say of their environment, before they are started in it."""
+"""Rules for settings and secrets, checked with the settings classes of the services."""
 
 import importlib
 import os
@@ -26,20 +26,20 @@ from tools.manifests.workloads import (
     workloads,
 )
 
-# Their defaults are for a server on the same machine.
+# Settings whose defaults are for a server on the same machine.
 _ADDRESSES = ("FACESTREAM_KAFKA_BOOTSTRAP_SERVERS", "FACESTREAM_MINIO_ENDPOINT")
 _LOGINS = {
     "minio": {"FACESTREAM_MINIO_ACCESS_KEY", "FACESTREAM_MINIO_SECRET_KEY"},
     "mongo": {"FACESTREAM_MONGO_URI"},
 }
 _ADMINS = {f"FACESTREAM_ADMIN_{name}" for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MONGO_URI")}
-_AUTHORITIES = {"facestream-cluster-ca-cert"}  # of Strimzi: a certificate, no password
-_NO_FIELDS = {"FACESTREAM_SECRETS_DIR", "FACESTREAM_MODELS_DIR"}  # read where they are needed, by no settings class
+_AUTHORITIES = {"facestream-cluster-ca-cert"}  # Strimzi's certificate, no password
+_NO_FIELDS = {"FACESTREAM_SECRETS_DIR", "FACESTREAM_MODELS_DIR"}  # read by no settings class
 _CONFIDENTIAL = re.compile(r"PASSWORD|SECRET_KEY|ACCESS_KEY|MONGO_URI|TOKEN$")
 
 
 def has_settings_that_are_understood(documents: Sequence[Document]) -> Iterator[str]:
-    """Every variable and every file of a secret is a setting."""
+    """Every variable and every file of a Secret is a setting."""
     _import_all()
     for workload in our_workloads(documents):
         names = [*settings(workload, documents), *secret_files(workload)]
@@ -54,7 +54,7 @@ def has_settings_that_are_understood(documents: Sequence[Document]) -> Iterator[
 
 
 def has_settings_that_load(documents: Sequence[Document]) -> Iterator[str]:
-    """All settings can be made of the environment: nothing required is missing, no value is refused."""
+    """All settings load from the environment: no required one is missing, and every value is valid."""
     for workload in our_workloads(documents):
         given = settings(workload, documents)
         if given.get("FACESTREAM_SECRETS_DIR") != SECRETS_FOLDER:
@@ -65,7 +65,7 @@ def has_settings_that_load(documents: Sequence[Document]) -> Iterator[str]:
 
 @cache
 def _refused(variables: frozenset[tuple[str, str]], files: frozenset[str], uses: frozenset[str]) -> tuple[str, ...]:
-    """Make all settings but those of servers that are not used; return what they say. Kept: most pods have the same."""
+    """Load all settings except those of unused servers; return the errors. Cached, because most pods have the same."""
     errors = []
     outside = {name: value for name, value in os.environ.items() if not name.startswith("FACESTREAM_")}
     with tempfile.TemporaryDirectory() as folder:
@@ -83,14 +83,14 @@ def _refused(variables: frozenset[tuple[str, str]], files: frozenset[str], uses:
 
 
 def knows_where_the_servers_are(documents: Sequence[Document]) -> Iterator[str]:
-    """Addresses are given, and logins to those, and only those, who use them."""
+    """Every workload has the addresses of servers, and logins only to those that it uses."""
     for workload in our_workloads(documents):
         given = settings(workload, documents)
         files = set(secret_files(workload))
         yield from (f"{workload}: expected {name}" for name in _ADDRESSES if not given.get(name))
         for server, login in _LOGINS.items():
             if files & login != (login if server in USES[workload.name] else set()):
-                yield f"{workload}: expected {sorted(login)} where, and only where, {server} is used"
+                yield f"{workload}: expected {sorted(login)} exactly if it uses {server}"
         labels = {f"uses-{server}" for server in (*USES[workload.name], *ALSO_USED)}
         if {label for label in workload.labels if label.startswith("uses-")} != labels:
             yield f"{workload}: expected the labels {sorted(labels)}"
@@ -112,21 +112,21 @@ def _login(workload: Workload, given: dict[str, str], files: set[str]) -> Iterat
 
 
 def has_secrets_of_its_own(documents: Sequence[Document]) -> Iterator[str]:
-    """No password is shared: of each Secret there is one reader, beside `init` where that makes the users."""
+    """Each Secret has one reader, besides `init` where that creates the users."""
     for workload in workloads(documents):
         own = {f"facestream-{workload.name}", f"facestream-{workload.name}-stores", *_AUTHORITIES}
         for name in secrets_of(workload) - own:
             if workload.name != "init":
-                yield f"{workload}: the Secret {name} is not its own"
+                yield f"{workload}: the Secret {name} belongs to another workload"
     (init,) = (workload for workload in workloads(documents) if workload.name == "init")
     if "FACESTREAM_ADMIN_USERS_DIR" in settings(init, documents):
         yield from _cannot_make_users(init, documents)
     elif more := secrets_of(init) - {"facestream-init", "facestream-init-stores", "facestream-admin", *_AUTHORITIES}:
-        yield f"{init}: {sorted(more)}, and it makes no users"
+        yield f"{init}: has {sorted(more)}, but creates no users"
 
 
 def _cannot_make_users(init: Workload, documents: Sequence[Document]) -> Iterator[str]:
-    """Look whether it finds in its folder what each service has, under that service's name."""
+    """Check that the folder of users has the secrets of each service, under the name of the service."""
     folder = settings(init, documents)["FACESTREAM_ADMIN_USERS_DIR"]
     found = set(secret_files(init, folder))
     wanted = {
@@ -136,27 +136,27 @@ def _cannot_make_users(init: Workload, documents: Sequence[Document]) -> Iterato
         if name in set().union(*_LOGINS.values())
     }
     if found != wanted:
-        yield f"{init}: in {folder} {sorted(found ^ wanted)} is missing, or too much"
+        yield f"{init}: {folder}: {sorted(found ^ wanted)} is missing or superfluous"
     admins = {name for name in secret_files(init) if name.startswith("FACESTREAM_ADMIN_")}
     if admins != _ADMINS:
         yield f"{init}: expected the administrators {sorted(_ADMINS)}, found {sorted(admins)}"
 
 
 def has_no_password_on_a_command_line(documents: Sequence[Document]) -> Iterator[str]:
-    """Arguments of a process, a probe's among them, are seen by every account of the node."""
+    """No command or probe has a password among its arguments, which every account of the node can see."""
     for workload in workloads(documents):
         for container in workload.containers:
             probes = [container.get(name, {}) for name in ("startupProbe", "livenessProbe", "readinessProbe")]
             probes += [container.get("lifecycle", {}).get(name, {}) for name in ("postStart", "preStop")]
-            said = [container.get("command", []), container.get("args", [])]
-            said += [probe.get("exec", {}).get("command", []) for probe in probes]
-            for words in said:
+            commands = [container.get("command", []), container.get("args", [])]
+            commands += [probe.get("exec", {}).get("command", []) for probe in probes]
+            for words in commands:
                 if found := ON_A_COMMAND_LINE.search(" ".join(words)):
-                    yield f"{workload}: {found[0]} stands on a command line"
+                    yield f"{workload}: {found[0]} is on a command line"
 
 
 def reads_certificates_that_are_mounted(documents: Sequence[Document]) -> Iterator[str]:
-    """The file of every *_CA_FILE is there."""
+    """The file that each *_CA_FILE names is mounted."""
     for workload in our_workloads(documents):
         mounts = {
             mount["mountPath"]: workload.volumes.get(mount["name"], {})
@@ -172,7 +172,7 @@ def reads_certificates_that_are_mounted(documents: Sequence[Document]) -> Iterat
 
 
 def holds_no_secret(documents: Sequence[Document]) -> Iterator[str]:
-    """Secrets are named in the manifests, and are not in them."""
+    """The manifests refer to Secrets, but contain none."""
     for document in of_kind(documents, "Secret"):
         yield f"Secret/{document['metadata']['name']}: expected a reference only"
     for document in of_kind(documents, "ConfigMap"):

@@ -1,4 +1,4 @@
-"""What runs, out of rendered manifests: pods, whatever makes them, and what their processes find."""
+"""Workloads of rendered manifests: their pods, settings and secrets."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ USES = {
     **dict.fromkeys(("assigner", "reconciler", "init"), _ALL),
     "reclusterer": frozenset({"kafka", "mongo"}),
 }
-"""The servers that each of them speaks to."""
+"""The servers that each service and job connects to."""
 ALSO_USED = ("tokens", "tracing")
-"""What whoever speaks to Kafka may have to reach as well: where tokens come from, and a collector of traces."""
+"""Optional servers of every workload: the token endpoint for OAuth, and a collector of traces."""
 
 SECRETS_FOLDER = "/run/secrets/facestream"
 
@@ -31,7 +31,7 @@ _TEMPLATES = {
 
 @dataclass(frozen=True)
 class Workload:
-    """A document that makes pods. `spec` is its own, `pod` that of the pods."""
+    """A document that creates pods. `spec`: its own specification; `pod`: that of its pods."""
 
     kind: str
     name: str
@@ -44,27 +44,32 @@ class Workload:
 
     @property
     def is_ours(self) -> bool:
-        """Tell the services and jobs from the servers."""
+        """Whether this is a service or job of the product, and not a server."""
         return self.name in (*SERVICES, *JOBS)
 
     @property
     def containers(self) -> Sequence[Mapping[str, Any]]:
+        """All containers of a pod, also those for its initialisation."""
         return [*self.pod.get("initContainers", []), *self.pod["containers"]]
 
     @property
     def volumes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The volumes of a pod, by name."""
         return {volume["name"]: volume for volume in self.pod.get("volumes", [])}
 
 
 def of_kind(documents: Sequence[Document], *kinds: str) -> Iterator[Document]:
+    """Yield the documents of these kinds."""
     return (document for document in documents if document["kind"] in kinds)
 
 
 def title(document: Document) -> str:
+    """Return kind and name, as `Deployment/detector`."""
     return f"{document['kind']}/{document['metadata']['name']}"
 
 
 def workloads(documents: Sequence[Document], *kinds: str) -> Iterator[Workload]:
+    """Yield the workloads of these kinds, by default of all kinds."""
     for document in of_kind(documents, *(kinds or _TEMPLATES)):
         template: Any = document["spec"]
         for part in _TEMPLATES[document["kind"]]:
@@ -79,11 +84,12 @@ def workloads(documents: Sequence[Document], *kinds: str) -> Iterator[Workload]:
 
 
 def our_workloads(documents: Sequence[Document]) -> Iterator[Workload]:
+    """Yield the services and jobs of the product."""
     return (workload for workload in workloads(documents) if workload.is_ours)
 
 
 def settings(workload: Workload, documents: Sequence[Document]) -> dict[str, str]:
-    """Return the environment variables of the first container; what only a cluster knows is `from-the-cluster` or 2."""
+    """Return the environment of the first container. Values that only a cluster has are `from-the-cluster` or 2."""
     container = workload.pod["containers"][0]
     maps = {document["metadata"]["name"]: document.get("data", {}) for document in of_kind(documents, "ConfigMap")}
     found: dict[str, str] = {}
@@ -96,7 +102,7 @@ def settings(workload: Workload, documents: Sequence[Document]) -> dict[str, str
 
 
 def secret_files(workload: Workload, folder: str = SECRETS_FOLDER) -> list[str]:
-    """Return the paths of the files in a folder of secrets."""
+    """Return the paths of the files that a pod has in a folder of secrets."""
     mounts = {
         mount["name"]: mount["mountPath"]
         for container in workload.containers
@@ -112,7 +118,7 @@ def secret_files(workload: Workload, folder: str = SECRETS_FOLDER) -> list[str]:
 
 
 def secrets_of(workload: Workload) -> set[str]:
-    """Return the names of all Secrets that a pod gets something of, of optional ones too."""
+    """Return the names of all Secrets that a pod uses, also of optional ones."""
     found = set()
     for volume in workload.volumes.values():
         sources = [source.get("secret") for source in volume.get("projected", {}).get("sources", [])]
@@ -125,7 +131,7 @@ def secrets_of(workload: Workload) -> set[str]:
 
 
 def references(documents: Sequence[Document], kind: str) -> dict[str, set[str]]:
-    """Return the Secrets or ConfigMaps that pods want, by name, with the keys they want of each."""
+    """Return the Secrets or ConfigMaps that pods require, by name, with the keys that they require."""
     wanted: dict[str, set[str]] = {}
     prefix = {"Secret": "secret", "ConfigMap": "configMap"}[kind]
     for workload in workloads(documents):

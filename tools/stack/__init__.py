@@ -1,6 +1,6 @@
-"""Real servers on this machine, without a container engine: Kafka, MinIO and a server of MongoDB's protocol.
+"""Servers on this machine without a container engine: Kafka, MinIO and a server of MongoDB's protocol.
 
-`python -m tools.stack up` starts one of each and prints their addresses; tests start their own.
+`python -m tools.stack up` starts one of each and prints their addresses. Tests start servers of their own.
 """
 
 from tools.stack.certificates import Certificates, issue

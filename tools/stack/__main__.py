@@ -1,4 +1,4 @@
-"""`python -m tools.stack install|up|down|status|env`: servers on this machine, for tests and for trying things out."""
+"""Servers on this machine, for tests and for trying facestream: `python -m tools.stack install|up|down|status|env`."""
 
 import argparse
 import sys
@@ -21,12 +21,12 @@ _PROGRAMS = {
     "MinIO": minio_program,
     "MongoDB": mongo_program,
     "a second server of MongoDB's protocol": mongo_java_server,
-    "a reader in another language": foreign_reader,
+    "the Go reader": foreign_reader,
 }
 
 
 def _install() -> int:
-    """Get the programs of the servers, and a reader; says what cannot be had here, and goes on."""
+    """Install the programs of the servers, and the Go reader; name those that cannot be installed here."""
     for name, get in _PROGRAMS.items():
         try:
             get()
@@ -36,7 +36,7 @@ def _install() -> int:
 
 
 def _up() -> int:
-    """Start what does not run yet; print the addresses."""
+    """Start the servers that do not run, and print their addresses."""
     try:
         running = stack.up()
     except Missing as missing:
@@ -53,7 +53,7 @@ def _down() -> int:
 
 
 def _status() -> int:
-    """Say of each server whether it runs and answers; status 1 unless all do."""
+    """Print whether each server runs and answers; exit status 1 unless all do."""
     found = stack.recorded()
     if not found:
         sys.stdout.write("down\n")
@@ -66,10 +66,10 @@ def _status() -> int:
 
 
 def _env() -> int:
-    """Print the addresses of the servers that run."""
+    """Print the addresses of the running servers."""
     found = stack.recorded()
     if not found:
-        sys.stderr.write("expected servers that run, found none: python -m tools.stack up\n")
+        sys.stderr.write("expected running servers, found none: start them with `python -m tools.stack up`\n")
         return 1
     sys.stdout.write(found.exports())
     return 0

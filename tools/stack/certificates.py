@@ -1,4 +1,4 @@
-"""A certificate authority of a test's own, and a certificate for 127.0.0.1."""
+"""A new certificate authority, and a certificate for 127.0.0.1."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +9,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 @dataclass(frozen=True)
 class Certificates:
-    """`folder` holds what a server needs: `public.crt` and `private.key` (MinIO), `both.pem` (Kafka)."""
+    """The files in `folder`: `public.crt` and `private.key` for MinIO, `both.pem` for Kafka, `ca.pem` for clients."""
 
     folder: Path
 
     @property
     def ca_file(self) -> Path:
-        """What a client has to trust."""
+        """The certificate of the authority, which a client must trust."""
         return self.folder / "ca.pem"
 
 
 def issue(folder: Path) -> Certificates:
-    """Write an authority and a certificate of it into a folder."""
+    """Create an authority and a certificate signed by it, and write both into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")

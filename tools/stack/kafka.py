@@ -1,4 +1,4 @@
-"""Kafka: one process that is broker and controller (KRaft)."""
+"""Kafka as one process that is both broker and controller (KRaft)."""
 
 import secrets
 import shutil
@@ -26,7 +26,7 @@ appender.console.layout.pattern = %d %p %m (%c)%n
 rootLogger.level = WARN
 rootLogger.appenderRef.console.ref = console
 """
-# What the authorizer has allowed and refused, by user: its logger writes the former from DEBUG on.
+# The log of the authorizer: refused requests, and from level DEBUG on also allowed ones.
 _AUDIT = """\
 appender.audit.type = File
 appender.audit.name = audit
@@ -42,12 +42,12 @@ logger.audit.appenderRef.audit.ref = audit
 
 @dataclass
 class KafkaServer(Server):
-    """A broker that never makes a topic by itself.
+    """A broker that does not create topics by itself.
 
-    `session_timeout`: seconds after which a consumer that was killed loses its partitions, in both group protocols
-    (KIP-848: set here; classic: the client's, which may be as short). With `certificates`, clients need TLS and
-    SCRAM-SHA-512 with `user` and `password`. With `authorizing`, they log in too, and whoever is not `user` may do what
-    access lists allow, and nothing else.
+    `session_timeout`: seconds after which a killed consumer loses its partitions. It is set for the group protocol of
+    KIP-848; in the classic protocol the client sets it, and may choose as short a time. With `certificates`, clients
+    need TLS and log in with SCRAM-SHA-512 as `user` with `password`. With `authorizing`, clients log in without TLS as
+    well, and users other than `user` have only the rights of access lists.
     """
 
     controller_port: int = field(default_factory=free_port)
@@ -60,11 +60,12 @@ class KafkaServer(Server):
 
     @property
     def bootstrap_servers(self) -> str:
+        """The address for clients."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def client_settings(self) -> dict[str, str]:
-        """What a client of confluent-kafka needs to connect."""
+        """The settings with which a client of confluent-kafka connects as `user`."""
         plain = {"bootstrap.servers": self.bootstrap_servers}
         if self.security == "PLAINTEXT":
             return plain
@@ -79,17 +80,18 @@ class KafkaServer(Server):
 
     @property
     def security(self) -> str:
-        """The protocol of its clients."""
+        """The security protocol of clients."""
         if self.certificates:
             return "SASL_SSL"
         return "SASL_PLAINTEXT" if self.authorizing else "PLAINTEXT"
 
     @property
     def audit(self) -> Path:
-        """Where the authorizer writes a line for each right that somebody has used or lacked."""
+        """The file where the authorizer writes a line for each right that a user has used or lacked."""
         return self.folder / "audit.log"
 
     def command(self) -> list[str]:
+        """Return the command line; formats the data folder before the first start."""
         program, classpath = java(), f"{kafka_jars()}/*"
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings().items()))
@@ -111,7 +113,7 @@ class KafkaServer(Server):
             storage += ["--add-scram", f"SCRAM-SHA-512=[name={self.user},password={self.password}]"]
             done = subprocess.run(storage, capture_output=True, text=True, check=False)
             if done.returncode:
-                msg = f"Kafka could not format its folder:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
+                msg = f"Kafka could not format its data folder:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
                 raise RuntimeError(msg)
         return [program, "-Xmx512m", *options, "kafka.Kafka", str(properties)]
 
@@ -140,7 +142,7 @@ class KafkaServer(Server):
             "transaction.state.log.num.partitions": 4,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
-            # Tests do not wait for what is there to spare a big cluster work.
+            # Waiting times that spare a large cluster work would only slow down tests.
             "group.initial.rebalance.delay.ms": 0,
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
             "group.consumer.session.timeout.ms": session,
@@ -161,7 +163,7 @@ class KafkaServer(Server):
         if self.authorizing:
             settings |= {
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-                # The broker speaks to itself without a login.
+                # The broker connects to itself without a login.
                 "super.users": f"User:{self.user};User:ANONYMOUS",
             }
         return settings
@@ -174,6 +176,7 @@ class KafkaServer(Server):
         }
 
     def healthy(self) -> bool:
+        """Return whether the broker lists its topics."""
         try:
             # First without the client, which would log every refused connection.
             socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
@@ -183,11 +186,11 @@ class KafkaServer(Server):
         return True
 
     def admin(self) -> AdminClient:
-        """Return a client that makes and describes topics."""
+        """Return an admin client of `user`."""
         return AdminClient({**self.client_settings, "log_level": 0})
 
     def create_topic(self, name: str, partitions: int = 1) -> None:
-        """Make a topic; one that is there is left as it is."""
+        """Create a topic unless it exists."""
         admin = self.admin()
         if name not in admin.list_topics(timeout=10).topics:
             for done in admin.create_topics([NewTopic(name, partitions, 1)]).values():

@@ -22,10 +22,11 @@ _ARN = "arn:minio:sqs::PRIMARY:kafka"
 
 @dataclass
 class MinioServer(Server):
-    """MinIO, with credentials of its own; with `kafka` it tells a topic, which must exist, of what happens in buckets.
+    """MinIO with new credentials.
 
-    With `certificates`, it speaks TLS. `kafka_login`: user and password there, with SCRAM-SHA-512. `audit`: the address
-    to which it posts what was asked of it, by whom.
+    With `kafka`, bootstrap servers, it writes bucket notifications to `topic`, which must exist. `kafka_login`: its
+    user and password for SCRAM-SHA-512 there. With `certificates`, it uses TLS. `audit`: the URL to which it posts an
+    entry for each request.
     """
 
     access_key: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -38,20 +39,23 @@ class MinioServer(Server):
 
     @property
     def endpoint(self) -> str:
+        """The address for clients."""
         return f"127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
+        """Return the command line."""
         program = minio_program()
         folder = self.folder / "data"
         certificates = self.certificates.folder if self.certificates else self.folder / "no-certificates"
         return [str(program), "server", str(folder), "--address", self.endpoint, "--certs-dir", str(certificates)]
 
     def environment(self) -> dict[str, str]:
+        """Return the settings of MinIO, which it reads from its environment."""
         always = {
             "MINIO_ROOT_USER": self.access_key,
             "MINIO_ROOT_PASSWORD": self.secret_key,
             "MINIO_BROWSER": "off",
-            "MINIO_API_SYNC_EVENTS": "on",  # a request ends when its event is in Kafka
+            "MINIO_API_SYNC_EVENTS": "on",  # a request ends only when its notification is in Kafka
             "MINIO_UPDATE": "off",
         }
         if self.audit:
@@ -66,7 +70,7 @@ class MinioServer(Server):
                 "MINIO_NOTIFY_KAFKA_SASL_USERNAME_PRIMARY": user,
                 "MINIO_NOTIFY_KAFKA_SASL_PASSWORD_PRIMARY": password,
             }
-        # Without a queue folder: with one, events are sent in rounds of 3 s.
+        # No queue folder: with one, MinIO sends notifications only every 3 s.
         return always | {
             "MINIO_NOTIFY_KAFKA_ENABLE_PRIMARY": "on",
             "MINIO_NOTIFY_KAFKA_BROKERS_PRIMARY": self.kafka,
@@ -74,7 +78,8 @@ class MinioServer(Server):
         }
 
     def healthy(self) -> bool:
-        # Its own "ready" comes some moments before it answers requests, and knowing its users some more after that.
+        """Return whether MinIO answers requests and knows its users."""
+        # MinIO's own readiness comes earlier than its first answers, and those earlier than the list of its users.
         try:
             self.client().bucket_exists("any")
             self._client_of("stranger").list_buckets()
@@ -99,7 +104,7 @@ class MinioServer(Server):
         )
 
     def admin(self) -> MinioAdmin:
-        """Return a client that makes users and policies."""
+        """Return a client that creates users and policies."""
         return MinioAdmin(
             endpoint=self.endpoint,
             credentials=StaticProvider(self.access_key, self.secret_key),
@@ -108,7 +113,7 @@ class MinioServer(Server):
         )
 
     def notify(self, bucket: str) -> None:
-        """Send what happens in a bucket to the topic; replaces the bucket's whole notification."""
+        """Send the notifications of a bucket to the topic; replaces all former rules of the bucket."""
         rule = QueueConfig(queue=_ARN, events=EVENTS)
         self.client().set_bucket_notification(bucket, NotificationConfig(queue_config_list=[rule]))
 
@@ -118,7 +123,7 @@ class MinioServer(Server):
 
 
 def settings_of(server: MinioServer) -> MinioSettings:
-    """Return the way to a MinIO that a test has started."""
+    """Return the settings of a client with every right."""
     return MinioSettings(
         endpoint=server.endpoint,
         access_key=SecretStr(server.access_key),

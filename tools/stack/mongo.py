@@ -15,9 +15,11 @@ class MongoServer(Server):
 
     @property
     def uri(self) -> str:
+        """The address for clients."""
         return f"mongodb://127.0.0.1:{self.port}/"
 
     def command(self) -> list[str]:
+        """Return the command line."""
         program = mongo_program()
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
@@ -27,6 +29,7 @@ class MongoServer(Server):
         ]
 
     def healthy(self) -> bool:
+        """Return whether the server answers a ping."""
         with MongoClient[dict[str, object]](self.uri, timeoutMS=1000) as client:
             try:
                 client.admin.command("ping")

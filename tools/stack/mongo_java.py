@@ -18,6 +18,7 @@ class MongoJavaServer(MongoServer):
     """
 
     def command(self) -> list[str]:
+        """Return the command line."""
         return [
             *(java(), "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"),
             *("-cp", f"{mongo_java_server()}:{mongo_java_server()}/*", "MongoJavaServer", str(self.port)),

@@ -39,6 +39,7 @@ class Login:
     users: Users = field(default_factory=Users)
 
     def password_of(self, user: str) -> str | None:
+        """Return the password of a user, None for an unknown user."""
         return self.password if user == self.user else self.users.passwords.get(user)
 
 

@@ -32,6 +32,7 @@ class Role:
 
     @property
     def uri(self) -> str:
+        """The address for clients that have this role."""
         return f"mongodb://127.0.0.1:{self.port}/"
 
     @property

@@ -1,4 +1,4 @@
-"""OAuth for Kafka: a token endpoint in this process, and a broker that believes the tokens it has signed."""
+"""OAuth for Kafka: a token endpoint in this process, and a broker that accepts its tokens."""
 
 import base64
 import json
@@ -29,9 +29,9 @@ def _text(content: bytes) -> str:
 
 @dataclass
 class TokenEndpoint:
-    """Gives tokens for client credentials, by TLS; a client may ask for the scope `records` only.
+    """Issues tokens for client credentials, over TLS; the only scope is `records`.
 
-    `claims` are those of the next tokens, beside time and subject.
+    `claims`: the claims of the next tokens, besides times and subject. `granted`: the number of tokens issued.
     """
 
     certificates: Certificates
@@ -43,20 +43,20 @@ class TokenEndpoint:
     granted: int = 0
 
     def token(self) -> str:
-        """Return a token in the form of RFC 7519, signed by RS256."""
+        """Return a token as in RFC 7519, signed with RS256."""
         now = int(time.time())
         parts = ({"alg": "RS256", "kid": "one"}, {**self.claims, "sub": self.client, "iat": now, "exp": now + 300})
         signed = ".".join(_text(json.dumps(part).encode()) for part in parts)
         return f"{signed}.{_text(self.key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
 
     def keys(self) -> Mapping[str, object]:
-        """Return what tells whether a token is ours, in the form of RFC 7517."""
+        """Return the public key that verifies the tokens, as in RFC 7517."""
         public = self.key.public_key().public_numbers()
         n, e = (_text(number.to_bytes((number.bit_length() + 7) // 8)) for number in (public.n, public.e))
         return {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one", "n": n, "e": e}]}
 
     def answer(self, authorization: str, body: str) -> tuple[int, Mapping[str, object]]:
-        """Return status and answer of a request for a token."""
+        """Return status and body of the answer to a request for a token."""
         form = parse_qs(body)
         expected = base64.b64encode(f"{self.client}:{self.secret}".encode()).decode()
         if authorization != f"Basic {expected}":
@@ -69,7 +69,7 @@ class TokenEndpoint:
 
 @contextmanager
 def granting(certificates: Certificates) -> Iterator[TokenEndpoint]:
-    """Listen on a free port."""
+    """Serve a token endpoint on a free port within the block."""
     endpoint = TokenEndpoint(certificates)
 
     class Handler(BaseHTTPRequestHandler):
@@ -84,7 +84,7 @@ def granting(certificates: Certificates) -> Iterator[TokenEndpoint]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -100,15 +100,17 @@ def granting(certificates: Certificates) -> Iterator[TokenEndpoint]:
 
 @dataclass
 class OAuthKafkaServer(KafkaServer):
-    """A broker whose clients need TLS and a token that `keys` prove; the tests' own way in is the internal one."""
+    """A broker whose clients need TLS and a token that `keys` verify; tests use its internal listener."""
 
     keys: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def client_settings(self) -> dict[str, str]:
+        """The settings of a client of the internal listener, which needs no login."""
         return {"bootstrap.servers": f"127.0.0.1:{self.internal_port}"}
 
     def environment(self) -> dict[str, str]:
+        """Allow Kafka to read the keys from a file."""
         url = self._keys_file().as_uri()
         allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={url}"
         return {"JDK_JAVA_OPTIONS": allowed}

@@ -1,20 +1,19 @@
-"""Free ports."""
+"""Free ports of this machine."""
 
 import os
 import random
 import socket
 from collections.abc import Iterator
 
-# Below Linux' range of ports for outgoing connections: a client that tries again and again to reach a server that is
-# down may else be given the server's own port, and connect to itself.
+# Below the ports that Linux uses for outgoing connections. Otherwise a client that keeps trying to reach a stopped
+# server may get the port of that server as its own, and connect to itself.
 _RANGE = range(20_000, 32_000)
 
 
 def _numbers() -> Iterator[int]:
-    """Yield ports in any order, none twice, and none of those of another worker of these tests.
+    """Yield ports in random order, none twice, and none of the ports of another pytest worker.
 
-    A server listens some time after its port was chosen, and not at all while it is restarted: that nobody listens
-    does not say that nobody will.
+    A port without a listener may still be taken: its server may be starting or restarting.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     own = _RANGE[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
@@ -25,7 +24,7 @@ _left = _numbers()
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on, and that was not returned before."""
+    """Return a port of 127.0.0.1 without a listener, which was not returned before; RuntimeError if none is left."""
     for port in _left:
         with socket.socket() as probe:
             try:
@@ -33,5 +32,5 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    msg = f"expected a free port from {_RANGE.start} to {_RANGE.stop}, found none that was not given away before"
+    msg = f"expected a free port from {_RANGE.start} to {_RANGE.stop}, all are in use or were returned before"
     raise RuntimeError(msg)

@@ -1,4 +1,4 @@
-"""A server's process, known by its number and the time of its start, so that no other one is ever hit."""
+"""Processes known by pid and start time, so that no other process with the same pid is ever killed."""
 
 import json
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 
-_PATIENCE = 20.0  # seconds that a server may take to end by itself
+_TIMEOUT = 20.0  # seconds that a process may take to end after SIGTERM
 
 
 def start(command: list[str], environment: Mapping[str, str], folder: Path) -> "Process":
-    """Start a program in a session of its own, so that a Ctrl-C meant for us does not reach it; it logs to `folder`."""
-    # Not `subprocess.Popen`: it complains where its object goes while the program stays, which is what we want.
+    """Start a program that logs to `folder`, in a session of its own, so that Ctrl-C does not reach it."""
+    # Not `subprocess.Popen`, which warns if its object is deleted while the process still runs, as here.
     pid = os.posix_spawn(
         command[0],
         command,
@@ -31,61 +31,61 @@ def start(command: list[str], environment: Mapping[str, str], folder: Path) -> "
 
 
 class Process:
-    """The process whose record lies in `folder`, and which may have ended long ago."""
+    """The process recorded in `folder`, which may have ended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def running(self) -> bool:
-        """Say whether it runs."""
+        """Return whether the process runs."""
         return self._find() is not None
 
     def stop(self) -> None:
-        """Ask it to end, and after 20 s make it."""
+        """Send SIGTERM, and after 20 s SIGKILL."""
         process = self._find()
         if process:
-            process.resume()  # a frozen one hears nothing
+            process.resume()  # a frozen process does not handle SIGTERM
             process.terminate()
             try:
-                process.wait(_PATIENCE)
+                process.wait(_TIMEOUT)
             except psutil.TimeoutExpired:
                 self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Send SIGKILL, and wait for the end."""
         process = self._find()
         if process:
             process.kill()
-            process.wait(_PATIENCE)
+            process.wait(_TIMEOUT)
 
     def freeze(self) -> None:
-        """Let it stand still with its connections open, as an overloaded machine does; returns when it does."""
+        """Suspend the process with its connections open; returns when all its threads have stopped."""
         process = self._expect()
         process.suspend()
-        # The signal is sent at once, but each thread stops when it next comes by.
+        # Each thread stops only when it is next scheduled.
         while any(psutil.Process(thread.id).status() != psutil.STATUS_STOPPED for thread in process.threads()):
             time.sleep(0.01)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the process."""
         self._expect().resume()
 
     def exit_status(self) -> int | None:
-        """Return the status that it has ended with, negative where a signal ended it; then forget it.
+        """Return the exit status of the process, negative for a signal, and reap it.
 
-        None where it runs, where it was asked before, and where it is no child of this process.
+        None if it still runs, was reaped before, or is no child of this process.
         """
         try:
             record = json.loads((self._folder / "process.json").read_text())
             process = psutil.Process(record["pid"])
             if process.create_time() != record["started"] or process.status() != psutil.STATUS_ZOMBIE:
                 return None
-            return process.wait(_PATIENCE)  # a process whose first thread has ended may have others for a moment
+            return process.wait(_TIMEOUT)  # a process whose first thread has ended may have others for a moment
         except (FileNotFoundError, psutil.NoSuchProcess, psutil.TimeoutExpired):
             return None
 
     def log(self) -> str:
-        """Return the end of its log."""
+        """Return the last 3,000 characters of its log."""
         try:
             return (self._folder / "log").read_text(errors="replace")[-3000:]
         except FileNotFoundError:

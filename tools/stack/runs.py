@@ -1,4 +1,4 @@
-"""Folders for the servers of one test run, removed at its end, or by the next run where it was killed."""
+"""Folders for the servers of one run. They are removed at its end, or by the next run if it was killed."""
 
 import fcntl
 import json
@@ -18,7 +18,7 @@ RUNS = CACHE / "run"
 
 @contextmanager
 def new_run() -> Iterator[Path]:
-    """Make a folder for servers; stop at the end whatever was started in it."""
+    """Create a folder for servers; at the end of the block stop every process started in it, and remove it."""
     RUNS.mkdir(parents=True, exist_ok=True)
     _sweep()
     me = psutil.Process()
@@ -31,14 +31,14 @@ def new_run() -> Iterator[Path]:
 
 
 def remove_run(folder: Path) -> None:
-    """Stop the servers that were started in a folder, and remove it."""
+    """Stop the processes that were started in a folder, and remove it."""
     for record in folder.rglob("process.json"):
         Process(record.parent).stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep() -> None:
-    """Remove what killed runs have left; of several test runs that begin at once, one after the other."""
+    """Remove the folders of killed runs. Runs that begin at the same time do so one after the other."""
     with (RUNS / "sweep.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _remove_dead()
@@ -47,13 +47,13 @@ def _sweep() -> None:
 def _remove_dead() -> None:
     for record in RUNS.glob("test-*/owner.json"):
         if not _is_owned(record):
-            # Its owner may remove it right now, having seen no sign of its own end.
+            # Its owner may be removing it right now.
             with suppress(FileNotFoundError):
                 remove_run(record.parent)
 
 
 def _is_owned(record: Path) -> bool:
-    """Say whether the run's process lives; a record that is gone, or not yet whole, is somebody's."""
+    """Return whether the process of a run lives. A missing or incomplete record counts as owned."""
     try:
         owner = json.loads(record.read_text())
     except (FileNotFoundError, json.JSONDecodeError):

@@ -1,4 +1,4 @@
-"""What the three servers have in common."""
+"""The base class of servers."""
 
 import os
 import time
@@ -9,33 +9,33 @@ from typing import Self
 from tools.stack import process
 from tools.stack.ports import free_port
 
-_PATIENCE = 120.0  # seconds until it must answer; 1 to 3 s on an idle machine
+_TIMEOUT = 120.0  # seconds until a server must answer; on an idle machine it takes 1 to 3
 
 
 @dataclass
 class Server:
-    """A server on 127.0.0.1. Its data and its log lie in `folder`; `restart` keeps port and data."""
+    """A server on 127.0.0.1. Its data and its log are in `folder`; `restart` keeps port and data."""
 
     folder: Path
     port: int = field(default_factory=free_port)
 
     def command(self) -> list[str]:
-        """Return the command line; installs what is missing, and raises `Missing` where that cannot be done."""
+        """Return the command line. Installs the program if needed; raises `Missing` if that is impossible."""
         raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that it needs beside those of this process."""
+        """Return environment variables to add to those of this process."""
         return {}
 
     def healthy(self) -> bool:
-        """Say whether it answers; takes a few seconds at most."""
+        """Return whether the server answers; takes a few seconds at most."""
         raise NotImplementedError
 
     def start(self) -> Self:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers; RuntimeError with the end of its log if it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._process = process.start(self.command(), os.environ | self.environment(), self.folder)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while not self.healthy():
             if not self._process.running() or time.monotonic() > deadline:
                 state = "does not answer" if self._process.running() else "has ended"
@@ -47,27 +47,27 @@ class Server:
         return self
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Stop the server with SIGTERM."""
         self._process.stop()
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill the server with SIGKILL."""
         self._process.kill()
 
     def freeze(self) -> None:
-        """Let it stand still with its connections open."""
+        """Suspend the server with its connections open."""
         self._process.freeze()
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the server."""
         self._process.thaw()
 
     def running(self) -> bool:
-        """Say whether its process runs, frozen or not."""
+        """Return whether its process runs, frozen or not."""
         return self._process.running()
 
     def restart(self) -> Self:
-        """Stop it, unless it has ended, and start it on the same port with the same data."""
+        """Stop the server if it runs, and start it on the same port with the same data."""
         self.stop()
         return self.start()
 

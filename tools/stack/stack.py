@@ -1,4 +1,4 @@
-"""The three servers together, wired, as one command starts them for a person."""
+"""Kafka, MinIO and MongoDB together, as `python -m tools.stack up` starts them."""
 
 import fcntl
 import json
@@ -20,7 +20,7 @@ _RECORD = "stack.json"
 
 @dataclass(frozen=True)
 class Stack:
-    """Kafka, MinIO that tells Kafka of uploads, and MongoDB."""
+    """Kafka, MinIO, which writes its bucket notifications to Kafka, and MongoDB."""
 
     kafka: KafkaServer
     minio: MinioServer
@@ -28,10 +28,11 @@ class Stack:
 
     @property
     def servers(self) -> dict[str, Server]:
+        """The servers by name."""
         return {"kafka": self.kafka, "minio": self.minio, "mongo": self.mongo}
 
     def start(self) -> "Stack":
-        """Start all three, Kafka first: the topic must be there before MinIO writes to it. Makes both buckets."""
+        """Start all three and create both buckets. Kafka starts first: MinIO needs its topic."""
         self.kafka.start().create_topic(self.minio.topic, partitions=4)
         self.minio.start()
         self.mongo.start()
@@ -48,7 +49,7 @@ class Stack:
             server.stop()
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that lead the services, and the tests, to these servers."""
+        """Return the environment variables with which services and tests use these servers."""
         minio = self.minio
         return {
             "FACESTREAM_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
@@ -62,24 +63,24 @@ class Stack:
         }
 
     def exports(self) -> str:
-        """Return `environment` as lines for a shell's `eval`."""
+        """Return `environment` as `export` lines for a shell."""
         return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.environment().items())
 
 
 def new_stack(folder: Path) -> Stack:
-    """Return a stack whose servers keep everything in `folder`, on free ports and with new credentials."""
+    """Return a stack that is not started yet: data in `folder`, free ports, new credentials."""
     kafka = KafkaServer(folder / "kafka")
     minio = MinioServer(folder / "minio", kafka=kafka.bootstrap_servers)
     return Stack(kafka, minio, MongoServer(folder / "mongo"))
 
 
 def up() -> Stack:
-    """Start the stack that outlives this process, or return the one that runs."""
+    """Start a stack that outlives this process, or return the running one."""
     with _locked():
         stack = recorded()
         if stack and all(server.running() for server in stack.servers.values()):
             return stack
-        remove_run(FOLDER)  # of one that a server has left, or the machine
+        remove_run(FOLDER)  # the rest of a stack of which a server has ended
         FOLDER.mkdir()
         stack = new_stack(FOLDER)
         record = FOLDER / _RECORD
@@ -93,7 +94,7 @@ def up() -> Stack:
 
 
 def down() -> None:
-    """Stop the stack that outlives processes, and remove its data."""
+    """Stop the stack that `up` has started, and remove its data."""
     with _locked():
         remove_run(FOLDER)
 

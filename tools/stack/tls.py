@@ -1,6 +1,6 @@
-"""TLS in front of a server that has none; it passes on what it decrypts.
+"""A TLS proxy in front of a server without TLS.
 
-Work-around for nx-27017, which has no TLS. mongo-java-server has, but the tests put the same TLS before both.
+Work-around for nx-27017, which has no TLS. mongo-java-server has TLS, but the tests use the proxy for both.
 """
 
 import socket
@@ -15,14 +15,14 @@ from tools.stack.certificates import Certificates
 
 @contextmanager
 def terminated(certificates: Certificates, port: int) -> Iterator[int]:
-    """Give a port where TLS is spoken; behind it is `port` of this machine."""
+    """Listen on a free port with TLS, pass the content on to `port` of this machine, and yield the free port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.folder / "both.pem")
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
             with (
-                suppress(OSError),  # a handshake that fails is for the other side to tell; ends come abruptly
+                suppress(OSError),  # the client reports a failed handshake; connections may end abruptly
                 context.wrap_socket(self.request, server_side=True) as outside,
                 socket.create_connection(("127.0.0.1", port)) as inside,
             ):

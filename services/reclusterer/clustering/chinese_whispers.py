@@ -131,7 +131,7 @@ def _split_into_components(adjacency: Adjacency, labels: Labels) -> None:
 
 
 @compiled
-def _visit_all(  # noqa: PLR0917  numba compiles no keyword-only parameters
+def _visit_all(
     order: NDArray[np.int64],
     adjacency: Adjacency,
     photo_nodes: _PhotoNodes,
@@ -161,7 +161,7 @@ def _visit_all(  # noqa: PLR0917  numba compiles no keyword-only parameters
 
 
 @compiled
-def _best_label(  # noqa: PLR0917  numba compiles no keyword-only parameters
+def _best_label(
     node: int, near: Int32Array, weights: Weights, same_photo: Int32Array, labels: Labels, scratch: _Scratch
 ) -> int:
     """Return the label with the largest sum of weights around a node that no other node of its photo has."""

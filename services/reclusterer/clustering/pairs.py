@@ -113,7 +113,7 @@ def _weight(product: np.float32, vectors: Vectors, first: int, second: int, thre
 
 
 @compiled
-def _neighbours(  # noqa: PLR0917  numba compiles no keyword-only parameters
+def _neighbours(
     products: Vectors, columns: Vectors, photos: Int32Array, threshold: float, start: int, tile: Tile
 ) -> tuple[Int32Array, Int32Array, Weights, Int32Array, Int32Array, Weights]:
     """Return the fields of `Neighbours` for some rows of a tile, from `start` on. `products`: of these rows."""

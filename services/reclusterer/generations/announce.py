@@ -32,13 +32,14 @@ from more_itertools import chunked
 from services.reclusterer.generations.diff import ClusterChange, diff_generations, paired_memberships
 from services.reclusterer.generations.existence import existing_faces
 from shared import metrics
-from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Message, Publication
+from shared.domain.event_builders import face_assigned
+from shared.domain.events import Cause, ClusterChanged, GenerationPublished, Message, Publication
 from shared.domain.records import FaceRecord, Generation, ImageRecord, Membership
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, Topic
 from shared.ports.generations import GenerationStore
 from shared.ports.repository import FaceRepository
 from shared.ports.streams import ProducedRecord, RecordWriter
-from shared.stream.photo_processor import About, encoded
+from shared.stream.cloudevents import EventEncoder
 
 SERVICE = "reclusterer"
 BLOCK = 500  # records in one transaction
@@ -125,8 +126,11 @@ def announce_publication(
     # Written again after a death, the event has the same id if it has the same content. Faces that were erased in
     # the meantime are not counted again.
     content = f"{cause} {event.published_at.isoformat()} {faces} {clusters} {photos}"
-    about = About(SERVICE, _ACTIVE, event.published_at, content, generation.number)
-    writer.write_if([encoded(GENERATIONS_PUBLISHED, _ACTIVE, event, about)], lambda: True)
+    encoder = EventEncoder(SERVICE, event.published_at)
+    record = encoder.record(
+        GENERATIONS_PUBLISHED, _ACTIVE, event, subject=_ACTIVE, cause=content, generation=generation.number
+    )
+    writer.write_if([record], lambda: True)
     return True
 
 
@@ -145,19 +149,7 @@ def _moved_faces(generations: GenerationStore, generation: Generation) -> Iterat
 def _face_record(
     generation: Generation, face: FaceRecord, image: ImageRecord, membership: Membership, cause: Cause
 ) -> ProducedRecord:
-    event = FaceAssigned(
-        face_id=face.face_id,
-        image_id=face.image_id,
-        object_id=face.object_id,
-        bucket=image.bucket,
-        key=image.key,
-        box=face.box,
-        crop_key=face.crop_key,
-        cluster_id=membership.cluster_id,
-        similarity=membership.similarity,
-        generation=generation.number,
-        cause=cause,
-    )
+    event = face_assigned(face, image, membership, cause)
     content = f"{membership.cluster_id} {membership.similarity}"
     return _record(FACES_ASSIGNED, face.face_id, event, generation, content)
 
@@ -181,4 +173,4 @@ def _record(topic: Topic, key: str, event: Message, generation: Generation, cont
     when = publication_time(generation)
     # A generation may be published several times: each publication has ids of its own, and keeps them if repeated.
     cause = f"{Cause.RECLUSTERED} {when.isoformat()} {content}"
-    return encoded(topic, key, event, About(SERVICE, key, when, cause, generation.number))
+    return EventEncoder(SERVICE, when).record(topic, key, event, subject=key, cause=cause, generation=generation.number)

@@ -1,4 +1,4 @@
-"""How far the services are behind: what waits in the topics that they read."""
+"""The backlog of the services: records in the topics that their consumer groups have not read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,19 +7,12 @@ from datetime import datetime
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
 from shared.adapters.kafka.stream import KafkaSettings
-from shared.domain.topics import FACES_DETECTED, FACES_EMBEDDED, FACES_SCREENED, IMAGES_UPLOADED
-
-_READERS = {
-    "facestream.detector": IMAGES_UPLOADED,
-    "facestream.quality": FACES_DETECTED,
-    "facestream.embedder": FACES_SCREENED,
-    "facestream.assigner": FACES_EMBEDDED,
-}
+from shared.domain.topics import TOPICS, group_of
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A record that its reader has not come to. `since` is aware, in UTC."""
+    """A record that its consumer group has not read. `since`: the record's timestamp, aware, in UTC."""
 
     record_id: str
     since: datetime
@@ -29,19 +22,19 @@ class Waiting:
 
 
 def longest_wait(settings: KafkaSettings) -> Waiting | None:
-    """Return the oldest record that a service has not read, None where nothing waits; raises `Fatal`, `Transient`."""
+    """Return the oldest record that a service has not read, None if there is none; raises `Fatal` and `Transient`."""
     return min(_waiting(settings), key=lambda record: record.since, default=None)
 
 
 def _waiting(settings: KafkaSettings) -> Iterator[Waiting]:
     """Yield the first unread record of every partition."""
     admin = KafkaAdmin(settings)
-    for group, topic in _READERS.items():
-        unread = admin.unread(group, topic.name)
+    for topic in TOPICS:
+        unread = admin.unread(group_of(topic.consumer), topic.name) if topic.consumer else None
         if not unread:
             continue
         with KafkaReader(settings, topic.name) as reader:
             for partition, offset in unread.items():
                 record = reader.first(partition, offset)
-                if record:  # else there are only the marks of transactions
+                if record:  # None if only markers of transactions are left
                     yield Waiting(record.record_id, record.timestamp)

@@ -1,6 +1,6 @@
-"""What Kafka does not let a client do, in words: who may not do what, and the right that is missing.
+"""Messages for denied rights in Kafka: which user may not do what, and which right is missing.
 
-The words of rights are those of Kafka's access lists (`kafka-acls.sh`, Strimzi's `KafkaUser`).
+Rights have the names of Kafka's access lists (`kafka-acls.sh`, Strimzi's `KafkaUser`).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a client is to Kafka, and by which names it works there; None where it has none."""
+    """The names of a client in Kafka; None if it does not use one."""
 
     user: str | None = None
     group: str | None = None
@@ -19,9 +19,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a client does with topics; `{}` in `words` is their names. `rights`: those of each topic that it takes.
+    """What a client tries to do. `{}` in `words` stands for the names of `topics`. `rights`: needed on each of them.
 
-    What it does with none has no `{}`, and takes rights of the cluster.
+    Without `{}`, the rights are needed on the cluster.
     """
 
     words: str
@@ -50,7 +50,7 @@ _DENIALS = (_TOPIC, _GROUP, _TRANSACTIONAL_ID, _CLUSTER)
 
 
 def denial(error: KafkaError, identity: Identity, attempt: Attempt) -> str | None:
-    """Return in one line what an error does not allow and what right is missing, None where it is no such error."""
+    """Return the message of an error that denies a right, one line; None for any other error."""
     code = _denied(error)
     if code is None:
         return None
@@ -72,7 +72,7 @@ def denial(error: KafkaError, identity: Identity, attempt: Attempt) -> str | Non
 
 
 def _denied(error: KafkaError) -> int | None:
-    """Return the code of a denial, None for other errors. A consumer that has ended by one tells it in words only."""
+    """Return the code of a denial, None for other errors. The fatal error of a consumer has it only in its text."""
     if error.code() in _DENIALS:
         return error.code()
     if error.code() == KafkaError._FATAL:  # noqa: SLF001  librdkafka's own name

@@ -1,7 +1,7 @@
-"""What librdkafka says of a failure, as errors of facestream.
+"""Errors of librdkafka as errors of facestream.
 
-A refused login and a distrusted certificate are told in the background only; the call that waits for the connection
-just runs out of time. So a client is built with a `Listener`, and what it heard decides what the timeout means.
+The client reports a refused login or an untrusted certificate only to a callback; the call that waits for the
+connection just times out. So each client is created with a `Listener`, whose reports decide what a timeout means.
 """
 
 import json
@@ -22,7 +22,7 @@ _PASSING = {
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
-    # Not every broker has heard yet of a topic or a partition that was made a moment ago.
+    # A broker may not know a topic or a partition yet that was created a moment ago.
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.UNKNOWN_LEADER_EPOCH,
@@ -33,7 +33,7 @@ _PASSING = {
     KafkaError._TRANSPORT,  # noqa: SLF001
     KafkaError._WAIT_COORD,  # noqa: SLF001
 }
-# Of a record. The same one is refused again, in every attempt.
+# Of a record: every attempt to write it fails.
 _UNFIT = {KafkaError.INVALID_RECORD, KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.POLICY_VIOLATION}
 _WRONG = {
     KafkaError.INVALID_CONFIG,
@@ -45,13 +45,13 @@ _WRONG = {
     KafkaError._INVALID_ARG,  # noqa: SLF001
 }
 _PURGED = {KafkaError._PURGE_INFLIGHT, KafkaError._PURGE_QUEUE}  # noqa: SLF001
-# Of a token endpoint librdkafka tells the answer only, whatever it was. These are refusals (RFC 6749, 5.2); all else,
-# no answer above all, may pass.
+# librdkafka reports the answer of a token endpoint only as a text. These are refusals (RFC 6749, 5.2); anything else
+# may pass, above all no answer.
 _OF_TOKENS = "Failed to acquire SASL OAUTHBEARER token"
 _TOKEN_REFUSED = ("invalid_", "unauthorized_client", "unsupported_grant_type", "access_denied", "certificate")
 _RECENT = 30.0  # seconds; a client without a token asks for one every 10 s
-_STATISTICS = 2.0  # seconds between two of a client's reports; one takes it a millisecond
-_SURE = 3  # reports without a broker; a client that begins anew with its first addresses has none for a moment
+_STATISTICS = 2.0  # seconds between two reports of a client; a report takes about a millisecond
+_SURE = 3  # reports without a broker; while a client returns to its first addresses, it has none for a moment
 _ROUND = 1.0  # seconds of one attempt to connect
 _NOBODY = Identity()
 _Answer = TypeVar("_Answer")
@@ -62,10 +62,11 @@ class _Client(Protocol):
 
 
 class Listener:
-    """Hears what one client says in the background: pass it as the client's `error_cb`, or its `callbacks`.
+    """Gets the reports of one client: pass it as the client's `error_cb`, or pass its `callbacks`.
 
-    `disconnected` is whether a connection to a broker broke, or could not be made, since it was last set to False.
-    `identity` and `attempt` name the client and what it does, where a call says nothing else, in the words of a denial.
+    `disconnected`: whether a connection to a broker broke, or could not be made, since it was last set to False.
+    `refusal`: the error with which a broker refused the connection. `identity` and `attempt` name the client and what
+    it does in messages of denied rights, if a call does not name another attempt.
     """
 
     def __init__(self, identity: Identity = _NOBODY, attempt: Attempt = READ) -> None:
@@ -73,22 +74,22 @@ class Listener:
         self._undelivered: dict[str, KafkaError] = {}  # by topic
         self.refusal: KafkaError | None = None
         self.disconnected = False
-        self._obstacle = ("", 0.0)  # and when it was told of
-        self._without_broker = 0  # reports one after the other without a broker
+        self._obstacle = ("", 0.0)  # why there is no token, and the time of that report: monotonic, in seconds
+        self._without_broker = 0  # successive reports without a broker
 
     @property
     def lost(self) -> bool:
-        """Say whether the client has no broker left that it could connect to, so that a new one has to look for them.
+        """Whether the client knows no broker any more, so that it must be replaced by a new one.
 
-        Where a broker that has just started told it that there are none, librdkafka forgets those that it knew, and
-        its first addresses with them, for good, and says nothing (github.com/confluentinc/librdkafka/issues/5301, in
-        2.10 to 2.16). Those that are only away it still names in its reports. The coordinator does not count: with
-        its connection alone a consumer stays a member, and fetches nothing.
+        If a broker that has just started answers that there are no brokers, librdkafka permanently forgets all that it
+        knew, its first addresses included, without an error (github.com/confluentinc/librdkafka/issues/5301, in 2.10 to
+        2.16). Its reports still name brokers that only do not answer. The coordinator does not count: with that
+        connection alone, a consumer stays a member and fetches nothing.
         """
         return self._without_broker >= _SURE
 
     def callbacks(self) -> dict[str, Any]:
-        """Return the settings of a client by which it tells this listener all that it has to say."""
+        """Return the settings of a client that reports errors and statistics to this listener."""
         return {
             "error_cb": self,
             "stats_cb": self.statistics,
@@ -96,13 +97,13 @@ class Listener:
         }
 
     def statistics(self, report: str) -> None:
-        """Look for a broker that a client knows, connected or not: pass it as the client's `stats_cb`."""
+        """Look for a broker that the client knows, connected or not: pass it as the client's `stats_cb`."""
         brokers = json.loads(report)["brokers"].values()
         knows_one = any(broker["source"] in ("configured", "learned") for broker in brokers)
         self._without_broker = 0 if knows_one else self._without_broker + 1
 
     def __call__(self, error: KafkaError) -> None:
-        """Keep a refusal; that a broker, or who gives the tokens for it, is away just now is no refusal."""
+        """Keep a refusal. It is no refusal if a broker, or the token endpoint, does not answer."""
         self.disconnected |= error.code() in _DISCONNECTIONS
         if error.code() not in _REFUSALS:
             return
@@ -113,7 +114,7 @@ class Listener:
             self.refusal = error
 
     def reports(self) -> dict[str, Any]:
-        """Return the settings of a producer by which it tells this listener what could not be delivered."""
+        """Return the settings of a producer that reports failed deliveries to this listener."""
         return {"delivery.report.only.error": True, "on_delivery": self.delivered}
 
     def delivered(self, error: KafkaError | None, message: Message) -> None:
@@ -122,71 +123,71 @@ class Listener:
             self._undelivered.setdefault(message.topic() or "", error)
 
     def forget_deliveries(self) -> None:
-        """Begin anew: what could not be delivered belongs to a transaction that is over."""
+        """Forget all failed deliveries: their transaction has ended."""
         self._undelivered.clear()
 
     def check_deliveries(self, producer: Producer) -> None:
-        """Raise `Fatal` where a record of the open transaction never can be written.
+        """Raise `Fatal` if a record of the open transaction can never be written.
 
-        What else has failed is told by the calls that send offsets and commit.
+        Other failures are raised by the calls that send offsets and commit.
         """
         for topic, error in self._undelivered.items():
             if isinstance(refusal := self.refused(error, topic), Fatal):
                 raise refusal
         if any(error.code() in _PURGED for error in self._undelivered.values()):
-            # The transaction has failed, and took them with it. Why, it says to whoever wants to go on.
+            # The transaction has failed, so its records were discarded. The next call returns the reason.
             try:
                 producer.begin_transaction()
             except KafkaException as failure:
                 self.check_rights(failure.args[0], WRITE.of(*self._undelivered))
 
     def refused(self, error: KafkaError, topic: str) -> Fatal | Transient:
-        """Return what to raise for a record that could not be written: `Fatal` where it never can be."""
+        """Return what to raise for a record that could not be written: `Fatal` if it can never be written."""
         if msg := denial(error, self._identity, WRITE.of(topic)):
             return Fatal(msg)
         msg = f"{line(error)} (a record for {topic})"
         return Fatal(msg) if error.code() in _UNFIT else Transient(msg)
 
     def check_rights(self, error: KafkaError, attempt: Attempt | None = None) -> None:
-        """Raise `Fatal` where this error says that Kafka does not allow something."""
+        """Raise `Fatal` if this error denies a right."""
         if msg := denial(error, self._identity, attempt or self._attempt):
             raise Fatal(msg)
 
     def check(self, error: KafkaError, attempt: Attempt | None = None) -> None:
-        """Raise `Fatal` where this error says that Kafka does not allow something, or that the client has ended.
+        """Raise `Fatal` if this error denies a right, or if the client has ended.
 
-        A consumer that has ended tells it once, as an error of no record, and is silent from then on.
+        A consumer that has ended reports it once, as an error without a record, and then reports nothing any more.
         """
         self.check_rights(error, attempt)
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
             raise Fatal(line(error))
 
     def insisting(
-        self, client: _Client, call: Callable[[float], _Answer], patience: float, attempt: Attempt | None = None
+        self, client: _Client, call: Callable[[float], _Answer], timeout: float, attempt: Attempt | None = None
     ) -> _Answer:
-        """Make a call that may come too early, or before there is a connection; it takes the seconds it may last.
+        """Repeat a call until it succeeds: it may come too early, or before there is a connection.
 
-        Repeated in short rounds, so that a refusal is told at once. Raises `Fatal`, and `Transient` after `patience`
-        seconds.
+        `call` gets the seconds that it may take. These are few, so that a refusal is raised at once. Raises `Fatal`,
+        and `Transient` after `timeout` seconds.
         """
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while True:
             with self.translated(attempt):
                 try:
                     return call(_ROUND)
                 except KafkaException as failure:
-                    said = client.poll(0)  # what was said in the background is heard in it only
-                    if isinstance(said, Message) and (heard := said.error()):
-                        self.check(heard, attempt)
+                    polled = client.poll(0)  # the client calls its callbacks only while it is polled
+                    if isinstance(polled, Message) and (reported := polled.error()):
+                        self.check(reported, attempt)
                     error: KafkaError = failure.args[0]
                     may_pass = error.code() in _PASSING or error.retriable()
                     if self.refusal or not may_pass or time.monotonic() > until:
                         raise
-                    time.sleep(0.05)  # not every answer takes its time
+                    time.sleep(0.05)  # some calls fail at once
 
     @contextmanager
     def translated(self, attempt: Attempt | None = None) -> Iterator[None]:
-        """Turn what the client raises into `Fatal` where trying again is of no use, else `Transient`."""
+        """Translate the client's exceptions: `Fatal` if another attempt cannot succeed, else `Transient`."""
         try:
             yield
         except KafkaException as failure:

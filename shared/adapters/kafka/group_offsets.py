@@ -1,11 +1,11 @@
-"""Where a group stands in the partitions of a member, and the texts that stand there.
+"""The group's committed offsets in the partitions of one member, with their metadata.
 
-A partition is in doubt when it comes, and when a transaction has ended in a way that nobody knows of: none of its
-records is returned until they are at the group's offset (docs/decisions/015 and 016).
+A partition is uncertain after it was assigned, and after a transaction with an unknown result. None of its records is
+returned until the consumer is at the group's offset (docs/decisions/015 and 016).
 
-The texts are `metadata` in Kafka, which keeps one with each offset. They are committed in transactions, as the offsets
-that go on are: an offset that is committed outside of one is taken for newer than that of a transaction which began
-before it and ends after it, and would set the group back.
+The metadata is a text that Kafka keeps with each offset. It is committed in transactions, like the offsets themselves:
+an offset that is committed outside of a transaction counts as newer than that of a transaction which began before it
+and ends after it, and would set the group back.
 """
 
 import logging
@@ -17,71 +17,84 @@ from shared.adapters.kafka.records import first_offsets
 from shared.errors import Transient
 from shared.ports.streams import ConsumedRecord
 
-_Place = tuple[str, int]
-_Ask = Callable[[list[TopicPartition]], list[TopicPartition]]
-"""Asks the brokers for the group's offsets; raises `Transient` where they are in doubt still."""
+_Partition = tuple[str, int]  # with the topic
+_Committed = Callable[[list[TopicPartition]], list[TopicPartition]]
+"""Asks the brokers for the group's offsets; raises `Transient` while they are still uncertain."""
 _Seek = Callable[[str, int, int], None]
 
 
-class Standing:
+class GroupOffsets:
     """What one member knows of its group's offsets."""
 
     def __init__(self) -> None:
-        self._doubtful: set[_Place] = set()
-        self._stands: dict[_Place, tuple[int, str | None]] = {}  # with the text: None where this member has committed
+        self._uncertain: set[_Partition] = set()
+        # The offset and its metadata, which is None if this member has committed since the partition was assigned.
+        self._known: dict[_Partition, tuple[int, str | None]] = {}
 
-    def doubt(self, places: Iterable[_Place]) -> None:
-        """Take note that partitions may not be where the group's offset is."""
-        for place in places:
-            self._doubtful.add(place)
-            self._stands.pop(place, None)
+    def doubt(self, partitions: Iterable[_Partition]) -> None:
+        """Note that the consumer may not be at the group's offset in these partitions."""
+        for partition in partitions:
+            self._uncertain.add(partition)
+            self._known.pop(partition, None)
 
-    def forget(self, places: Iterable[_Place]) -> None:
-        """Take note that partitions went."""
-        for place in places:
-            self._doubtful.discard(place)
-            self._stands.pop(place, None)
+    def forget(self, partitions: Iterable[_Partition]) -> None:
+        """Note that these partitions were revoked."""
+        for partition in partitions:
+            self._uncertain.discard(partition)
+            self._known.pop(partition, None)
 
-    def proven(self, records: Sequence[ConsumedRecord], ask: _Ask, seek: _Seek) -> Sequence[ConsumedRecord]:
-        """Leave out the records of partitions that are not at the group's offset, and go there.
+    def certain(
+        self, records: Sequence[ConsumedRecord], committed: _Committed, seek: _Seek
+    ) -> Sequence[ConsumedRecord]:
+        """Return the records of partitions in which the consumer is at the group's offset; seek to it in the others.
 
-        A transaction of ours may have set it, of which we do not know how it ended. And a partition that comes while
-        another one's transaction sets it waits for the end of that; librdkafka up to 2.16 forgets to, when partitions
-        come or go meanwhile, and begins with the first record of all.
+        A transaction of this process with an unknown result may have set the offset. And the offset of a partition that
+        was just assigned may be part of another member's open transaction: the consumer should wait for its end, but
+        librdkafka up to 2.16 does not if there is another rebalance meanwhile, and begins with the first record.
         """
-        begun = first_offsets([record for record in records if record.topic_partition in self._doubtful])
+        begun = first_offsets([record for record in records if record.topic_partition in self._uncertain])
         if not begun:
             return records
         try:
-            found = ask([TopicPartition(*place) for place in begun])
-        except Transient:  # still in doubt: read again what has come, and ask again
+            found = committed([TopicPartition(*partition) for partition in begun])
+        except Transient:  # still uncertain: read these records again, and ask again then
             found = []
-        told = {(at.topic, at.partition): (at.offset, at.metadata) for at in found if not at.error}
-        for place, offset in begun.items():
-            # Below zero there is no offset: nothing was committed yet.
-            wanted, text = told.get(place, (None, None))
+        answers = {(at.topic, at.partition): (at.offset, at.metadata) for at in found if not at.error}
+        for partition, offset in begun.items():
+            # A negative offset means that nothing was committed yet.
+            wanted, text = answers.get(partition, (None, None))
             if wanted is None:
-                seek(*place, offset)
+                seek(*partition, offset)
             elif wanted <= offset:
-                self._doubtful.discard(place)
-                self._stands[place] = wanted if wanted >= 0 else offset, text or ""
+                self._uncertain.discard(partition)
+                self._known[partition] = wanted if wanted >= 0 else offset, text or ""
             else:
                 words = "%s/%d is at %d; going to the group's offset %d"
-                logging.getLogger("kafka").warning(words, *place, offset, wanted)
-                seek(*place, wanted)
-        return [record for record in records if record.topic_partition not in self._doubtful]
+                logging.getLogger("kafka").warning(words, *partition, offset, wanted)
+                seek(*partition, wanted)
+        return [record for record in records if record.topic_partition not in self._uncertain]
 
-    def text(self, place: _Place) -> str | None:
-        """Return the text of a partition, "" if none; None where this member has committed, or nothing is known."""
-        _, text = self._stands.get(place, (0, None))
+    def text(self, partition: _Partition) -> str | None:
+        """Return the metadata of a partition's offset, "" if there is none.
+
+        None if this member has committed since the partition was assigned, or if nothing is known.
+        """
+        _, text = self._known.get(partition, (0, None))
         return text
 
-    def with_texts(self, texts: Mapping[_Place, str]) -> list[TopicPartition]:
-        """Return the group's offsets with these texts, for those partitions where they are known."""
-        stands = self._stands
-        return [TopicPartition(*place, stands[place][0], text) for place, text in texts.items() if place in stands]
+    def with_texts(self, texts: Mapping[_Partition, str]) -> list[TopicPartition]:
+        """Return the group's offsets with these texts as metadata, for those partitions whose offsets are known."""
+        known = self._known
+        return [
+            TopicPartition(*partition, known[partition][0], text)
+            for partition, text in texts.items()
+            if partition in known
+        ]
 
     def committed(self, offsets: Iterable[TopicPartition], *, are_noted: bool) -> None:
-        """Take note of what a transaction has set: offsets that go on, whose texts are gone, or the texts alone."""
+        """Note that a transaction has committed these offsets.
+
+        `are_noted`: the offsets are the old ones with new metadata; else they are new ones without metadata.
+        """
         for to in offsets:
-            self._stands[to.topic, to.partition] = to.offset, (to.metadata or "") if are_noted else None
+            self._known[to.topic, to.partition] = to.offset, (to.metadata or "") if are_noted else None

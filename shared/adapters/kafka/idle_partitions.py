@@ -1,14 +1,14 @@
-"""Partitions of compacted topics that nobody writes to any more, and what has Kafka forget what was erased there.
+"""Idle partitions of compacted topics, and the records that make Kafka delete what was erased there.
 
-Kafka compacts what stands before the last segment of a partition, and begins a new segment only when something is
-appended and the first record of the last one is older than `max.compaction.lag.ms` (or `segment.ms`). So where nothing
-comes after an erasure, key and value stay on the disk for ever, whatever the lag. One more record, and the value goes;
-the tombstone, which is kept for `delete.retention.ms` from then on, goes by the compaction after the next one.
+Kafka compacts only the segments before the last one of a partition. It begins a new segment only when a record is
+written and the first record of the last segment is older than `max.compaction.lag.ms` (or `segment.ms`). So if no
+record is written after an erasure, the key and the value stay on the disk for ever. One more record has the value
+deleted. The tombstone is kept for `delete.retention.ms` from then on, so it takes a further record to have it deleted.
 
-So a partition whose last record is older than both gets a record, and once more after the same time. Then it holds
-nothing that these two had to clear away, and is left alone until somebody else writes to it: the record says which of
-the two it is. The transaction of these records is aborted: to the log they are records like any other, and whoever
-reads what is committed never sees them.
+So a partition whose last record is older than both times gets a record, and a second one after the same time. Then
+everything erased is deleted, and the partition is left alone until another record is written: each of the two records
+has its number in a header. The transaction of these records is aborted: they count for compaction, and no consumer that
+reads only committed records sees them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,12 +22,12 @@ from shared.adapters.kafka.writer import KafkaWriter
 from shared.domain.topics import TOPICS, Topic
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 
-# For whoever reads aborted records as well: a tombstone of a key that nobody has, in the form of those that they know.
+# For consumers that read aborted records as well: a tombstone with a key that does not exist, in the usual form.
 _KEY = b"0" * 32
-_ROUND = "facestream_round"  # the header that says which of the two it is
-_ROUNDS = 2  # the first clears values away, the second tombstones
-# Tombstones are kept from the compaction on, which comes within a minute or, where much is to be done, later. So the
-# second round comes a 24th later than they demand: an hour of a day.
+_ROUND = "facestream_round"  # the header with the number of the record
+_ROUNDS = 2  # the first one has values deleted, the second one tombstones
+# The time of a tombstone begins with the compaction, which takes a minute or, with many records, longer. So the second
+# record is written a 24th of the time later: an hour after a day.
 _MARGIN = 1 / 24
 _LAG, _SEGMENT, _TOMBSTONES = "max.compaction.lag.ms", "segment.ms", "delete.retention.ms"
 _FOR_EVER = 100 * 365 * 24 * 3600 * 1000  # milliseconds; Kafka has larger numbers than a timedelta
@@ -35,7 +35,7 @@ _FOR_EVER = 100 * 365 * 24 * 3600 * 1000  # milliseconds; Kafka has larger numbe
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """A partition that nobody writes to; `rounds` is how often it was written to for that reason."""
+    """A partition to which no records are written; `rounds`: the records that were written for this reason, 0 or 1."""
 
     topic: str
     partition: int
@@ -43,14 +43,14 @@ class Idle:
 
 
 def idle_partitions(settings: KafkaSettings) -> Sequence[Idle]:
-    """Return the partitions in which something erased may still stand; raises `Fatal`, `Transient`."""
+    """Return the idle partitions that may still contain something erased; raises `Fatal` and `Transient`."""
     admin, now = KafkaAdmin(settings), datetime.now(UTC)
     topics = (topic for topic in TOPICS if topic.cleanup == "compact")
     return [idle for topic in topics for idle in _idle(admin, settings, topic, now)]
 
 
 def roll(writer: KafkaWriter, idle: Sequence[Idle]) -> None:
-    """Append to these partitions what no reader sees; raises `Fatal`, `Transient`."""
+    """Write a record to each of these partitions, in a transaction that is aborted; raises `Fatal` and `Transient`."""
     records = [ProducedRecord(it.topic, _KEY, None, {_ROUND: str(it.rounds + 1).encode()}) for it in idle]
     writer.write_if(records, lambda: False, [it.partition for it in idle])
 
@@ -69,7 +69,7 @@ def _idle(admin: KafkaAdmin, settings: KafkaSettings, topic: Topic, now: datetim
 
 
 def _time_between(configuration: Mapping[str, str]) -> timedelta:
-    """Return the time from the last record of a segment to that which begins a new one, and has all before it go."""
+    """Return the time after the last record of a segment, after which a new record has everything erased deleted."""
     milliseconds = {name: int(configuration[name]) for name in (_LAG, _SEGMENT, _TOMBSTONES)}
     longest = max(min(milliseconds[_LAG], milliseconds[_SEGMENT]), milliseconds[_TOMBSTONES])
     return timedelta(milliseconds=min(longest, _FOR_EVER))

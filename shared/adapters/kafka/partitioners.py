@@ -1,6 +1,6 @@
-"""Which partition a record goes to, where its topic wants another partitioner than the producer has.
+"""The partition of a record whose topic needs another partitioner than that of the producer.
 
-librdkafka knows one partitioner for a producer, and a transaction may write to topics of both.
+A producer of librdkafka has one partitioner, and a transaction may write to topics with different ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,19 +13,19 @@ from shared.domain.topics import Partitioner, partitioner_of
 from shared.ports.streams import ProducedRecord
 
 OF_PRODUCERS: Partitioner = "consistent_random"
-"""The partitioner of every producer of ours: `partitioner` in its configuration."""
+"""The partitioner of all producers here: `partitioner` in their configuration."""
 
 CHOSEN_BY_PRODUCER = -1
-"""The number that has a producer choose: librdkafka's `RD_KAFKA_PARTITION_UA`."""
+"""The partition number with which the producer chooses the partition: librdkafka's `RD_KAFKA_PARTITION_UA`."""
 
 _OFFSET_BASIS, _PRIME = 0x811C9DC5, 0x01000193
 _SIGN, _MODULUS = 1 << 31, 1 << 32
 
 
 def partitions_of(records: Sequence[ProducedRecord], count: Callable[[str], int]) -> list[int]:
-    """Return the partition of each record, `CHOSEN_BY_PRODUCER` where the producer chooses as the topic wants it.
+    """Return the partition of each record, `CHOSEN_BY_PRODUCER` if the producer has the partitioner of the topic.
 
-    `count` tells how many partitions a topic has, 0 where it does not know of it, and is asked once for a topic.
+    `count` returns the number of partitions of a topic, 0 if it is not known, and is called once for each topic.
     """
     topics = {record.topic for record in records if record.key}
     counts = {topic: count(topic) for topic in sorted(topics) if partitioner_of(topic) != OF_PRODUCERS}
@@ -35,15 +35,15 @@ def partitions_of(records: Sequence[ProducedRecord], count: Callable[[str], int]
     ]
 
 
-def counting(producer: Producer, listener: Listener, watch: Watch, patience: float) -> Callable[[str], int]:
-    """Return the `count` of `partitions_of` that asks the brokers; it raises `Fatal`, and `Transient` after `patience`.
+def counting(producer: Producer, listener: Listener, watch: Watch, timeout: float) -> Callable[[str], int]:
+    """Return a `count` for `partitions_of` that asks the brokers; it raises `Fatal`, and `Transient` after `timeout`.
 
-    Asked anew for each transaction: a topic may get more partitions, and the object store hears of that too.
+    It is used for one transaction only: a topic may get more partitions, which the object store uses as well.
     """
 
     def count(topic: str) -> int:
         with watch.over():
-            found = listener.insisting(producer, lambda seconds: producer.list_topics(topic, seconds), patience)
+            found = listener.insisting(producer, lambda seconds: producer.list_topics(topic, seconds), timeout)
         return len(found.topics[topic].partitions)
 
     return count

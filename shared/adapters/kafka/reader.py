@@ -1,4 +1,4 @@
-"""Reading topics from the outside: without a group, so that no reader takes a partition from a service."""
+"""Reads topics without joining a consumer group, so that no partition is taken from a service."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -13,20 +13,23 @@ from shared.adapters.kafka.settings import KafkaSettings
 from shared.errors import Fatal
 from shared.ports.streams import ConsumedRecord
 
-_GROUP = "facestream.reader"  # demanded by the client; nothing is ever committed in it
-_PATIENCE = 15.0  # seconds until the topic's partitions must be known
-_BACK = 16  # offsets before the end at which the last record is looked for first
-_WAIT = 0.2  # seconds of one wait; Ctrl-C is heard between two
+_GROUP = "facestream.reader"  # the client requires one; no offset is ever committed in it
+_TIMEOUT = 15.0  # seconds until the topic's partitions must be known
+_BACK = 16  # offsets before the end at which the search for the last record begins
+_WAIT = 0.2  # seconds of one call; Ctrl-C interrupts only between two calls
 
 
 class KafkaReader:
-    """Reads committed records of one topic, or all; a context manager. Raises `Fatal` and `Transient`."""
+    """Reads the records of one topic; a context manager. Raises `Fatal` and `Transient`.
+
+    `committed`: leave out the records of open and aborted transactions.
+    """
 
     def __init__(self, settings: KafkaSettings, topic: str, *, committed: bool = True) -> None:
         self._settings = settings
         self._isolation = "read_committed" if committed else "read_uncommitted"
         self._topic = topic
-        self._next: dict[int, int] = {}  # the offset of what is read next, by partition
+        self._next: dict[int, int] = {}  # the next offset to read, by partition
         self._connect()
 
     def _connect(self) -> None:
@@ -54,7 +57,7 @@ class KafkaReader:
         self._consumer.close()
 
     def stored(self) -> Iterator[ConsumedRecord]:
-        """Yield what the topic holds now, and end."""
+        """Yield the records that are in the topic now, and end."""
         left = set(self._start(OFFSET_BEGINNING))
         while left:
             for record in self._records():
@@ -64,11 +67,11 @@ class KafkaReader:
                     yield record
 
     def follow(self, *, from_beginning: bool) -> Iterator[ConsumedRecord]:
-        """Yield what comes, and before that what is there if so wanted. Never ends."""
+        """Yield records as they arrive, with `from_beginning` after all that are in the topic now. Never ends."""
         return (record for record in self.follow_in_turns(from_beginning=from_beginning) if record)
 
     def follow_in_turns(self, *, from_beginning: bool) -> Iterator[ConsumedRecord | None]:
-        """Do as `follow`, and yield None now and then: whoever follows several topics looks at the next one."""
+        """Do as `follow`, and yield None from time to time, so that a caller can follow several topics in turn."""
         self._start(OFFSET_BEGINNING if from_beginning else OFFSET_END)
         while True:
             if self._listener.lost:
@@ -80,7 +83,7 @@ class KafkaReader:
             yield None
 
     def first(self, partition: int, offset: int) -> ConsumedRecord | None:
-        """Return the first record of a partition that stands at this offset or behind it, None where none does."""
+        """Return the first record of a partition at this offset or a later one, None if there is none."""
         if partition not in self._partitions():
             return None
         self._next = {partition: offset}
@@ -90,7 +93,7 @@ class KafkaReader:
                 return None if isinstance(record, int) else record
 
     def last(self, extents: Mapping[int, tuple[int, int]]) -> Mapping[int, ConsumedRecord]:
-        """Return the last record of each partition that has any; `extents`: its first offset and the one after all."""
+        """Return the last record of each partition that has one. `extents`: as `KafkaAdmin.extents` returns them."""
         found: dict[int, ConsumedRecord] = {}
         back = _BACK
         left = {partition: extent for partition, extent in extents.items() if extent[0] < extent[1]}
@@ -105,7 +108,7 @@ class KafkaReader:
                         unread.discard(record)
                     else:
                         found[record.partition] = record
-            # Behind it there may be marks of transactions only; at the beginning there is nothing left to look at.
+            # There may be only markers of transactions so far; a partition that was read from its beginning is done.
             left = {
                 partition: extent
                 for partition, extent in left.items()
@@ -121,11 +124,11 @@ class KafkaReader:
         return partitions
 
     def _assign(self) -> None:
-        self._consumer.assign([TopicPartition(self._topic, *place) for place in self._next.items()])
+        self._consumer.assign([TopicPartition(self._topic, *at) for at in self._next.items()])
 
     def _partitions(self) -> Sequence[int]:
         found = self._listener.insisting(
-            self._consumer, lambda seconds: self._consumer.list_topics(self._topic, seconds), _PATIENCE
+            self._consumer, lambda seconds: self._consumer.list_topics(self._topic, seconds), _TIMEOUT
         ).topics[self._topic]
         if found.error is not None:
             self._listener.check_rights(found.error)
@@ -134,7 +137,7 @@ class KafkaReader:
         return sorted(found.partitions)
 
     def _records(self) -> Iterator[ConsumedRecord | int]:
-        """Yield records, and the number of a partition where its end is reached."""
+        """Yield records, and the number of a partition when its end is reached."""
         with self._listener.translated():
             messages = self._consumer.consume(500, _WAIT)
         for message in messages:
@@ -143,7 +146,7 @@ class KafkaReader:
             if error is None:
                 self._next[partition] = offset + 1
                 yield consumed_record(message)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  librdkafka's name of no error
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  not an error, but an event of librdkafka
                 self._next[partition] = offset
                 yield partition
             elif not error.retriable():

@@ -1,4 +1,4 @@
-"""What Kafka's client has read, as records, and their offsets by partition."""
+"""Messages of Kafka's client as records, and their offsets by partition."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,9 +10,11 @@ from shared.ports.streams import ConsumedRecord
 
 
 def consumed_record(message: Message) -> ConsumedRecord:
-    """Return what the client read as a record."""
+    """Return a message of the client as a record."""
     _, milliseconds = message.timestamp()
-    pairs: Any = message.headers() or ()  # typed too widely: consumed headers always are pairs of str and bytes
+    pairs: Any = (
+        message.headers() or ()
+    )  # the client's type is too wide: consumed headers are always pairs of str and bytes
     return ConsumedRecord(
         topic=message.topic() or "",
         partition=message.partition() or 0,

@@ -1,4 +1,4 @@
-"""How to reach Kafka: plainly, by TLS, with a password or with a token."""
+"""The connection to Kafka: address, TLS, and login with a password or a token."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
@@ -13,7 +13,7 @@ from shared.settings import OptionalPath, Settings, Unit
 
 _TLS, _LOGIN = ("SSL", "SASL_SSL"), ("SASL_PLAINTEXT", "SASL_SSL")
 _WORKS_WITH = {"ca_file": _TLS, "username": _LOGIN, "password": _LOGIN, "sasl_mechanism": _LOGIN}
-"""Settings that have an effect with some security protocols only."""
+"""Settings that have an effect only with some security protocols."""
 
 _READABLE = {"PLAIN", "OAUTHBEARER"}  # mechanisms that send the secret itself; SCRAM proves that it is known
 
@@ -94,14 +94,14 @@ class KafkaSettings(Settings):
     ] = None
 
     def as_user(self, username: str, password: str, sasl_mechanism: str) -> Self:
-        """Return the same way to Kafka with another login, by a password: also where these log in with tokens."""
+        """Return the settings with another login, which uses a password, even if these settings use a token."""
         login = {"username": username, "password": SecretStr(password), "sasl_mechanism": sasl_mechanism}
         return self.model_copy(update=login | dict.fromkeys(("oauth_token_url", "oauth_scope", "oauth_ca_file")))
 
     def client(self) -> dict[str, Any]:
-        """Return the part of the configuration that every client shares, by librdkafka's names.
+        """Return the configuration that all clients share, with librdkafka's names.
 
-        Raises `InvalidInput` where something is missing, has no effect, or would send a secret unencrypted.
+        Raises `InvalidInput` if a setting is missing, has no effect, or would send a secret unencrypted.
         """
         self._check()
         configuration: dict[str, Any] = {
@@ -142,7 +142,7 @@ class KafkaSettings(Settings):
             )
 
     def _problems(self) -> Iterator[str]:
-        """Yield what is missing, what has no effect, and what would tell a secret to a network."""
+        """Yield a message for each setting that is missing, has no effect, or would send a secret unencrypted."""
         for name, protocols in _WORKS_WITH.items():
             if self._given(name) and self.security not in protocols:
                 yield _without_effect(name, "security", " or ".join(protocols), self.security)
@@ -164,7 +164,7 @@ class KafkaSettings(Settings):
             yield from self._problems_of_endpoint()
 
     def _problems_of_endpoint(self) -> Iterator[str]:
-        # The address is not quoted: it may hold a password.
+        # The message does not quote the address, which may contain a password.
         name = _variable("oauth_token_url")
         try:
             url = urlsplit(self.oauth_token_url or "")

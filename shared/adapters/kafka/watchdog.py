@@ -1,4 +1,4 @@
-"""Calls of Kafka's client that never return, whatever time they were given."""
+"""A watchdog for calls of Kafka's client that do not return in spite of their timeout."""
 
 import faulthandler
 import logging
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from threading import Event, Lock, Thread
 
 LAST_WORDS = "a call of the client does not return; the process ends"
-_STANDARD_ERROR = 2  # the descriptor, whatever `sys.stderr` is now
-_LONGEST = 30  # seconds; the longest call is given 10
+_STANDARD_ERROR = 2  # the file descriptor, even if `sys.stderr` was replaced
+_LONGEST = 30  # seconds; the longest timeout of a call is 10
 
 
 class Watch:
-    """Ends this process, with status 1, where a call does not return.
+    """Ends this process, with status 1, if a call does not return.
 
-    A client that has lost all brokers (see `Listener.lost`) in a transaction waits for ever, in C, where no exception
-    reaches; a new process is what helps, and what is open of the transaction is aborted by it. Seconds are counted
-    one by one: those for which a process stood still do not count. Before that, it writes where each thread stands to
-    standard error: files, lines and functions, no values.
+    A client that has lost all brokers in a transaction (see `Listener.lost`) waits for ever in C code, which no
+    exception interrupts. Only a new process helps, which also aborts the open transaction. Seconds are counted one by
+    one, so the time during which the process was suspended does not count. Before the end, the stacks of all threads
+    are written to standard error: files, lines and functions, no values.
     """
 
     def __init__(self, longest: int = _LONGEST) -> None:
@@ -38,7 +38,7 @@ class Watch:
             self._set(None)
 
     def close(self) -> None:
-        """Watch over nothing any more."""
+        """Stop watching."""
         self._closed.set()
 
     def _set(self, left: int | None) -> None:

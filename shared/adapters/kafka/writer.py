@@ -1,4 +1,4 @@
-"""Writing records from outside of a consumer group: those of a command or of a job, in transactions of their own."""
+"""Writes the records of a command or a job, which has no consumer group, in transactions."""
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -16,19 +16,19 @@ from shared.errors import Transient
 from shared.ports.streams import ProducedRecord
 
 RECLUSTERER = "reclusterer"
-"""The name of whoever publishes generations: the job, or an operator who rolls back."""
+"""The name of the writer that publishes generations: in the job, or in a command that rolls back."""
 
-_PATIENCE = 30.0  # seconds that the brokers have for one step of a transaction
+_TIMEOUT = 30.0  # seconds for one step of a transaction
 _NOT_SEEN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED)
-_LONGEST = 45  # seconds after which a call of the client, which was given those, does not return any more
+_LONGEST = 45  # seconds after which a call with that timeout will not return any more
 
 
 class KafkaWriter:
     """Writes records in transactions.
 
-    `name` is the transactional id's end. Of two processes of one name the later one fences the earlier: an operator's
-    command that is started twice does its work once. Raises `Fatal` and `Transient`; where a call of the client does
-    not return, the process ends.
+    `name` is the end of the transactional id. Of two processes with one name, the later one fences off the earlier one:
+    if an operator starts a command twice, its work is done once. Raises `Fatal` and `Transient`; if a call of the
+    client does not return, the process ends.
     """
 
     def __init__(self, settings: KafkaSettings, name: str) -> None:
@@ -50,17 +50,20 @@ class KafkaWriter:
             }
         )
         with self._watch.over():
-            self._listener.insisting(self._producer, self._producer.init_transactions, _PATIENCE)
+            self._listener.insisting(self._producer, self._producer.init_transactions, _TIMEOUT)
 
     def write(self, records: Sequence[ProducedRecord], partitions: Sequence[int | None] = ()) -> None:
-        """Write all records or none; `partitions`, where given, says for each its partition, None as its topic does."""
+        """Write all records or none.
+
+        `partitions`: one for each record, None for the partition that the topic's partitioner chooses.
+        """
         with self._transaction(records, partitions):
             self._commit()
 
     def write_if(
         self, records: Sequence[ProducedRecord], holds: Callable[[], bool], partitions: Sequence[int | None] = ()
     ) -> bool:
-        """Append all records, then ask, then commit if the answer is yes; say whether they were written.
+        """Write all records, and commit them if `holds` returns True then; return whether they were committed.
 
         `partitions` as in `write`.
         """
@@ -74,9 +77,9 @@ class KafkaWriter:
 
     @contextmanager
     def _transaction(self, records: Sequence[ProducedRecord], partitions: Sequence[int | None]) -> Iterator[None]:
-        """Give a transaction in which these records are written; it is aborted after an error."""
+        """Write these records in a transaction, which is aborted after an error."""
         wanted = partitions or [None] * len(records)
-        by_topic = partitions_of(records, counting(self._producer, self._listener, self._watch, _PATIENCE))
+        by_topic = partitions_of(records, counting(self._producer, self._listener, self._watch, _TIMEOUT))
         self._listener.forget_deliveries()
         with self._listener.translated():
             self._producer.begin_transaction()
@@ -86,26 +89,26 @@ class KafkaWriter:
                 self._deliver(len(records))
                 yield
             except BaseException:
-                # What led to it is told. Of a transaction in which nothing was accepted, the broker knows nothing, and
-                # ends the producer that wants to abort it.
+                # The first error is raised. The broker does not know a transaction in which it accepted no record, and
+                # ends a producer that aborts it.
                 with suppress(KafkaException):
                     self._abort()
                 raise
 
     def _deliver(self, count: int) -> None:
-        """Have all records written, before anything is committed."""
+        """Wait until all records are written, before anything is committed."""
         with self._watch.over():
-            left = self._producer.flush(_PATIENCE)
+            left = self._producer.flush(_TIMEOUT)
         self._listener.check_deliveries(self._producer)
         if left:
-            msg = f"Kafka has not taken {count} records within {_PATIENCE:g} s"
+            msg = f"Kafka has not accepted {count} records within {_TIMEOUT:g} s"
             raise Transient(msg)
 
     def knows(self, topic: str) -> bool:
-        """Say whether a topic is there, as far as this user may see; raises `Transient` where Kafka cannot tell now."""
+        """Return whether a topic exists, as far as this user may see; raises `Transient` if Kafka cannot answer now."""
         with self._watch.over():
             found = self._listener.insisting(
-                self._producer, lambda seconds: self._producer.list_topics(topic, seconds), _PATIENCE
+                self._producer, lambda seconds: self._producer.list_topics(topic, seconds), _TIMEOUT
             )
         error = found.topics[topic].error
         if error is not None and error.code() not in _NOT_SEEN:
@@ -115,11 +118,11 @@ class KafkaWriter:
 
     def _commit(self) -> None:
         with self._watch.over():
-            self._producer.commit_transaction(_PATIENCE)
+            self._producer.commit_transaction(_TIMEOUT)
 
     def _abort(self) -> None:
         with self._watch.over():
-            self._producer.abort_transaction(_PATIENCE)
+            self._producer.abort_transaction(_TIMEOUT)
 
     def _produce(self, record: ProducedRecord, partition: int) -> None:
         headers: list[tuple[str, str | bytes | None]] = list(record.headers.items())
@@ -128,5 +131,5 @@ class KafkaWriter:
         except KafkaException as failure:
             raise self._listener.refused(failure.args[0], record.topic) from failure
         except BufferError:
-            msg = f"{len(self._producer)} records wait and no more fit; write fewer at once"
+            msg = f"{len(self._producer)} records wait to be sent, and the queue is full; write fewer at once"
             raise Transient(msg) from None

@@ -1,70 +1,24 @@
-"""Both ports in plain dictionaries: for tests, and for whoever embeds facestream in a program of their own."""
+"""Images, faces and generations in dictionaries: for tests, and for programs that embed facestream."""
 
-import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 from more_itertools import chunked
 
 from shared.domain.events import Cause, Outcome, Verdict
 from shared.domain.records import Cluster, FaceBlock, FaceRecord, Generation, ImageRecord, Lease, Membership
-from shared.errors import ObjectMissing, ObjectTooLarge
-from shared.ports.objects import ObjectInfo, StoredObject
-
-
-class MemoryObjectStore:
-    """An `ObjectStore` whose buckets come into being with their first object."""
-
-    def __init__(self) -> None:
-        self._buckets: defaultdict[str, dict[str, tuple[bytes, datetime]]] = defaultdict(dict)
-
-    def get(self, bucket: str, key: str, limit: int) -> StoredObject:
-        """Return an object; raises `ObjectMissing`, `ObjectTooLarge`."""
-        try:
-            data, _ = self._buckets[bucket][key]
-        except KeyError:
-            msg = f"{bucket}/{key}: no such object"
-            raise ObjectMissing(msg) from None
-        if len(data) > limit:
-            raise ObjectTooLarge(len(data), limit)
-        return StoredObject(data, _etag(data), len(data))
-
-    def exists(self, bucket: str, key: str) -> bool:
-        """Say whether there is an object of this key."""
-        return key in self._buckets[bucket]
-
-    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  of the port
-        """Store an object."""
-        self._buckets[bucket][key] = (bytes(data), datetime.now(UTC))
-
-    def remove(self, bucket: str, keys: Iterable[str]) -> None:
-        """Remove objects."""
-        for key in keys:
-            self._buckets[bucket].pop(key, None)
-
-    def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield the objects that are there when the iteration begins."""
-        # Python compares texts by code point, and UTF-8 keeps that order.
-        for key, (data, modified) in sorted(self._buckets[bucket].items()):
-            if key.startswith(prefix):
-                yield ObjectInfo(key, len(data), modified, _etag(data))
-
-
-def _etag(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 class MemoryRepository:
-    """A `FaceRepository`. It keeps the records it is given, and gives them out again, without copying."""
+    """A `FaceRepository`. It stores and returns the same record objects, without copying them."""
 
     def __init__(self) -> None:
         self._images: dict[str, ImageRecord] = {}
         self._faces: dict[str, FaceRecord] = {}
-        # An image never goes to another object: what was said once stays true.
+        # An image never belongs to another object later, so entries need not move.
         self._images_of: defaultdict[str, set[str]] = defaultdict(set)
         self._faces_of: defaultdict[str, set[str]] = defaultdict(set)
         self._generations: dict[int, Generation] = {}
@@ -127,11 +81,11 @@ class MemoryRepository:
         return {image_id: faces for image_id, faces in found.items() if faces}
 
     def faces_named(self, face_ids: Sequence[str]) -> Mapping[str, FaceRecord]:
-        """Return each of these faces that there is, by face id."""
+        """Return those of these faces that exist, by face id."""
         return {face_id: self._faces[face_id] for face_id in face_ids if face_id in self._faces}
 
     def remove_images(self, image_ids: Sequence[str]) -> Sequence[FaceRecord]:
-        """Remove images, their faces and the memberships of those; return the faces in ascending order of face id."""
+        """Remove images with faces and memberships; return the removed faces in ascending order of face id."""
         gone = set(image_ids)
         gone_faces = {face_id for image_id in gone for face_id in self._faces_of.pop(image_id, ())}
         removed = [self._faces[face_id] for face_id in sorted(gone_faces)]
@@ -144,7 +98,7 @@ class MemoryRepository:
         return removed
 
     def accepted_faces(self, model_id: str, block: int = 50_000) -> Iterator[FaceBlock]:
-        """Yield the accepted faces that this model embedded, in ascending order of face id, in blocks of `block`."""
+        """Yield the accepted faces that this model embedded, `block` faces at a time, in ascending order of face id."""
         embedded = (
             (face, face.vector)
             for face in self.faces()
@@ -178,21 +132,17 @@ class MemoryRepository:
         return [found for number in sorted(self._generations) if (found := self.generation(number))]
 
     def active_generation(self) -> Generation | None:
-        """Return the generation that readers see, or None before the first."""
+        """Return the generation that readers see, or None before the first one."""
         return None if self._active is None else self.generation(self._active)
 
-    def last_generation_number(self) -> int:
-        """Return the highest number that any generation ever had, 0 before the first."""
-        return self._last_number
-
     def next_generation_number(self) -> int:
-        """Return a number that no generation ever had, and that nobody else gets."""
+        """Return a number that no generation ever had, and that no other call returns."""
         with self._lock:
             self._last_number += 1
             return self._last_number
 
     def save_generation(self, generation: Generation) -> None:
-        """Store a generation document."""
+        """Store the record of a generation."""
         self._generations[generation.number] = generation
         self._last_number = max(self._last_number, generation.number)
 
@@ -215,12 +165,12 @@ class MemoryRepository:
                 self._parents[generation, cluster_id] = cluster.parents
 
     def former_parents(self, generation: int, cluster_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        """Return the parents of each of these clusters that was removed, by cluster id."""
+        """Return the parents of those of these clusters that were removed, by cluster id."""
         found = ((cluster_id, self._parents.get((generation, cluster_id))) for cluster_id in cluster_ids)
         return {cluster_id: parents for cluster_id, parents in found if parents is not None}
 
     def revise(self, generation: int) -> None:
-        """Count up the `revision` of a generation, if there is one."""
+        """Add one to the `revision` of a generation, if it exists."""
         with self._lock:
             if generation in self._generations:
                 self._revisions[generation] += 1
@@ -237,7 +187,7 @@ class MemoryRepository:
         return {face_id: membership for face_id, membership in found if membership}
 
     def remove_memberships(self, generation: int, face_ids: Sequence[str]) -> None:
-        """Remove the memberships of these faces in a generation, which become former ones."""
+        """Make the memberships of these faces in a generation former ones."""
         for face_id in face_ids:
             self._retire((generation, face_id))
 
@@ -259,12 +209,12 @@ class MemoryRepository:
         return {face_id: memberships for face_id, memberships in found.items() if memberships}
 
     def former_clusters(self, generation: int) -> frozenset[str]:
-        """Return the cluster ids that the former memberships of a generation name."""
+        """Return the cluster ids in the former memberships of a generation."""
         former = (item.cluster_id for item in self._former.values() if item.generation == generation)
         return frozenset(cluster_id for cluster_id in former if cluster_id)
 
     def activate(self, number: int, expected: int | None, fence: int = 0) -> bool:
-        """Make a generation the active one if `expected` still is it, and nobody with a higher fence was here."""
+        """Make a generation the active one, unless another one than `expected` is active or a higher fence was set."""
         with self._lock:
             if number not in self._generations:
                 msg = f"generation {number}: expected one that was saved, found none"
@@ -275,7 +225,7 @@ class MemoryRepository:
             return True
 
     def remove_generation(self, number: int) -> None:
-        """Remove a generation with its clusters and memberships; refuses active and pinned ones with ValueError."""
+        """Remove a generation with its clusters and memberships; raises ValueError if it is active or pinned."""
         with self._lock:
             if number == self._active or number in self._pinned:
                 msg = f"generation {number} is the active one or pinned; it cannot be removed"
@@ -292,12 +242,12 @@ class MemoryRepository:
             del self._parents[parents_key]
 
     def pin(self, number: int) -> None:
-        """Keep a generation."""
+        """Pin a generation."""
         with self._lock:
             self._pinned.add(number)
 
     def unpin(self, number: int) -> None:
-        """Undo `pin`."""
+        """Unpin a generation."""
         with self._lock:
             self._pinned.discard(number)
 
@@ -306,11 +256,11 @@ class MemoryRepository:
         return frozenset(self._pinned)
 
     def lease(self) -> Lease | None:
-        """Return the lease as it is, or None before the first."""
+        """Return the current lease, or None if there never was one."""
         return self._lease
 
     def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
-        """Write a lease if number and renewals are still the expected ones; say whether they were."""
+        """Replace the lease if its number and renewals are those of `expected`; return whether they were."""
         with self._lock:
             found = self._lease
             if (found and (found.number, found.renewals)) != (expected and (expected.number, expected.renewals)):

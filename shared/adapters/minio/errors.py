@@ -1,4 +1,4 @@
-"""What errors of MinIO's client mean to facestream."""
+"""Errors of MinIO's client as errors of facestream."""
 
 import ssl
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ NO_SUCH_NAME = {
 PASSING = {
     *("IncompleteBody", "InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable"),
     *("SlowDown", "SlowDownRead", "SlowDownWrite", "XMinioServerNotInitialized", "XMinioStorageFull"),
-    "XMinioAdminBucketQuotaExceeded",  # the bucket is full: somebody makes room, or the quota larger
+    "XMinioAdminBucketQuotaExceeded",  # the bucket is full, until objects are removed or the quota is raised
 }
 _MISCONFIGURED = {
     "InvalidArgument": "check FACESTREAM_BUCKET_NOTIFICATION, and that the server knows that target",
@@ -45,10 +45,10 @@ def translated(
     refused: type[FacestreamError] = Fatal,
     needed: str = "",
 ) -> Iterator[None]:
-    """Turn what the client raises into errors of facestream.
+    """Translate the client's exceptions to errors of facestream.
 
-    `no_such_name` is what it means to the caller that no object has that key, `refused` what any other refusal does.
-    `needed`: the action that S3 asks for, which is told where it is not allowed.
+    `where`: what a message begins with. `no_such_name`: the error to raise if no object can have the key, or none has
+    it; `refused`: for any other refusal. `needed`: the right for the message if the store denies it.
     """
     try:
         yield
@@ -62,7 +62,7 @@ def translated(
         if code in PASSING or error.response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Transient(text) from error
         raise refused(f"{text}; allow this user {needed}" if needed and code in FORBIDDEN else text) from error
-    except (MinioException, ParseError) as error:  # an answer that is not S3's: of a proxy, or cut off
+    except (MinioException, ParseError) as error:  # not an answer of S3, but of a proxy, or an incomplete one
         msg = f"{where}: no answer of an object store: {type(error).__name__}: {str(error)[:200]}"
         raise Transient(msg) from error
     except urllib3.exceptions.HTTPError as error:
@@ -71,7 +71,7 @@ def translated(
             raise Fatal(msg) from error
         msg = f"{where}: {error}"
         raise Transient(msg) from error
-    except ValueError as error:  # the client looks at the name of the bucket before it asks
+    except ValueError as error:  # the client checks the name of the bucket before it sends a request
         msg = f"{where}: {error}"
         raise InvalidInput(msg) from error
 

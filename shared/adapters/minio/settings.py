@@ -1,4 +1,4 @@
-"""How to reach MinIO."""
+"""The connection to MinIO: address, keys, TLS, and timeouts."""
 
 import os
 from pathlib import Path
@@ -49,9 +49,9 @@ class MinioSettings(Settings):
     ] = 16
 
     def authorities(self) -> str:
-        """Return the path of the file with the authorities whose certificates count.
+        """Return the path of the file with the trusted certificate authorities.
 
-        Raises `InvalidInput` where that is no such file, or has no effect. Warns of a connection without TLS.
+        Raises `InvalidInput` if the file is unusable, or has no effect. Warns if the connection has no TLS.
         """
         if not self.secure:
             if self.ca_file:
@@ -73,7 +73,7 @@ class MinioSettings(Settings):
 
 
 def pool_of(settings: MinioSettings) -> urllib3.PoolManager:
-    """Return the connections of a client; its own would wait for 5 minutes and try 5 times."""
+    """Return the connection pool of a client. By default, it would wait for 5 minutes, and try 5 times."""
     return urllib3.PoolManager(
         maxsize=settings.connections,
         timeout=urllib3.Timeout(connect=min(settings.timeout, 5), read=settings.timeout),

@@ -1,4 +1,4 @@
-"""Objects in MinIO, or in any other store that speaks S3."""
+"""Objects in MinIO, or in any other store with the S3 protocol."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -27,14 +27,14 @@ from shared.ports.objects import ObjectInfo, StoredObject
 
 __all__ = ["MinioSettings", "MinioStore"]
 
-_ONE_PART = 5 * 2**20  # bytes; the least that the client takes as the size of a part
+_ONE_PART = 5 * 2**20  # bytes; the smallest part size that the client accepts
 _LONGEST_KEY = 1024  # bytes, of S3
-# The client writes these into its XML as they are: the server refuses the whole request, or reads "\r" as "\n".
+# The client does not escape these characters in its XML: the server refuses the whole request, or reads "\r" as "\n".
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# The answer to HEAD has no words: that of a key that is wrong is the same.
+# The answer to HEAD has no body, so a wrong access key looks the same as a missing right.
 _LOOK = "s3:ListBucket, or check FACESTREAM_MINIO_ACCESS_KEY and FACESTREAM_MINIO_SECRET_KEY"
-_TOLD = {
-    # Not ObjectCreated:*, which also covers changes of tags and of retention.
+_NOTIFIED = {
+    # Not ObjectCreated:*, which includes changes of tags and of retention.
     *("s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy"),
     *("s3:ObjectCreated:CompleteMultipartUpload", "s3:ObjectRemoved:*"),
 }
@@ -43,9 +43,10 @@ _TOLD = {
 class MinioStore:
     """An `ObjectStore` in an S3 store; safe for threads.
 
-    A lost connection is tried once more here; everything beyond that is for whoever catches `Transient`. Every call
-    raises `Fatal` where the bucket is missing or the credentials are refused: no object would be got either. To read
-    takes the right to list the bucket (`s3:ListBucket`): without it, a missing object and a forbidden one are the same.
+    A request whose connection breaks is repeated once; further attempts are left to the caller, after `Transient`.
+    Every call raises `Fatal` if the bucket is missing or the credentials are refused: then no request can succeed.
+    Reading needs the right to list the bucket (`s3:ListBucket`): without it, the store answers the same for a missing
+    object and a forbidden one.
     """
 
     def __init__(self, settings: MinioSettings) -> None:
@@ -63,7 +64,7 @@ class MinioStore:
             raise InvalidInput(msg) from error
 
     def make_bucket(self, bucket: str) -> bool:
-        """Make a bucket and say whether that was needed; one that is there is left as it is."""
+        """Create a bucket if it does not exist; return whether it was created."""
         with translated(bucket, needed=_LOOK):
             missing = not self._client.bucket_exists(bucket)
         if missing:
@@ -72,20 +73,20 @@ class MinioStore:
         return missing
 
     def notify(self, bucket: str, target: str) -> bool:
-        """Have what happens in a bucket told to a target (its ARN), and say whether that was new.
+        """Have the store send notifications of a bucket to a target (its ARN); return whether that was new.
 
-        Setting a notification replaces the bucket's whole configuration, so what others have set there is set again.
+        Setting a notification replaces the bucket's whole configuration, so the notifications of others are set again.
         """
         with translated(bucket, needed="s3:GetBucketNotification"):
             configured = self._client.get_bucket_notification(bucket)
         queues = configured.queue_config_list
         ours = [queue for queue in queues if queue.queue == target and not _is_filtered(queue)]
-        if len(ours) == 1 and set(ours[0].events) == _TOLD:
+        if len(ours) == 1 and set(ours[0].events) == _NOTIFIED:
             return False
         kept = [queue for queue in queues if queue not in ours]
         wanted = NotificationConfig(
             configured.cloud_func_config_list,
-            [*kept, QueueConfig(queue=target, events=sorted(_TOLD))],
+            [*kept, QueueConfig(queue=target, events=sorted(_NOTIFIED))],
             configured.topic_config_list,
         )
         with translated(bucket, needed="s3:PutBucketNotification"):
@@ -93,18 +94,18 @@ class MinioStore:
         return True
 
     def reach(self, bucket: str) -> None:
-        """Look whether a bucket can be reached; raises `Transient`, and `Fatal` where there is none."""
+        """Check that a bucket exists and can be reached; raises `Transient` and `Fatal`."""
         with translated(bucket, needed=_LOOK):
             if not self._client.bucket_exists(bucket):
                 msg = f"{bucket}: there is no such bucket; create it with `facestream init`"
                 raise Fatal(msg)
 
     def get(self, bucket: str, key: str, limit: int) -> StoredObject:
-        """Return an object; raises `ObjectMissing`, `ObjectRefused`, `ObjectTooLarge`, `Transient`, `Fatal`.
+        """Return an object; raises `ObjectMissing`, `ObjectRefused`, `ObjectTooLarge`, `Transient` and `Fatal`.
 
-        `Transient` also where the whole bucket is closed to us: rights that are gone say nothing of one object.
-        The client unpacks what is packed by its `Content-Encoding`. Whoever stores an object writes that as he likes:
-        where it is not true, the bytes are given as they lie in the store.
+        Also raises `Transient` if the user may not list the bucket: then the rights are wrong, and not the object. The
+        client decompresses the object according to its `Content-Encoding`. Any uploader can set that wrongly; then the
+        bytes are returned as they are stored.
         """
         where = f"{bucket}/{key}"
         if not _possible(key):
@@ -121,7 +122,7 @@ class MinioStore:
         try:
             if not unpack:
                 response.headers.discard("content-encoding")
-            size = response.length_remaining  # what the store tells of it, None where it does not
+            size = response.length_remaining  # None if the answer has no length
             data = _body(response, size, limit)
             etag = response.headers.get("etag", "").strip('"')
             return StoredObject(data, etag, len(data) if size is None else size)
@@ -130,11 +131,11 @@ class MinioStore:
             response.release_conn()
 
     def exists(self, bucket: str, key: str) -> bool:
-        """Say whether there is an object of this key; raises `ObjectRefused`, `Transient`, `Fatal`.
+        """Return whether an object with this key exists; raises `ObjectRefused`, `Transient` and `Fatal`.
 
-        Asked by HEAD. A refusal of that has no body: the 404 of a missing bucket, of a proxy and of a missing object
-        are one, and so are the 403 of a wrong key and of a forbidden object. So what is refused is asked for by GET,
-        whose refusal is in the store's own words.
+        The first request is HEAD. A refusal of HEAD has no body: the 404 of a missing bucket, of a proxy and of a
+        missing object look the same, and so do the 403 of a wrong access key and of a forbidden object. So if HEAD is
+        refused, the second request is GET, whose refusal has the store's error code.
         """
         if not _possible(key):
             return False
@@ -150,7 +151,7 @@ class MinioStore:
 
     @contextmanager
     def _refusals(self, bucket: str, key: str) -> Iterator[None]:
-        """Turn errors of one object into ours, and tell the refusal of an object from that of its whole bucket."""
+        """Translate errors of one object; if its whole bucket is refused, raise `Transient`."""
         where = f"{bucket}/{key}"
         try:
             with translated(where, no_such_name=ObjectMissing, refused=ObjectRefused, needed="s3:GetObject"):
@@ -172,14 +173,14 @@ class MinioStore:
     def _heads(self, bucket: str, key: str) -> bool:
         try:
             self._client.stat_object(bucket, key)
-        except (MinioException, ValueError):  # ValueError: minio-py 7.2.20 stumbles over a 409 without a body
+        except (MinioException, ValueError):  # ValueError: a defect of minio-py 7.2.20 with a 409 without a body
             return False
         return True
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         """Store an object in one request, so that its etag is its MD5.
 
-        Raises `ObjectRefused` where no object can have that key, `Transient`, and `Fatal` where the bucket may not be
+        Raises `ObjectRefused` if no object can have this key, `Transient`, and `Fatal` if the bucket may not be
         written.
         """
         where = f"{bucket}/{key}"
@@ -191,9 +192,9 @@ class MinioStore:
             self._client.put_object(bucket, key, BytesIO(data), len(data), content_type, part_size=part_size)
 
     def remove(self, bucket: str, keys: Iterable[str]) -> None:
-        """Remove objects, a thousand in one request; those whose keys XML cannot hold by themselves.
+        """Remove objects, a thousand in one request; one by one if XML cannot contain their keys.
 
-        A key that no object can have is passed over, as one that no object has.
+        Keys that no object has, or can have, are ignored.
         """
         by_themselves = []
 
@@ -216,7 +217,7 @@ class MinioStore:
                 self._client.remove_object(bucket, key)
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield every object; holds a thousand at a time. S3 lists in the order of UTF-8 bytes itself."""
+        """Yield every object; a thousand are in memory at a time. S3 lists in the order of UTF-8 bytes."""
         with translated(bucket, needed="s3:ListBucket"):
             for found in self._client.list_objects(bucket, prefix, recursive=True):
                 modified = found.last_modified or datetime.fromtimestamp(0, UTC)
@@ -224,10 +225,9 @@ class MinioStore:
 
 
 def _body(response: BaseHTTPResponse, size: int | None, limit: int) -> bytes:
-    """Return the body of an answer; raises `ObjectTooLarge`, before anything is read of it where its size is known.
+    """Return the body of an answer; raises `ObjectTooLarge`, before reading if the size is known.
 
-    The client unpacks a body that the store keeps packed (`Content-Encoding`): what comes out has a length that nobody
-    tells.
+    The client decompresses a body with a `Content-Encoding`, whose decompressed size is not known before.
     """
     if size is not None and size > limit:
         raise ObjectTooLarge(size, limit)
@@ -244,7 +244,7 @@ def _is_filtered(queue: QueueConfig) -> bool:
 
 
 def _possible(key: str) -> bool:
-    """Say whether an object can have this key: the client refuses others with the same error as a wrong bucket."""
+    """Return whether an object can have this key. The client refuses others with the same error as a wrong bucket."""
     try:
         length = len(key.encode())
     except UnicodeEncodeError:  # half a surrogate pair

@@ -21,10 +21,10 @@ _WRONG_PASSWORD = "SignatureDoesNotMatch"  # noqa: S105  the name of an error
 
 
 class MinioUsers:
-    """Makes users and brings them up to date. Raises `Transient`, and `Fatal` where MinIO refuses."""
+    """Creates and updates users. Raises `Transient`, and `Fatal` if MinIO refuses."""
 
     def __init__(self, settings: MinioSettings) -> None:
-        """Take the settings of an administrator."""
+        """`settings`: of an administrator."""
         self._settings = settings
         user, password = settings.access_key.get_secret_value(), settings.secret_key.get_secret_value()
         self._admin = MinioAdmin(
@@ -36,9 +36,9 @@ class MinioUsers:
         )
 
     def bring(self, login: Login, policy: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-        """Give a user its password and the policy of its name; yield a line for each change, or for what was left.
+        """Give a user its password and the policy with its name; yield a line for each change, with True.
 
-        Nothing is taken away: other policies of that user stay, and a user that somebody has disabled stays so.
+        Other policies of the user stay, and a disabled user stays disabled; for these, yield a line with False.
         """
         name = f"MinIO, user {login.user}"
         with _errors(name):
@@ -82,7 +82,7 @@ class MinioUsers:
         return policy
 
     def _accepts(self, login: Login) -> bool:
-        """Say whether a user that is there has this password."""
+        """Return whether this user, which exists, has this password."""
         client = Minio(
             self._settings.endpoint,
             access_key=login.user,
@@ -102,10 +102,10 @@ class MinioUsers:
 
 
 def _statements(policy: Mapping[str, Any]) -> set[tuple[str, frozenset[str], frozenset[str]]]:
-    """Return what a policy says without the order in which it says it."""
+    """Return the statements of a policy, without their order."""
     return {
-        (said.get("Effect", ""), frozenset(_several(said.get("Action"))), frozenset(_several(said.get("Resource"))))
-        for said in policy.get("Statement", [])
+        (part.get("Effect", ""), frozenset(_several(part.get("Action"))), frozenset(_several(part.get("Resource"))))
+        for part in policy.get("Statement", [])
     }
 
 
@@ -115,14 +115,14 @@ def _several(value: object) -> list[str]:
 
 def _code(error: MinioAdminException) -> str:
     try:
-        return str(json.loads(error._body)["Code"])  # noqa: SLF001  the exception has no other way to it
+        return str(json.loads(error._body)["Code"])  # noqa: SLF001  the exception has no public attribute for it
     except (ValueError, KeyError, TypeError):
         return ""
 
 
 @contextmanager
 def _errors(where: str) -> Iterator[None]:
-    """Turn what the client raises into errors of facestream, without a word of what was sent."""
+    """Translate the client's exceptions to errors of facestream, whose messages do not quote the request."""
     try:
         yield
     except MinioAdminException as error:

@@ -1,63 +1,53 @@
-"""What is decided by one atomic write: which generation is active, which ones stay, and who may make the next.
+"""Decisions that need one atomic write: which generation is active, which are pinned, and which number is next.
 
-The collection `control` has two documents. All that a swap of generations hangs on is in `active`: the active number,
-the last number, the fence, and the marks of what is pinned or being removed; so that each decision sees the others
-without a transaction. `lease` says who works.
+The collection `control` has two documents. `active` has everything on which an activation depends: the active number,
+the last number, the fencing number, and which generations are pinned or being removed. So each decision sees the others
+without a transaction. `lease` is the lease (`lease.py`).
 """
 
 from typing import Any
 
 from pymongo import ReturnDocument
-from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from shared.adapters.mongo import documents
+from shared.adapters.mongo.collection import MongoStore
 from shared.adapters.mongo.documents import Document
 from shared.adapters.mongo.errors import errors
-from shared.domain.records import Lease
 
-_ACTIVE = {"_id": "active"}
-_LEASE = {"_id": "lease"}
+ACTIVE = {"_id": "active"}
 
 
-class Control:
+class MongoControl(MongoStore):
     """The decisions about generations, in the collection `control`. Numbers here need not be those of generations."""
 
-    def __init__(self, collection: Collection[Document]) -> None:
-        self._collection = collection
-
-    def active_number(self) -> int | None:
+    def _active_number(self) -> int | None:
         """Return the number of the active generation, or None before the first."""
         number: int | None = self._active().get("generation")
         return number
 
-    def last_number(self) -> int:
-        """Return the highest number that was ever taken, 0 before the first."""
-        return int(self._active().get("last_number") or 0)
-
-    def next_number(self) -> int:
-        """Take the number after the last one, and return it."""
+    def next_generation_number(self) -> int:
+        """Return a number that no generation ever had, and that no other call returns."""
         with errors():
-            found: Any = self._collection.find_one_and_update(
-                _ACTIVE,
+            found: Any = self._collections.control.find_one_and_update(
+                ACTIVE,
                 {"$inc": {"last_number": 1}, "$setOnInsert": {"generation": None}},
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
         return int(found["last_number"])
 
-    def take_number(self, number: int) -> None:
-        """Take this number, if it was not taken before; it is not one of a generation that is being removed."""
+    def _take_number(self, number: int) -> None:
+        """Note that this number is used, and that its generation is not being removed."""
         change = {"$max": {"last_number": number}, "$unset": {_removed(number): ""}}
         with errors():
-            self._collection.update_one(_ACTIVE, change | {"$setOnInsert": {"generation": None}}, upsert=True)
+            self._collections.control.update_one(ACTIVE, change | {"$setOnInsert": {"generation": None}}, upsert=True)
 
-    def activate(self, number: int, expected: int | None, fence: int) -> bool:
-        """Make this number the active one if `expected` still is it; say whether it was.
+    def _activate(self, number: int, expected: int | None, fence: int) -> bool:
+        """Make this number the active one if `expected` is the active one; return whether it was.
 
-        Refused also above a higher fence, where `expected` is pinned, and where this number is being removed.
+        Also returns False if a higher fence was set, if `expected` is pinned, or if this number is being removed.
         """
-        condition = _ACTIVE | {
+        condition = ACTIVE | {
             "generation": expected,
             _removed(number): {"$exists": False},
             _pinned(expected): {"$exists": False},
@@ -67,65 +57,39 @@ class Control:
             # No fence is stored before the first lease. In MongoDB `{"$not": {"$gt": fence}}` alone would match that.
             # Work-around for nx-27017, one of the two servers of the tests: it has no `$not`, its updates by `$nor`
             # do not match a missing field, and its updates by `$or` ignore the conditions beside the `$or`.
-            self._collection.update_one(_ACTIVE | {"fence": {"$exists": False}}, {"$set": {"fence": 0}})
-            return self._collection.update_one(condition, {"$set": {"generation": number}}).matched_count == 1
+            self._collections.control.update_one(ACTIVE | {"fence": {"$exists": False}}, {"$set": {"fence": 0}})
+            return self._collections.control.update_one(condition, {"$set": {"generation": number}}).matched_count == 1
 
-    def mark_removed(self, number: int) -> bool:
-        """Have this number never activated, unless it is active or pinned; say whether that could be done."""
+    def _mark_removed(self, number: int) -> bool:
+        """Exclude this number from activation; return False, and change nothing, if it is active or pinned."""
         change = {"$set": {_removed(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
         # Work-around for nx-27017: its updates by `$ne` match neither null nor a missing field, unlike by `$nin`.
         others = {"generation": {"$nin": [number]}, _pinned(number): {"$exists": False}}
         with errors():
             try:
-                self._collection.update_one(_ACTIVE | others, change, upsert=True)
-            except DuplicateKeyError:  # the document is there and names this one
+                self._collections.control.update_one(ACTIVE | others, change, upsert=True)
+            except DuplicateKeyError:  # the document exists and does not fulfil the condition
                 return False
         return True
 
     def pin(self, number: int) -> None:
-        """Keep a generation: the mark is in the document that `activate` and `mark_removed` write."""
+        """Pin a generation. The mark is in the document that `_activate` and `_mark_removed` write."""
         change = {"$set": {_pinned(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
         with errors():
-            self._collection.update_one(_ACTIVE, change, upsert=True)
+            self._collections.control.update_one(ACTIVE, change, upsert=True)
 
     def unpin(self, number: int) -> None:
-        """Undo `pin`."""
+        """Unpin a generation."""
         with errors():
-            self._collection.update_one(_ACTIVE, {"$unset": {_pinned(number): ""}})
+            self._collections.control.update_one(ACTIVE, {"$unset": {_pinned(number): ""}})
 
     def pinned(self) -> frozenset[int]:
         """Return the pinned numbers."""
         return frozenset(map(int, self._active().get("pinned", {})))
 
-    def lease(self) -> Lease | None:
-        """Return the lease as it is, or None before the first."""
-        with errors():
-            found = self._collection.find_one(_LEASE)
-        return documents.lease_of(found) if found else None
-
-    def replace_lease(self, expected: Lease | None, lease: Lease) -> bool:
-        """Write a lease if number and renewals are still the expected ones; say whether they were.
-
-        The fence is in the document that `activate` writes. Who dies before it is raised has not begun to work.
-        """
-        document = documents.lease_document(lease)
-        with errors():
-            if expected is None:
-                try:
-                    self._collection.insert_one(document)
-                except DuplicateKeyError:
-                    return False
-            else:
-                condition = _LEASE | {"number": expected.number, "renewals": expected.renewals}
-                if not self._collection.update_one(condition, {"$set": document}).matched_count:
-                    return False
-            change = {"$max": {"fence": lease.number}, "$setOnInsert": {"generation": None, "last_number": 0}}
-            self._collection.update_one(_ACTIVE, change, upsert=True)
-        return True
-
     def _active(self) -> Document:
         with errors():
-            return self._collection.find_one(_ACTIVE) or {}
+            return self._collections.control.find_one(ACTIVE) or {}
 
 
 def _pinned(number: int | None) -> str:

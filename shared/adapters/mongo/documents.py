@@ -1,4 +1,4 @@
-"""The documents of `MongoRepository`, and how records become documents and documents become records.
+"""The documents of `MongoRepository`, and the conversions between records and documents.
 
 Vectors are little-endian float32. Times are ISO 8601 in UTC: a BSON date keeps milliseconds, a record microseconds.
 """
@@ -15,13 +15,13 @@ from shared.domain.events import Box, Cause, Outcome, Verdict
 from shared.domain.records import Cluster, FaceRecord, Generation, GenerationState, ImageRecord, Lease, Membership
 
 Document = dict[str, Any]
-"""What a collection holds; `_id` is derived from the record's identifiers."""
+"""An entry of a collection; `_id` is derived from the ids of the record."""
 
 _IMAGE = tuple(field.name for field in fields(ImageRecord))
 
 
 def image_document(image: ImageRecord) -> Document:
-    """Return the document of an image. Its id stands there twice: `image_id` is part of an index, `_id` cannot be."""
+    """Return the document of an image. It has the id twice, because an index can include `image_id`, but not `_id`."""
     uploaded_at = image.uploaded_at.astimezone(UTC).isoformat(timespec="microseconds")
     document = {name: getattr(image, name) for name in _IMAGE}  # `asdict` copies all values: 64 µs, not 1
     return document | {"_id": image.image_id, "uploaded_at": uploaded_at, "outcome": image.outcome.value}
@@ -131,7 +131,7 @@ def cluster_of(document: Mapping[str, Any]) -> Cluster:
 
 
 def former_cluster(document: Mapping[str, Any]) -> Document:
-    """Return what is kept of the document of a cluster that is removed: its parents."""
+    """Return what is kept of a removed cluster's document: its parents."""
     return {name: document[name] for name in ("_id", "generation", "cluster_id", "parents")}
 
 
@@ -203,7 +203,7 @@ def generation_key(generation: int, name: str) -> str:
 
 
 def of_generation(generation: int, after: str = "") -> Document:
-    """Return the condition for all of a generation whose name comes after `after`; `;` is the character after `:`."""
+    """Return the condition for documents of a generation with a name after `after`; `;` is the character after `:`."""
     return {"_id": {"$gt": generation_key(generation, after), "$lt": f"{generation};"}}
 
 

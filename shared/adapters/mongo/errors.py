@@ -1,4 +1,4 @@
-"""What pymongo raises, as errors of facestream."""
+"""Errors of pymongo as errors of facestream."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,13 +24,13 @@ _PASSING = {
     *(112, 251),  # met another transaction
     *(14031, 14037),  # out of disk
 }
-_DISTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's name; the driver tells it in its message only
+_DISTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's name; the driver has it only in its message
 _NOT_ALLOWED = {11, 13, 18, 33, 8000}
 
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turn what pymongo raises into `Transient`, `Poison` and `Fatal`.
+    """Translate pymongo's exceptions to `Transient`, `Poison` and `Fatal`.
 
     The cause is left out on purpose: pymongo's errors quote the documents, and a face's vector must not be logged.
     """
@@ -41,7 +41,7 @@ def errors() -> Iterator[None]:
 
 
 def translated(error: Exception) -> FacestreamError:
-    """Return the error of facestream that an error of pymongo means."""
+    """Return the error of facestream for an error of pymongo."""
     kind = type(error).__name__
     match error:
         case BulkWriteError():

@@ -1,4 +1,4 @@
-"""How to reach MongoDB: address, password, TLS, and how long to wait."""
+"""The connection to MongoDB: address, password, TLS, and timeouts."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -49,13 +49,13 @@ class MongoSettings(Settings):
     def client(self, login: Mapping[str, str] | None = None) -> MongoClient[Document]:
         """Return a client that writes to a majority of the servers and reads what a majority has; connects later.
 
-        `login` has `username`, `password` and `authSource` of another user than the URI's. Raises `InvalidInput` where
-        the settings cannot be used.
+        `login`: `username`, `password` and `authSource` of another user than the URI's. Raises `InvalidInput` if the
+        settings cannot be used.
         """
         check_uri(self.uri.get_secret_value(), self.ca_file)
         more: dict[str, Any] = {"tls": True, "tlsCAFile": str(self.ca_file)} if self.ca_file else {}
         more |= login or {}
-        # The driver's defaults are the longest waits: 30 s to find a server, and no limit on an answer.
+        # By default, the driver waits 30 s for a server, and for an answer without a limit.
         try:
             return MongoClient(
                 self.uri.get_secret_value(),

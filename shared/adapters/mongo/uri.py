@@ -1,4 +1,4 @@
-"""What a URI of MongoDB says of TLS and passwords, judged before a connection is made. It is never quoted."""
+"""Checks TLS and passwords in a URI of MongoDB before a connection is made. Messages never quote the URI."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +21,11 @@ _SWITCHES = ("tls", "ssl")  # two names of one option
 
 
 def check_uri(uri: str, ca_file: Path | None) -> None:
-    """Refuse what contradicts itself, has no effect, or would send a password unencrypted to another machine.
+    """Check a URI together with the setting `ca_file`, which switches TLS on.
 
-    `ca_file` is the setting beside the URI, which switches TLS on. Raises `InvalidInput`. What cannot be read as a URI
-    is left to the driver. Warns of a password that goes without TLS, or over TLS to whoever answers.
+    Raises `InvalidInput` if options contradict each other or have no effect, or if a password would be sent unencrypted
+    to another machine. An invalid URI is left to the driver. Warns if a password is used without TLS, or with TLS that
+    does not check the server.
     """
     given = {name.lower(): value for name, value in parse_qsl(uri.partition("?")[2], keep_blank_values=True)}
     encrypted = _is_encrypted(uri, given, ca_file)
@@ -41,7 +42,7 @@ def check_uri(uri: str, ca_file: Path | None) -> None:
         return
     if encrypted:
         if lax := next((label for name, label in _LAX.items() if given.get(name) == "true"), None):
-            what = f"{lax}, so whoever answers with any certificate learns what a login tells; leave it out"
+            what = f"{lax}, so any server with any certificate gets the login; leave it out"
             warn_of_plain_text(_URI, what)
     elif not _is_local(uri):
         if given.get("authmechanism") == "PLAIN":
@@ -58,10 +59,10 @@ def check_uri(uri: str, ca_file: Path | None) -> None:
 
 
 def _is_encrypted(uri: str, given: Mapping[str, str], ca_file: Path | None) -> bool:
-    """Say whether TLS is on; raises `InvalidInput` where an option has no effect because it is off."""
+    """Return whether TLS is on; raises `InvalidInput` if an option has no effect because it is off."""
     switch = next((given[name].lower() for name in _SWITCHES if name in given), None)
     options = [label for name, label in (_FILES | _LAX).items() if given.get(name)]
-    # As the driver does: files switch TLS on, and so does what asks for a check; what leaves one out does not.
+    # As in the driver: files switch TLS on, and so do options that require a check; options that omit one do not.
     implied = any(given.get(name) for name in _FILES) or any(given.get(name) == "false" for name in _LAX)
     on = switch == "true" or (switch is None and (uri.startswith("mongodb+srv:") or implied or ca_file is not None))
     if on or not (options or ca_file):
@@ -83,5 +84,5 @@ def _is_local(uri: str) -> bool:
     try:
         nodes = parse_uri(uri.partition("?")[0], validate=False, warn=False)["nodelist"]
     except (InvalidURI, ConfigurationError, ValueError, OSError):
-        return True  # no URI: the driver refuses it
+        return True  # not a URI: the driver refuses it
     return all(host.startswith("/") or is_loopback(host) for host, _ in nodes)

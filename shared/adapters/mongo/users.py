@@ -17,14 +17,14 @@ _NO_LOGIN = 18
 _NO_SET_YET = 94
 _SET_IS_THERE = 23
 _OUR_ROLES = {"read", "readWrite"}
-_PATIENCE = 30.0  # seconds until the only member of a set is its primary
+_TIMEOUT = 30.0  # seconds until the only member of a replica set is its primary
 
 
 class MongoUsers:
-    """Makes users and brings them up to date; a context manager. Raises `Transient`, and `Fatal` where it may not."""
+    """Creates and updates users; a context manager. Raises `Transient`, and `Fatal` if the server refuses."""
 
     def __init__(self, settings: MongoSettings) -> None:
-        """Take the settings of an administrator."""
+        """`settings`: of an administrator."""
         self._settings = settings
         self._client = settings.client()
 
@@ -37,7 +37,7 @@ class MongoUsers:
         self._client.close()
 
     def found(self, name: str) -> Iterator[tuple[str, bool]]:
-        """Make a replica set of the server that the URI names, where it was started for one and has none yet."""
+        """Create a replica set of the server in the URI, if the server was started for one and has none yet."""
         with errors():
             try:
                 self._client.admin.command("replSetGetStatus")
@@ -53,18 +53,19 @@ class MongoUsers:
             except OperationFailure as error:
                 if error.code != _SET_IS_THERE:
                     raise
-            until = time.monotonic() + _PATIENCE
+            until = time.monotonic() + _TIMEOUT
             while not self._client.admin.command("hello").get("isWritablePrimary"):
                 if time.monotonic() > until:
-                    msg = f"MongoDB, replica set {name}: made, and after {_PATIENCE:g} s without a primary"
+                    msg = f"MongoDB, replica set {name}: created, but it has no primary after {_TIMEOUT:g} s"
                     raise Transient(msg)
                 time.sleep(0.2)
         yield f"MongoDB, replica set {name}: made of {host}:{port}", True
 
     def bring(self, login: Login, database: str, roles: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, bool]]:
-        """Give a user its password and roles, in the `database` that it logs in to; yield a line for each change.
+        """Give a user its password and roles in `database`, where it logs in; yield a line for each change, with True.
 
-        Of its roles only `read` and `readWrite` on the product's own database are taken away; others stay.
+        Only roles `read` and `readWrite` on the product's own database are removed. For other roles of the user, which
+        stay, yield a line with False.
         """
         name = f"MongoDB, user {login.user}"
         where = self._client[database]
@@ -72,7 +73,7 @@ class MongoUsers:
             known = where.command("usersInfo", {"user": login.user, "db": database})["users"]
             if not known:
                 where.command("createUser", login.user, pwd=login.password, roles=list(roles))
-                yield f"{name}: made, {_said(roles)}", True
+                yield f"{name}: made, {_described(roles)}", True
                 return
             if not self._accepts(login, database):
                 where.command("updateUser", login.user, pwd=login.password)
@@ -86,17 +87,17 @@ class MongoUsers:
         now = [{"role": role["role"], "db": role["db"]} for role in has]
         if missing := [dict(role) for role in wanted if role not in now]:
             where.command("grantRolesToUser", user, roles=missing)
-            yield f"{name}: may now {_said(missing)}", True
+            yield f"{name}: may now {_described(missing)}", True
         more = [role for role in now if role not in wanted]
         ours = [role for role in more if role["db"] == self._settings.database and role["role"] in _OUR_ROLES]
         if ours:
             where.command("revokeRolesFromUser", user, roles=ours)
-            yield f"{name}: may no longer {_said(ours)}", True
+            yield f"{name}: may no longer {_described(ours)}", True
         if others := [role for role in more if role not in ours]:
-            yield f"{name}: left as it is: it has other roles too: {_said(others)}", False
+            yield f"{name}: left as it is: it has other roles too: {_described(others)}", False
 
     def _accepts(self, login: Login, database: str) -> bool:
-        """Say whether a user that is there has this password."""
+        """Return whether this user, which exists, has this password."""
         other = {"username": login.user, "password": login.password, "authSource": database}
         with self._settings.client(other) as client:
             try:
@@ -115,7 +116,7 @@ class MongoUsers:
 def user_in(uri: str, where: str) -> tuple[Login, str]:
     """Return the user of a URI, and the database that it logs in to; `where` names the URI in messages.
 
-    Raises `InvalidInput`, without a word of the URI: it holds the password.
+    Raises `InvalidInput`. The message does not quote the URI, which contains the password.
     """
     try:
         parts = parse_uri(uri)
@@ -129,5 +130,5 @@ def user_in(uri: str, where: str) -> tuple[Login, str]:
     return Login(parts["username"], parts["password"]), source
 
 
-def _said(roles: Sequence[Mapping[str, str]]) -> str:
+def _described(roles: Sequence[Mapping[str, str]]) -> str:
     return ", ".join(f"{role['role']} of {role['db']}" for role in roles)

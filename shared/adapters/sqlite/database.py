@@ -1,4 +1,4 @@
-"""The database of a result: an SQLite file that is brought to the present version of its tables when it is opened."""
+"""The database of a result: an SQLite file whose tables are upgraded to the present version when it is opened."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,12 +7,15 @@ from shared.adapters.sqlite import schema
 from shared.errors import InvalidInput
 from shared.sqlite_file import FACE_DATABASE_ID, Row, SqliteFile
 
+SELECTED = "(SELECT value FROM json_each(?))"
+"""A list as one parameter, as JSON: SQLite limits the number of parameters, and not the length of one."""
+
 
 class FaceDatabase(SqliteFile):
-    """The file `path`, which is made where there is none.
+    """The file `path`, which is created if it does not exist.
 
-    Raises `InvalidInput` where it is not a database of this software and version, and `Transient` where the disk is
-    full or another process has locked it for too long.
+    Raises `InvalidInput` if it is not a database of this software and version, and `Transient` if the disk is full or
+    another process has locked it for too long.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,3 +58,10 @@ class FaceDatabase(SqliteFile):
         self.use_wal()
         # Deleted data is overwritten: vectors and names of erased faces must not stay in the file.
         self.execute("PRAGMA secure_delete = ON")
+
+
+class SqliteStore:
+    """Tables of a SQLite file, for one of the ports."""
+
+    def __init__(self, file: FaceDatabase) -> None:
+        self._file = file

@@ -1,4 +1,4 @@
-"""The tables of `SqliteRepository`, and how records become rows and rows become records.
+"""The tables of `SqliteRepository`, and the conversions between records and rows.
 
 Vectors are little-endian float32, times ISO 8601 in UTC, and mappings JSON.
 """
@@ -82,7 +82,7 @@ CREATE TABLE lease (
     seconds REAL NOT NULL, expires_at TEXT NOT NULL
 );
 """,
-    # No stamp is known of the files of earlier runs: the next run reads each once, and knows it by its bytes.
+    # The files of earlier runs have no stamp: the next run reads each of them once, and recognises it by its bytes.
     2: """
 CREATE TABLE files (
     key TEXT PRIMARY KEY, stamp TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, image_id TEXT NOT NULL,

@@ -31,19 +31,23 @@ SERVICE_FAULTS = (
         service_rules.is_probed, "no port", "ConfigMap/facestream-settings", ("data", "FACESTREAM_SERVICE_HEALTH_PORT")
     ),
     detector(
-        service_rules.may_end_its_longest_batch, "killed in a batch", *POD, "terminationGracePeriodSeconds", value=300
+        service_rules.has_time_for_its_longest_batch,
+        "killed in a batch",
+        *POD,
+        "terminationGracePeriodSeconds",
+        value=300,
     ),
     Fault(
-        service_rules.may_end_its_longest_batch,
+        service_rules.has_time_for_its_longest_batch,
         "batches that take longer",
         "ConfigMap/facestream-settings",
         ("data", "FACESTREAM_KAFKA_MAX_POLL_INTERVAL"),
         "900",
     ),
-    detector(service_rules.survives_a_node, "all on one node", *POD, "topologySpreadConstraints"),
-    Fault(service_rules.survives_a_node, "no budget", "PodDisruptionBudget/detector", ()),
+    detector(service_rules.survives_the_loss_of_a_node, "all on one node", *POD, "topologySpreadConstraints"),
+    Fault(service_rules.survives_the_loss_of_a_node, "no budget", "PodDisruptionBudget/detector", ()),
     Fault(
-        service_rules.survives_a_node,
+        service_rules.survives_the_loss_of_a_node,
         "nodes that cannot be drained",
         "PodDisruptionBudget/detector",
         ("spec",),

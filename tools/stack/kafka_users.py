@@ -1,4 +1,4 @@
-"""Users of the test servers, with the rights that a table gives them, and with one right less."""
+"""Users of a test Kafka and their access lists; which rights they use."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, Us
 from shared.access.rights import KafkaRight
 from tools.stack.kafka import KafkaServer
 
-_PATIENCE = 30.0  # seconds
+_TIMEOUT = 30.0  # seconds
 _HOST = "*"
 _KINDS = {
     "topic": ResourceType.TOPIC,
@@ -27,8 +27,8 @@ _LINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A right that somebody has used, or lacked: `operation` as in access lists, `resource` too."""
+class Decision:
+    """A right that a user has used or lacked. `operation` and `resource` are spelled as in access lists."""
 
     user: str
     resource: str
@@ -38,8 +38,8 @@ class Asked:
 
 
 def add_user(server: KafkaServer, user: str, password: str, rights: Collection[KafkaRight] = ()) -> None:
-    """Make a user of Kafka with these rights."""
-    admin = server.admin()  # kept by name: with it go the answers that it waits for
+    """Create a user of Kafka with these rights."""
+    admin = server.admin()  # a variable, because the pending answers end with the client
     credential = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
     made = UserScramCredentialUpsertion(user, credential, password.encode())
     allowed = [AclBinding(*_acl(user, right, operation)) for right in rights for operation in right.operations]
@@ -47,26 +47,26 @@ def add_user(server: KafkaServer, user: str, password: str, rights: Collection[K
     if allowed:
         waiting += admin.create_acls(allowed).values()
     for done in waiting:
-        done.result(_PATIENCE)
+        done.result(_TIMEOUT)
 
 
 def grant(server: KafkaServer, user: str, right: KafkaRight, operation: str) -> None:
     """Allow a user one operation."""
     admin = server.admin()
     (done,) = admin.create_acls([AclBinding(*_acl(user, right, operation))]).values()
-    done.result(_PATIENCE)
+    done.result(_TIMEOUT)
 
 
 def withdraw(server: KafkaServer, user: str, right: KafkaRight, operation: str) -> None:
-    """Take one operation from a user again."""
+    """Withdraw one operation from a user."""
     admin = server.admin()
     (done,) = admin.delete_acls([AclBindingFilter(*_acl(user, right, operation))]).values()
-    assert len(done.result(_PATIENCE)) == 1
+    assert len(done.result(_TIMEOUT)) == 1
 
 
 @contextmanager
 def without(server: KafkaServer, user: str, right: KafkaRight, operation: str) -> Iterator[None]:
-    """Take one operation from a user for a while."""
+    """Withdraw one operation from a user within the block."""
     withdraw(server, user, right, operation)
     try:
         yield
@@ -74,12 +74,12 @@ def without(server: KafkaServer, user: str, right: KafkaRight, operation: str) -
         grant(server, user, right, operation)
 
 
-def asked(server: KafkaServer) -> Iterator[Asked]:
-    """Yield what the authorizer was asked so far, as it has written it."""
+def decisions(server: KafkaServer) -> Iterator[Decision]:
+    """Yield every decision that the authorizer has logged so far."""
     for line in server.audit.read_text(encoding="utf-8").splitlines():
         if found := _LINE.match(line):
             kind, operation = _RESOURCES[found["resource"]], _words(found["operation"])
-            yield Asked(found["user"], kind, found["name"], operation, allowed=found["answer"] == "Allowed")
+            yield Decision(found["user"], kind, found["name"], operation, allowed=found["answer"] == "Allowed")
 
 
 _RESOURCES: Mapping[str, str] = {

@@ -1,4 +1,8 @@
-"""Python starts with this where the folder is in PYTHONPATH: a decoder with three defects, for three kinds of files."""
+"""A decoder that crashes, hangs or kills, by the first bytes of a file.
+
+Python imports this module at its start if the folder is in PYTHONPATH.
+"""
+# ruff: noqa: INP001  the folder is no package
 
 import ctypes
 import os
