@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.command_line import main_in_process
 from tools.samples import FACESTREAM, PEOPLE, link_photos, run_facestream, sample_photos
 
 pytestmark = pytest.mark.slow
@@ -71,7 +72,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def images(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str | None, int]]:
     """Outcome, reason and number of faces of each photograph, by key."""
     out = tmp_path_factory.mktemp("out") / "result"
-    done = run_facestream("run", hostile, "--out", out)
+    done = main_in_process("run", hostile, "--out", out)
     assert done.returncode == 0, done.stderr
     with sqlite3.connect(out / "facestream.db") as database:
         rows = database.execute(
@@ -162,7 +163,7 @@ def test_a_full_disk_stops_the_run_with_one_line_and_the_next_run_goes_on(tmp_pa
     link_photos(photos, *sample_photos(PEOPLE[0])[:6])
     disk.mkdir()
     undisturbed = tmp_path / "undisturbed"
-    assert run_facestream("run", photos, "--out", undisturbed).returncode == 0
+    assert main_in_process("run", photos, "--out", undisturbed).returncode == 0
     inside = f"""
         mount -t tmpfs -o size=256k none {disk}
         {FACESTREAM} run {photos} --out {disk}/result; echo "first: $?"
@@ -200,7 +201,7 @@ def test_a_wrong_command_ends_with_one_line_that_says_what_to_do(
     link_photos(photos, sample_photos(PEOPLE[0])[0])
     (tmp_path / "wrong.h5").write_bytes(b"no model")
     places = {"tmp": tmp_path, "photos": photos}
-    done = run_facestream("run", *(word.format(**places) for word in arguments))
+    done = main_in_process("run", *(word.format(**places) for word in arguments))
     assert done.returncode in (1, 2)
     assert len(done.stderr.splitlines()) == 1, done.stderr
     for word in words:
@@ -216,4 +217,6 @@ def test_a_second_run_in_the_same_folder_is_refused_while_the_first_works(tmp_pa
         second = run_facestream("run", photos, "--out", out)
         assert first.wait() == 0
     assert second.returncode == 2
+    assert second.stdout == ""
+    assert len(second.stderr.splitlines()) == 1, second.stderr
     assert "another command" in second.stderr

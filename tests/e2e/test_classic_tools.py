@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cli.files.csv_formats import read_embeddings
 from shared.model_files import FACENET, LANDMARKS, located
+from tests.support.command_line import main_in_process
 from tests.support.photo_folder import make_photo_folder
 from tools.samples import FACESTREAM, PEOPLE, ROOT, link_photos, run_facestream, sample_photos
 
@@ -24,7 +25,15 @@ DATA = ROOT.parent / "shared" / "data"  # lies beside the checkout where somebod
 
 
 def facestream(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = run_facestream(*arguments, **environment)
+    """Run a command in this process."""
+    done = main_in_process(*arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def facestream_process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, whose streams have also what libraries print."""
+    done = run_facestream(*arguments)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -61,7 +70,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def crops(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("detected") / "crops"
-    done = facestream("detect", "--image_dir", photos, "-o", out)
+    done = facestream_process("detect", "--image_dir", photos, "-o", out)
     assert done.stdout == f"36 photographs (1 more could not be read): {len(contents(out))} faces in {out}\n"
     assert done.stderr == f"1 file was passed over: 1 document\n{photos}/broken.jpg: truncated JPEG\n"
     return out
@@ -171,7 +180,7 @@ def test_the_medoids_recognise_their_own_clusters_and_no_other(embeddings: Path,
 
 
 def test_the_same_command_writes_the_same_bytes(clusters: Path, embeddings: Path, tmp_path: Path) -> None:
-    facestream("export-embeddings", located(FACENET), clusters, tmp_path / "again.csv")
+    facestream_process("export-embeddings", located(FACENET), clusters, tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_bytes() == embeddings.read_bytes()
 
 
@@ -199,7 +208,7 @@ def test_raw_files_become_upright_jpeg_files_of_the_same_time(tmp_path: Path) ->
 
 def test_the_first_fifteen_published_embeddings_are_two_people() -> None:
     seed = need_data("seed/test_embeddings.csv")
-    done = facestream("chinese-whispers", seed, "--rows", "15")
+    done = facestream_process("chinese-whispers", seed, "--rows", "15")
     clusters = [json.loads(line) for line in done.stdout.splitlines()]
     assert clusters == [
         [f"image_file_path_{number}" for number in range(6, 16)],

@@ -168,7 +168,7 @@ def test_init_keeps_what_others_have_set_in_the_bucket(operated: Operated) -> No
         ["s3:ObjectAccessed:Get"], config_id="audit", prefix_filter_rule=PrefixFilterRule("audited/"), queue=target
     )
     client.set_bucket_notification("photos", NotificationConfig(queue_config_list=[theirs]))
-    assert any(line.startswith("bucket photos: what is put") for line in facestream_in_process("init").lines)
+    assert any(line.startswith("bucket photos: changes are sent to ") for line in facestream_in_process("init").lines)
     configured = client.get_bucket_notification("photos").queue_config_list
     assert {(queue.config_id, tuple(queue.events)) for queue in configured if queue.prefix_filter_rule} == {
         ("audit", ("s3:ObjectAccessed:Get",))
