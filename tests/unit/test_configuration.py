@@ -90,10 +90,12 @@ def test_the_default_size_of_a_batch_is_that_of_the_services() -> None:
     page = TARGET.read_text(encoding="utf-8")
     (row,) = re.findall(r"^\| `FACESTREAM_WORKER_BATCH` .*", page, flags=re.MULTILINE)
     assert "quality 64; embedder 64; assigner 1000" in row
-    for service, batch in (("quality", "64"), ("embedder", "64"), ("assigner", "1000"), ("detector", "_BATCH * pool")):
-        assert f"WorkerSettings.preferring(batch={batch}" in _text(ROOT / "services" / service / "__main__.py")
     assert "detector 8 for each process" in row
-    assert "\n_BATCH = 8  # photographs for each process" in _text(ROOT / "services/detector/__main__.py")
+    expected = {"quality": (64, ""), "embedder": (64, ""), "assigner": (1000, ""), "detector": (8, " * pool.processes")}
+    for service, (batch, factor) in expected.items():
+        code = _text(ROOT / "services" / service / "__main__.py")
+        assert re.search(rf"^_BATCH = {batch}\b", code.replace("1_000", "1000"), flags=re.MULTILINE)
+        assert f"WorkerSettings.preferring(batch=_BATCH{factor})" in code
 
 
 def test_a_default_of_this_machine_is_not_in_the_page() -> None:

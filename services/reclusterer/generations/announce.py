@@ -32,7 +32,8 @@ from more_itertools import chunked
 from services.reclusterer.generations.diff import ClusterChange, diff_generations, paired_memberships
 from services.reclusterer.generations.existence import existing_faces
 from shared import metrics
-from shared.domain.events import Cause, ClusterChanged, FaceAssigned, GenerationPublished, Message, Publication
+from shared.domain.event_builders import face_assigned
+from shared.domain.events import Cause, ClusterChanged, GenerationPublished, Message, Publication
 from shared.domain.records import FaceRecord, Generation, ImageRecord, Membership
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, Topic
 from shared.ports.generations import GenerationStore
@@ -148,19 +149,7 @@ def _moved_faces(generations: GenerationStore, generation: Generation) -> Iterat
 def _face_record(
     generation: Generation, face: FaceRecord, image: ImageRecord, membership: Membership, cause: Cause
 ) -> ProducedRecord:
-    event = FaceAssigned(
-        face_id=face.face_id,
-        image_id=face.image_id,
-        object_id=face.object_id,
-        bucket=image.bucket,
-        key=image.key,
-        box=face.box,
-        crop_key=face.crop_key,
-        cluster_id=membership.cluster_id,
-        similarity=membership.similarity,
-        generation=generation.number,
-        cause=cause,
-    )
+    event = face_assigned(face, image, membership, cause)
     content = f"{membership.cluster_id} {membership.similarity}"
     return _record(FACES_ASSIGNED, face.face_id, event, generation, content)
 

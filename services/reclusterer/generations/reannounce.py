@@ -8,7 +8,7 @@ gets an equal one again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from more_itertools import chunked
@@ -23,7 +23,8 @@ from services.reclusterer.generations.announce import (
 )
 from services.reclusterer.generations.diff import diff_generations
 from services.reclusterer.generations.existence import existing_images, removed_objects
-from shared.domain.events import ImageProcessed, Outcome, Photo, Publication, Verdict
+from shared.domain.event_builders import image_processed
+from shared.domain.events import Outcome, Publication, Verdict
 from shared.domain.records import FaceRecord, Generation, GenerationState, ImageRecord, Membership
 from shared.domain.topics import IMAGES_PROCESSED
 from shared.ports.photos import PhotoCatalog
@@ -110,16 +111,7 @@ def _photo_record(
     generation: Generation, image: ImageRecord, faces: Sequence[FaceRecord], members: Mapping[str, Membership]
 ) -> ProducedRecord:
     accepted = [face.face_id for face in faces if face.verdict is Verdict.ACCEPTED]
-    assigned = sum(face_id in members and members[face_id].cluster_id is not None for face_id in accepted)
-    event = ImageProcessed(
-        photo=Photo(**{part.name: getattr(image, part.name) for part in fields(Photo)}),
-        outcome=image.outcome,
-        reason=image.reason,
-        passing=image.passing,
-        assigned=assigned,
-        unknown=len(accepted) - assigned,
-        rejected=len(faces) - len(accepted),
-    )
+    event = image_processed(image, faces, [members[face_id] for face_id in accepted if face_id in members])
     return EventEncoder(SERVICE, image.uploaded_at).record(
         IMAGES_PROCESSED,
         image.object_id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from more_itertools import chunked
 
 from services.standalone.result.folder import UNKNOWN
+from shared.domain.event_builders import face_assigned
 from shared.domain.events import FaceAssigned, Verdict
 from shared.domain.records import FaceRecord, ImageRecord, Membership
 from shared.ports.repository import FaceRepository
@@ -28,19 +29,7 @@ class Assignment:
 
     def event(self) -> FaceAssigned:
         """Return the event that the assigner or the reclusterer would publish for it."""
-        return FaceAssigned(
-            face_id=self.face.face_id,
-            image_id=self.face.image_id,
-            object_id=self.face.object_id,
-            bucket=self.image.bucket,
-            key=self.image.key,
-            box=self.face.box,
-            crop_key=self.face.crop_key,
-            cluster_id=self.membership.cluster_id,
-            similarity=self.membership.similarity,
-            generation=self.membership.generation,
-            cause=self.membership.cause,
-        )
+        return face_assigned(self.face, self.image, self.membership, self.membership.cause)
 
 
 def assignments(repository: FaceRepository, generation: int) -> Iterator[Assignment]:

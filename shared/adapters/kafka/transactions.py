@@ -69,7 +69,7 @@ class TransactionalProducer:
         with self._watch.over():
             self._listener.insisting(self._producer, self._producer.init_transactions, CALL_TIMEOUT)
         self.is_initialised = True
-        self._producer.poll(0)  # reports of connections that broke before this are read, and then forgotten
+        self.poll()  # reports of connections that broke before this are read, and then forgotten
         self._listener.disconnected = False
 
     def topics(self) -> set[str]:
@@ -81,8 +81,9 @@ class TransactionalProducer:
         return {name for name, topic in found.items() if not topic.error}
 
     def poll(self) -> None:
-        """Have the client write its log."""
-        self._producer.poll(0)
+        """Have the client call its callbacks and write its log; raises `Fatal` and `Transient`."""
+        with self._listener.translated():  # an error in the background that ends the producer is raised here too
+            self._producer.poll(0)
 
     def commit(
         self,
@@ -155,7 +156,7 @@ class TransactionalProducer:
         """
         with self._watch.over():
             left = self._producer.flush(CALL_TIMEOUT)
-            self._producer.poll(0)  # `flush` reads no reports if there is nothing to flush
+            self.poll()  # `flush` reads no reports if there is nothing to flush
         if left or self._listener.disconnected:
             self.replace()
             msg = "Kafka: the connection to a broker broke in a transaction; a new producer ends it"

@@ -1,8 +1,8 @@
-"""Decisions by one atomic write: which generation is active, which ones are kept, and which process reclusters.
+"""Decisions that need one atomic write: which generation is active, which are pinned, and which number is next.
 
 The collection `control` has two documents. `active` has everything on which an activation depends: the active number,
 the last number, the fencing number, and which generations are pinned or being removed. So each decision sees the others
-without a transaction. `lease` names the process that reclusters.
+without a transaction. `lease` is the lease (`lease.py`).
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ class MongoControl(MongoStore):
         return number
 
     def next_generation_number(self) -> int:
-        """Take the number after the last one, and return it."""
+        """Return a number that no generation ever had, and that no other call returns."""
         with errors():
             found: Any = self._collections.control.find_one_and_update(
                 ACTIVE,
@@ -37,15 +37,15 @@ class MongoControl(MongoStore):
         return int(found["last_number"])
 
     def _take_number(self, number: int) -> None:
-        """Take this number, if it was not taken before; it is not one of a generation that is being removed."""
+        """Note that this number is used, and that its generation is not being removed."""
         change = {"$max": {"last_number": number}, "$unset": {_removed(number): ""}}
         with errors():
             self._collections.control.update_one(ACTIVE, change | {"$setOnInsert": {"generation": None}}, upsert=True)
 
     def _activate(self, number: int, expected: int | None, fence: int) -> bool:
-        """Make this number the active one if `expected` still is it; say whether it was.
+        """Make this number the active one if `expected` is the active one; return whether it was.
 
-        Refused also above a higher fence, where `expected` is pinned, and where this number is being removed.
+        Also returns False if a higher fence was set, if `expected` is pinned, or if this number is being removed.
         """
         condition = ACTIVE | {
             "generation": expected,
@@ -68,18 +68,18 @@ class MongoControl(MongoStore):
         with errors():
             try:
                 self._collections.control.update_one(ACTIVE | others, change, upsert=True)
-            except DuplicateKeyError:  # the document is there and names this one
+            except DuplicateKeyError:  # the document exists and does not fulfil the condition
                 return False
         return True
 
     def pin(self, number: int) -> None:
-        """Keep a generation: the mark is in the document that `activate` and `mark_removed` write."""
+        """Pin a generation. The mark is in the document that `_activate` and `_mark_removed` write."""
         change = {"$set": {_pinned(number): True}, "$setOnInsert": {"generation": None, "last_number": 0}}
         with errors():
             self._collections.control.update_one(ACTIVE, change, upsert=True)
 
     def unpin(self, number: int) -> None:
-        """Undo `pin`."""
+        """Unpin a generation."""
         with errors():
             self._collections.control.update_one(ACTIVE, {"$unset": {_pinned(number): ""}})
 
