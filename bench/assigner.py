@@ -78,7 +78,7 @@ class _Whole(NamedTuple):
 
     faces: int
     seconds: float
-    said: dict[bytes, list[ProducedRecord]]
+    produced: dict[bytes, list[ProducedRecord]]
 
     @property
     def rate(self) -> float:
@@ -174,7 +174,7 @@ def _mongo(server: MongoServer, database: str) -> MongoRepository:
 
 
 def _assigner(kafka: KafkaServer, name: str, repository: FaceRepository, photos: int) -> _Whole:
-    said: dict[bytes, list[ProducedRecord]] = {}
+    produced_by_object: dict[bytes, list[ProducedRecord]] = {}
     batches: list[Sequence[ProducedRecord]] = []
 
     class Assigner(AssignerProcessor):
@@ -200,15 +200,15 @@ def _assigner(kafka: KafkaServer, name: str, repository: FaceRepository, photos:
             faces += record.topic == FACES_ASSIGNED.name
             of_photo.append(record)
             if record.topic == IMAGES_PROCESSED.name:  # a photograph's last
-                said[record.key] = of_photo
+                produced_by_object[record.key] = of_photo
                 of_photo = []
-    return _Whole(faces, ran.seconds, said)
+    return _Whole(faces, ran.seconds, produced_by_object)
 
 
 def _copy(kafka: KafkaServer, name: str, whole: _Whole, photos: int) -> Ran:
     class Copier(BaseProcessor):
         def process(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
-            return [said for record in records for said in whole.said[record.key or b""]]
+            return [output for record in records for output in whole.produced[record.key or b""]]
 
     return run_until(photos, kafka, name, FACES_EMBEDDED.name, Copier(), settings=_BATCH)
 
