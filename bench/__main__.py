@@ -1,4 +1,4 @@
-"""Run benchmarks: `python -m bench [detection embedding ...]`, all of them where none is named.
+"""Run benchmarks: `python -m bench [detection embedding ...]`; without names, all of them.
 
 Each benchmark is a module of this folder with a function `measure() -> Table | list[Table]`.
 """
@@ -31,11 +31,11 @@ BENCHMARKS = (
     "saturated",
 )
 RESULTS = Path("bench-results.json")
-_FILE_WIDTH = 150  # characters; a terminal says how wide it is
+_FILE_WIDTH = 150  # characters of a line in a file; a terminal has its own width
 
 
 def main() -> None:
-    """Measure, print, and write what was measured to `bench-results.json`."""
+    """Measure, print the tables, and write them to `bench-results.json`."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHMARKS)}; all by default")
     names: list[str] = parser.parse_args().names

@@ -1,4 +1,4 @@
-"""The assigner among 10,000 people, exactly once on real servers; and each of its parts alone, in the same run."""
+"""Speed of the assigner with 10,000 people, exactly once on real servers, and of each of its parts alone."""
 
 import time
 from collections.abc import Sequence
@@ -30,17 +30,17 @@ from shared.stream.worker import WorkerSettings
 from tools.stack import KafkaServer, Missing, MongoServer, new_run
 from tools.synthetic_events import activate_clusters, embedded_photos
 
-_TITLE = "assigner: exactly once among 10,000 people"
+_TITLE = "assigner: exactly once with 10,000 people"
 _PEOPLE = 10_000
 _PHOTOS = 16_000
 _PHOTOS_MONGO = 4_000
 _ROUNDS = 3
 _BATCH = WorkerSettings(batch=1000)  # the service's own
-_CANDIDATES = 3  # people that the assigner fetches per face
+_CANDIDATES = 3  # people that the assigner looks up for each face
 
 
 def measure() -> Table:
-    """Fill `faces.embedded`, let the assigner read all of it, and then its parts, several times in turn."""
+    """Fill `faces.embedded`, and run the assigner and then its parts over it, for several rounds."""
     try:
         with new_run() as folder, kafka_with_topics(folder) as kafka, quiet():
             return _measured(kafka, folder)
@@ -49,7 +49,7 @@ def measure() -> Table:
 
 
 class _Recorded(MemoryRepository):
-    """Notes what is saved, call by call."""
+    """Records every call that saves something."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,17 +68,17 @@ class _Recorded(MemoryRepository):
         super().save_memberships(memberships)
 
     def save_again(self, repository: FaceRepository) -> None:
-        """Save the same in the same portions."""
+        """Repeat the recorded calls on another repository."""
         for call, records in self.saved:
             getattr(repository, call)(records)
 
 
 class _Whole(NamedTuple):
-    """One run of the assigner: faces assigned, seconds, and by object id what it said."""
+    """One run of the assigner: accepted faces, seconds, and its output records by object id."""
 
     faces: int
     seconds: float
-    said: dict[bytes, list[ProducedRecord]]
+    produced: dict[bytes, list[ProducedRecord]]
 
     @property
     def rate(self) -> float:
@@ -111,8 +111,8 @@ def _measured(kafka: KafkaServer, folder: Path) -> Table:
     notes = [
         f"{_PHOTOS:,} photographs with {whole.faces:,} accepted faces, 1 to 4 on each",
         f"batches of {_BATCH.batch} photographs; medians of {_ROUNDS} rounds",
-        "copy: the loop of the service, that reads the same records and writes those that the assigner wrote",
-        "share: of the slowest part alone, the assigner's rate",
+        "copy: the loop of a service that reads the same records and writes the same output, without the work",
+        "share: rate of the assigner in percent of the rate of its slowest part alone",
     ]
     try:
         server = MongoServer(folder / "mongo").start()
@@ -121,9 +121,7 @@ def _measured(kafka: KafkaServer, folder: Path) -> Table:
     else:
         for number in range(_ROUNDS):
             _with_mongo(kafka, server, number, medoids, rates)
-        notes.append(
-            f"MongoDB's protocol: {_PHOTOS_MONGO:,} photographs, a server over SQLite, far from MongoDB's speed"
-        )
+        notes.append(f"MongoDB's protocol: {_PHOTOS_MONGO:,} photographs, a server on SQLite, much slower than MongoDB")
         server.stop()
     return Table(_TITLE, ("what", "faces a second", "share, %"), _rows(rates), notes)
 
@@ -149,7 +147,7 @@ def _rows(rates: dict[str, list[float]]) -> list[tuple[str, float, str | float]]
 
 
 def _share(whole: str, parts: Sequence[str], rates: dict[str, list[float]]) -> float:
-    """Return the median, over the rounds, of the rate by that of the slowest part in the same round, in percent."""
+    """Return the rate in percent of that of the slowest part in the same round; median over the rounds."""
     rounds = zip(rates[whole], *(rates[part] for part in parts), strict=True)
     share: float = median(100 * rate / min(of_parts) for rate, *of_parts in rounds)
     return share
@@ -176,7 +174,7 @@ def _mongo(server: MongoServer, database: str) -> MongoRepository:
 
 
 def _assigner(kafka: KafkaServer, name: str, repository: FaceRepository, photos: int) -> _Whole:
-    said: dict[bytes, list[ProducedRecord]] = {}
+    produced_by_object: dict[bytes, list[ProducedRecord]] = {}
     batches: list[Sequence[ProducedRecord]] = []
 
     class Assigner(AssignerProcessor):
@@ -202,15 +200,15 @@ def _assigner(kafka: KafkaServer, name: str, repository: FaceRepository, photos:
             faces += record.topic == FACES_ASSIGNED.name
             of_photo.append(record)
             if record.topic == IMAGES_PROCESSED.name:  # a photograph's last
-                said[record.key] = of_photo
+                produced_by_object[record.key] = of_photo
                 of_photo = []
-    return _Whole(faces, ran.seconds, said)
+    return _Whole(faces, ran.seconds, produced_by_object)
 
 
 def _copy(kafka: KafkaServer, name: str, whole: _Whole, photos: int) -> Ran:
     class Copier(BaseProcessor):
         def process(self, records: Sequence[ConsumedRecord]) -> Sequence[ProducedRecord]:
-            return [said for record in records for said in whole.said[record.key or b""]]
+            return [output for record in records for output in whole.produced[record.key or b""]]
 
     return run_until(photos, kafka, name, FACES_EMBEDDED.name, Copier(), settings=_BATCH)
 

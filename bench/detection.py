@@ -1,6 +1,6 @@
-"""Detection: photographs a second, faces found and things taken for faces, against the plain way to use the detector.
+"""Detection: photographs per second, faces found and false detections, against a plain use of dlib.
 
-The plain way: OpenCV decodes the whole photograph, it becomes 800 pixels wide, and dlib's detector doubles it twice.
+Plain use: OpenCV decodes the photograph and scales it to a width of 800 pixels; dlib's detector doubles it twice.
 """
 
 import json
@@ -26,16 +26,16 @@ from shared.model_files import LANDMARKS, located
 _ROOT = Path(__file__).parents[1]
 _DATA = _ROOT.parent / "shared" / "data"
 _SAMPLES = _ROOT / ".cache" / "samples"
-_TITLE = "Detection against dlib's detector as it comes (800 pixels, colour, two doublings, one process)"
+_TITLE = "Detection against plain use of dlib (800 pixels, colour, two doublings, one process)"
 _PROCESSES = min(2, os.cpu_count() or 1)
-_CHUNK = 14  # photographs; the two ways take turns, so that a busy moment of the machine meets both
+_CHUNK = 14  # photographs; both take turns, so that a busy moment of the machine affects both
 
-Place = tuple[float, float]  # a point inside a face, in pixels of the photograph
+Marked = tuple[float, float]  # a point inside a face, in pixels of the photograph
 
 
 @dataclass(frozen=True)
 class Look:
-    """The boxes on one photograph, and the processor time that they took."""
+    """The boxes on one photograph, and the seconds of processor time of the detection."""
 
     boxes: list[Box]
     processor_seconds: float
@@ -43,21 +43,24 @@ class Look:
 
 @dataclass
 class Tally:
-    """What one way did on one set of photographs."""
+    """The results of one detector on one set of photographs."""
 
     seconds: float = 0.0
     processor_seconds: float = 0.0
     found: int = 0
     others: int = 0
 
-    def add(self, seconds: float, looks: Sequence[Look], truth: Sequence[Sequence[Place]]) -> None:
-        """Count the boxes of some photographs that hold a face's point, each once, and those that do not."""
+    def add(self, seconds: float, looks: Sequence[Look], truth: Sequence[Sequence[Marked]]) -> None:
+        """Count the boxes with a marked point, one for each point, and the other boxes.
+
+        `seconds`: wall time for these photographs; `truth`: the marked points of each photograph.
+        """
         self.seconds += seconds
-        for look, places in zip(looks, truth, strict=True):
+        for look, points in zip(looks, truth, strict=True):
             self.processor_seconds += look.processor_seconds
             left = list(look.boxes)
-            for place in places:
-                hit = next((box for box in left if _holds(box, place)), None)
+            for point in points:
+                hit = next((box for box in left if _holds(box, point)), None)
                 if hit:
                     left.remove(hit)
                     self.found += 1
@@ -66,17 +69,17 @@ class Tally:
 
 @dataclass
 class Photos:
-    """A set of photographs; `truth` has the faces of each where they are known."""
+    """A set of photographs. `truth`: a point in each face of each photograph, where they are known."""
 
     name: str
     paths: list[Path]
-    truth: list[list[Place]] | None = None
+    truth: list[list[Marked]] | None = None
     plain: Tally = field(default_factory=Tally)
     facestream: Tally = field(default_factory=Tally)
 
 
 def measure() -> Table:
-    """Measure both ways on the same photographs, in turns."""
+    """Measure both on the same photographs, in turns."""
     if not _DATA.is_dir():
         return without_data(_TITLE, _DATA)
     faces = json.loads((_DATA / "groups" / "faces.json").read_text())
@@ -90,7 +93,7 @@ def measure() -> Table:
     detector = dlib.get_frontal_face_detector()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(_PROCESSES, mp_context=context, initializer=_start) as pool:
-        list(pool.map(_find, _files(_SAMPLES)[:_PROCESSES]))  # the models are loaded before the clock runs
+        list(pool.map(_find, _files(_SAMPLES)[:_PROCESSES]))  # loads the models before the measurement
         for photos in sets:
             for numbers in chunked(range(len(photos.paths)), _CHUNK):
                 paths = [photos.paths[number] for number in numbers]
@@ -104,10 +107,10 @@ def measure() -> Table:
                 photos.facestream.add(ended - between, facestream, truth)
     columns = (
         "photos",
-        "of them/s, plain",
-        "of them/s",
+        "photos/s, plain",
+        "photos/s",
         "ratio",
-        "computing, ratio",
+        "CPU time, ratio",
         "recall, plain",
         "recall",
         "false, plain",
@@ -118,9 +121,9 @@ def measure() -> Table:
         columns,
         [_row(photos) for photos in sets if photos.paths],
         [
-            f"facestream has {_PROCESSES} processes; both read and decode, facestream also cuts out the crops",
-            "computing: processor time of one process, which other load on the machine changes less than the speed",
-            "recall: of the faces marked by hand; false: boxes without a marked face; '-' where nothing is marked",
+            f"facestream uses {_PROCESSES} processes; both read and decode, facestream also makes the crops",
+            "CPU time: of one process; it depends less on other load of the machine than the speed",
+            "recall: of the faces marked by hand; false: boxes without a marked face; '-': no faces are marked",
         ],
     )
 
@@ -144,8 +147,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _holds(box: Box, place: Place) -> bool:
-    x, y = place
+def _holds(box: Box, point: Marked) -> bool:
+    x, y = point
     return box.left <= x <= box.left + box.width and box.top <= y <= box.top + box.height
 
 

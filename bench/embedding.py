@@ -1,4 +1,4 @@
-"""Faces per second of the embedder, beside the same FaceNet as a plain Keras model in a `tf.function`."""
+"""Faces per second of the embedder, compared with FaceNet as a plain Keras model in a `tf.function`."""
 
 import json
 import time
@@ -29,20 +29,20 @@ _ROUNDS = 15
 
 
 def measure() -> Table:
-    """Run one batch through each in turn, for some rounds, and compare the times of each round."""
+    """Embed one batch with each model in turn, for some rounds, and compare the times of each round."""
     if not _SAMPLES.is_dir():
         return without_data(_TITLE, f"{_SAMPLES} (make setup)")
     crops = np.stack(list(islice(_sample_crops(), _BATCH)))
     whole = load_embedder(located(FACENET), EmbedderSettings(batch_size=_BATCH))
     half = load_embedder(located(FACENET), EmbedderSettings(batch_size=_BATCH, precision="bfloat16"))
     keras_model = keras_function(located(FACENET))
-    used = "" if half.precision == "bfloat16" else f" (this device has none: {half.precision})"
+    used = "" if half.precision == "bfloat16" else f" (not on this device: {half.precision})"
     runs: dict[str, Callable[[], NDArray[np.float32]]] = {
         _BASELINE: lambda: keras_model(prewhitened(np.ascontiguousarray(crops[..., ::-1]))),
         "embedder, float32": lambda: whole.embed(crops),
         f"embedder, bfloat16{used}": lambda: half.embed(crops),
     }
-    vectors = {what: run() for what, run in runs.items()}  # compiles as well
+    vectors = {what: run() for what, run in runs.items()}  # this also compiles
     wall: dict[str, list[float]] = {what: [] for what in runs}
     cpu: dict[str, list[float]] = {what: [] for what in runs}
     for _ in range(_ROUNDS):
@@ -57,10 +57,10 @@ def measure() -> Table:
         for what, found in vectors.items()
     ]
     notes = (
-        f"{whole.device}; {_ROUNDS} rounds, in each a batch of {_BATCH} sample crops by one after the other",
-        "medians, prewhitening included; ratios are taken within a round, those of CPU time hold on a busy machine too",
+        f"{whole.device}; {_ROUNDS} rounds, in each every model embeds a batch of {_BATCH} sample crops",
+        "medians, with prewhitening; ratios are of the same round; those of CPU time are valid on a busy machine too",
     )
-    columns = ("what", "faces/s", "times baseline", "in CPU time", "cosine difference, largest")
+    columns = ("what", "faces/s", "times the baseline", "in CPU time", "largest cosine difference")
     return Table(_TITLE, columns, rows, notes)
 
 
@@ -75,11 +75,11 @@ def cosine_difference(some: NDArray[np.float32], others: NDArray[np.float32]) ->
 
 
 def keras_function(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return FaceNet as Keras layers with normalisations of their own, from pictures to raw vectors.
+    """Return FaceNet as Keras layers with separate normalisations, from pictures to raw vectors.
 
-    The independent reference: it shares nothing with the embedder but the file.
+    An independent reference: it shares only the model file with the embedder.
     """
-    # Where this module is imported only for its parts, nobody waits for TensorFlow. The embedder says how it is loaded.
+    # Imported here, so that importing this module does not load TensorFlow. The embedder configures how it is loaded.
     import services.embedder.network  # noqa: F401, PLC0415
 
     # isort: split

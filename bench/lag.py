@@ -1,4 +1,4 @@
-"""A member of a group that is a million records behind: how fast it catches up, and whether its memory grows."""
+"""A consumer that is a million records behind: its speed, and its memory."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,14 +20,14 @@ from shared.stream.worker import WorkerSettings
 from tools.stack import KafkaServer, Missing, new_run
 from tools.synthetic_events import embedded_photos
 
-_TITLE = "a member that is a million records behind"
+_TITLE = "a consumer that is a million records behind"
 _RECORDS = 1_000_000
-_SAMPLES = 1_000  # different photographs; the others are these under other keys
+_SAMPLES = 1_000  # different photographs; further records repeat them under other keys
 _MIB = 2**20
 
 
 class _Caught(NamedTuple):
-    """How a member caught up; the memory of its process in MiB, resident: without Kafka, and after each batch."""
+    """The run of a consumer; resident memory of its process in MiB before it joins, and after each batch."""
 
     ran: Ran
     before: float
@@ -35,7 +35,7 @@ class _Caught(NamedTuple):
 
 
 def measure() -> Table:
-    """Write a million records, and let one member in a process of its own read them and write each again."""
+    """Write a million records; one consumer in a new process reads them and writes each to the next topic."""
     try:
         with new_run() as folder, kafka_with_topics(folder) as kafka:
             sizes: list[int] = []
@@ -54,17 +54,17 @@ def measure() -> Table:
         ("records a second", caught.ran.records / caught.ran.seconds),
         ("seconds", caught.ran.seconds),
         ("MiB of memory, before it joins", caught.before),
-        *((f"MiB of memory, the most in quarter {number}", most) for number, most in enumerate(quarters, 1)),
+        *((f"MiB of memory, maximum in quarter {number}", most) for number, most in enumerate(quarters, 1)),
     ]
     notes = [
-        "each record is decoded and written again to the next topic, in transactions; the process's resident memory",
-        "what is fetched ahead is bounded: queued.max.messages.kbytes is 32 MiB",
+        "each record is decoded and written to the next topic, in transactions; memory: resident memory of the process",
+        "the client prefetches at most 32 MiB (queued.max.messages.kbytes)",
     ]
     return Table(_TITLE, ("what", "value"), rows, notes)
 
 
 def _records(sizes: list[int]) -> Iterator[ProducedRecord]:
-    """Yield what the detector says, of one face on each photograph; notes the sizes of the different ones."""
+    """Yield records as of the detector, with one face each; append the sizes of the different values to `sizes`."""
     samples = []
     for event in embedded_photos(_SAMPLES, long_tail(2)[0]):
         faces = tuple(DetectedFace(**facts(face)) for face in event.faces[:1])

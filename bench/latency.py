@@ -1,4 +1,4 @@
-"""One photograph at a time through idle services: from its upload to the event that says who is on it."""
+"""Latency of one photograph at a time through idle services, from its upload to the assignment of its face."""
 
 import json
 import time
@@ -27,11 +27,11 @@ from tools.stack import Missing, new_run
 
 _TITLE = "latency: one photograph at a time through four idle services"
 _PHOTOS = 200
-_WARM = 3  # photographs before those that count
-_PATIENCE = 30.0  # seconds for one photograph
+_WARM = 3  # photographs before the measurement
+_TIMEOUT = 30.0  # seconds for one photograph
 _CROPPED = 3  # pixels cut away at the edge of each further copy of a photograph
 _PORTIONS = {
-    IMAGES_UPLOADED.name: "the object store tells",
+    IMAGES_UPLOADED.name: "notification of the object store",
     FACES_DETECTED.name: "detector",
     FACES_SCREENED.name: "quality",
     FACES_EMBEDDED.name: "embedder",
@@ -40,7 +40,7 @@ _PORTIONS = {
 
 
 def measure() -> Table:
-    """Upload photographs of one face, each when the one before it has come out at the end."""
+    """Upload photographs of one face, each after the former one is finished."""
     if not SAMPLES.is_dir():
         return Table(_TITLE, ("result",), [("not measured",)], [f"expected {SAMPLES}, found none; run `make setup`"])
     try:
@@ -59,13 +59,13 @@ def _measured(pipeline: Pipeline) -> Table:
         key = f"{number:05}.jpg"
         now = time.time()
         pipeline.store.put("photos", key, data, "image/jpeg")
-        faces, told = ending.wait(key)
+        faces, assigned_at = ending.wait(key)
         if number < _WARM:
             continue
         if faces != 1:
             others += 1
             continue
-        started[key], ended[key] = now, told
+        started[key], ended[key] = now, assigned_at
         if len(ended) == _PHOTOS:
             break
     ending.close()
@@ -80,14 +80,14 @@ def _measured(pipeline: Pipeline) -> Table:
     rows.append(("  last commit and delivery", *_percentiles([ended[key] - before[key] for key in ended])))
     notes = [
         f"{len(ended)} different photographs with one face each ({others} others left out), after {_WARM} to warm up",
-        "a portion ends when the service writes its record, to the millisecond, and begins where the one before ends:",
-        "with the commit and the delivery of that, the reading of this one, and the work",
+        "a portion begins at the end of the former one, and ends when the service writes its record, in milliseconds:",
+        "it includes the commit and delivery of the former record, reading it, and the work",
     ]
-    return Table(_TITLE, ("portion", "p50, ms", "p99, ms", "most, ms"), rows, notes)
+    return Table(_TITLE, ("portion", "p50, ms", "p99, ms", "maximum, ms"), rows, notes)
 
 
 class _Ending:
-    """Reads what the assigner says, as anybody downstream does."""
+    """A consumer of the events of the assigner."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._consumer = Consumer(
@@ -103,16 +103,16 @@ class _Ending:
         self._consumer.assign(
             [TopicPartition(topic, number, OFFSET_END) for topic in topics for number in there[topic].partitions]
         )
-        self._consumer.consume(1, 2.0)  # nothing is there yet; from here on it waits at the ends
+        self._consumer.consume(1, 2.0)  # nothing is written yet; from here on it waits at the ends
 
     def wait(self, key: str) -> tuple[int, float]:
-        """Return how many accepted faces a photograph has, and when the first of them was told."""
+        """Return the number of accepted faces of a photograph, and the time when the event of the first face came."""
         faces: int | None = None
-        told = 0.0
-        deadline = time.monotonic() + _PATIENCE
-        while faces is None or (faces and not told):  # the two topics come in any order
+        first = 0.0
+        deadline = time.monotonic() + _TIMEOUT
+        while faces is None or (faces and not first):  # the two topics come in any order
             if time.monotonic() > deadline:
-                msg = f"{key}: expected its end within {_PATIENCE:.0f} s, it did not come"
+                msg = f"{key}: expected its events within {_TIMEOUT:.0f} s, they did not come"
                 raise RuntimeError(msg)
             message = self._consumer.poll(0.5)
             now = time.time()
@@ -123,17 +123,17 @@ class _Ending:
                 continue
             event = json.loads(value)
             if message.topic() == FACES_ASSIGNED.name and event["key"] == key:
-                told = told or now
+                first = first or now
             elif message.topic() == IMAGES_PROCESSED.name and event["photo"]["key"] == key:
                 faces = event["assigned"] + event["unknown"]
-        return faces, told
+        return faces, first
 
     def close(self) -> None:
         self._consumer.close()
 
 
 def _pictures() -> Iterator[bytes]:
-    """Yield JPEG files, no two alike: the samples with more and more cut away at their edges."""
+    """Yield different JPEG files: the samples, with more and more cut off at their edges."""
     files = sorted(SAMPLES.rglob("*.jpg"))
     for edge in count(0, _CROPPED):
         for file in files:

@@ -1,6 +1,6 @@
-"""Labeled Faces in the Wild as embeddings: computed once by the services' own code, then kept in `.cache/bench`.
+"""Labeled Faces in the Wild as embeddings, computed once by the code of the services and kept in `.cache/bench`.
 
-Huang et al., "Labeled Faces in the Wild" (2007). The photographs lie beside the checkout and are not part of it.
+Huang et al., "Labeled Faces in the Wild" (2007). The photographs are not part of the repository.
 """
 
 import hashlib
@@ -23,16 +23,16 @@ from shared.model_files import FACENET, LANDMARKS, located
 
 PHOTOS = Path(__file__).parents[1].parent / "shared" / "data" / "lfw"
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"
-_CENTRE = 0.56  # of the width: what an aligned crop of the centred faces of this collection covers
+_CENTRE = 0.56  # of the width of a photograph, which a crop of its centred face covers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledFaces:
-    """n faces, one per photograph.
+    """n faces, one for each photograph.
 
-    `vectors`: shape (n, d), float32, unit length. `people`: shape (n,), int32, who it is. `strangers`: shape (n,),
-    bool, the people of whom there is one photograph only. `missed`: photographs on which no face was found, of which
-    the centre was taken.
+    `vectors`: shape (n, d), float32, unit length. `people`: shape (n,), int32, the number of the person. `strangers`:
+    shape (n,), bool, whether it is the only photograph of the person. `missed`: the number of photographs without a
+    detected face; their centres are used.
     """
 
     vectors: NDArray[np.float32]
@@ -41,7 +41,7 @@ class LabelledFaces:
     missed: int
 
     def of(self, chosen: NDArray[np.bool_]) -> "LabelledFaces":
-        """Return some of the faces."""
+        """Return the chosen faces; `chosen`: shape (n,), bool."""
         return LabelledFaces(self.vectors[chosen], self.people[chosen], self.strangers[chosen], self.missed)
 
 
@@ -51,9 +51,9 @@ class _Crop(NamedTuple):
 
 
 def labelled_faces() -> LabelledFaces | None:
-    """Return the 4,324 faces of 158 people and the 1,000 strangers, or None where the photographs are not there.
+    """Return the 4,324 faces of 158 people and the 1,000 strangers, or None without the photographs.
 
-    The first call finds and embeds them: about ten minutes on two free cores.
+    The first call detects and embeds them, which takes about ten minutes on two cores.
     """
     photos = sorted(PHOTOS.glob("*/*/*.jpg"))
     if not photos:
@@ -70,11 +70,11 @@ def _embedded(photos: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.bool_
     if file.is_file():
         with np.load(file) as kept:
             return kept["vectors"], kept["found"]
-    # Processes, because dlib holds the interpreter lock; spawned, because a fork of a process with threads may hang.
+    # Processes, because dlib holds the interpreter lock; spawned, because a forked process with threads may hang.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=spawn) as pool:
         crops = list(pool.map(_centre_face, photos, chunksize=16))
-    from services.embedder.loading import load_embedder  # noqa: PLC0415  TensorFlow, which no detecting process needs
+    from services.embedder.loading import load_embedder  # noqa: PLC0415  TensorFlow, which the detecting processes do not need
     from services.embedder.settings import EmbedderSettings  # noqa: PLC0415
 
     vectors = load_embedder(located(FACENET), EmbedderSettings()).embed(np.stack([crop.picture for crop in crops]))

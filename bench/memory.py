@@ -1,4 +1,4 @@
-"""What decoding takes in memory, by kind of file: measured, beside the bound that is told from a file's header."""
+"""Memory of decoding, by format: measured, and the bound that is computed from the header of the file."""
 
 import math
 import os
@@ -14,17 +14,17 @@ from services.detector.photo_pool import PhotoPool
 from services.detector.settings import DetectorSettings
 from tools.large_pictures import KINDS, size_of
 
-_MEGAPIXELS = "BENCH_MEGAPIXELS"  # the variable that says how large the pictures are
-_SMALL = 0.5  # megapixels; decoded first, so that the library is there
+_MEGAPIXELS = "BENCH_MEGAPIXELS"  # the environment variable for the size of the pictures
+_SMALL = 0.5  # megapixels of a picture that is decoded first, to load the library
 _TIMEOUT = 600.0
 
 
 def measure() -> Table:
-    """Decode a picture of each kind, one at a time, each in a process of its own."""
+    """Decode a picture of each format, one after the other, each in a new process."""
     megapixels = float(os.environ.get(_MEGAPIXELS, "16"))
     notes = [
         f"pictures of {megapixels:g} megapixels ({_MEGAPIXELS}), made by tools/large_pictures.py; MB are 10^6 bytes",
-        "growth: of the process at its peak, the file among it; pixel: without the file; bound: what is checked first",
+        "growth: of the process at its peak, with the file; bytes a pixel: without it; bound: checked before decoding",
     ]
     columns = ("kind", "file, MB", "growth, MB", "bytes a pixel", "bound, MB")
     return Table(f"Memory of decoding, {megapixels:g} megapixels", columns, list(_rows(megapixels)), notes)
@@ -40,9 +40,10 @@ def _rows(megapixels: float) -> Iterator[tuple[str | float, ...]]:
 
 
 def peak_of(small: bytes, data: bytes, memory: int | None = None) -> tuple[int, int]:
-    """Return how many bytes a process grows by `data` and what decoding takes, at most, and how many it may.
+    """Return the growth of a process at its peak while it decodes `data`, and the bound for it, both in bytes.
 
-    A small file of the kind is decoded first. `memory`: bytes that it is limited to; raises `Unreadable` as `decode`.
+    The file `small` of the same format is decoded before. `memory`: the limit of the process in bytes. Raises
+    `Unreadable` as `decode` does.
     """
     with PhotoPool(1, _TIMEOUT, _ready, memory) as pool:
         pool.call(_peak, (small, memory))
@@ -50,7 +51,7 @@ def peak_of(small: bytes, data: bytes, memory: int | None = None) -> tuple[int, 
 
 
 def _ready() -> None:
-    """Do nothing. To call it, a process imports this module and the decoders before memory is measured."""
+    """Do nothing; its call makes a process import this module and the decoders before memory is measured."""
 
 
 def _peak(task: tuple[bytes, int | None]) -> tuple[int, int]:

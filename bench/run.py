@@ -1,4 +1,4 @@
-"""The whole run over a folder: photographs a second, and what it spends outside the models."""
+"""A run over a folder: photographs per second, and the processor time outside the models."""
 
 import resource
 import subprocess
@@ -34,7 +34,7 @@ _Result = TypeVar("_Result")
 
 
 class Cost(NamedTuple):
-    """Seconds of wall time and of processor time, and the largest process's memory in MiB."""
+    """Seconds of wall time and of processor time, and the memory of the largest process in MiB."""
 
     wall: float
     cpu: float
@@ -42,7 +42,7 @@ class Cost(NamedTuple):
 
 
 def measure() -> Table:
-    """Run the command over one photograph, over all of them, and again; then the models alone over the same ones."""
+    """Run the command over one photograph, over all, and again; then the models alone over all photographs."""
     sources = [folder for folder in (SAMPLES, SCENES) if folder.is_dir()]
     with tempfile.TemporaryDirectory() as scratch:
         photos, out = Path(scratch) / "photos", Path(scratch) / "result"
@@ -66,13 +66,13 @@ def measure() -> Table:
         ("processor seconds, start to end", run.cpu),
         ("processor seconds, one photograph", start.cpu),
         *((f"processor seconds, {name}", seconds) for name, seconds in models.items()),
-        ("share outside the models, start apart, %", 100 * (working - in_models) / working),
+        ("share outside the models, without the start, %", 100 * (working - in_models) / working),
         ("largest process, MiB", run.memory),
     ]
     notes = [
         f"over {' and '.join(folder.name for folder in sources)}",
-        "one photograph: what every run costs, the start of Python and TensorFlow and loading the models above all",
-        "the models alone: decoding, detection and embedding in as many processes, nothing else, started before",
+        "one photograph: the fixed cost of a run, mostly the start of Python and TensorFlow and loading the models",
+        "the models alone: decoding, detection and embedding in as many processes, which are started before",
     ]
     return Table("The whole run", ("what", "value"), rows, notes)
 
@@ -114,7 +114,7 @@ def _models_alone(photos: Path) -> tuple[float, dict[str, float]]:
             for photo, outcome in batch:
                 if isinstance(outcome, Unreadable):
                     msg = f"{photo}: {outcome}"
-                    raise RuntimeError(msg)  # noqa: TRY004  the photograph is at fault, not a type
+                    raise RuntimeError(msg)  # noqa: TRY004  the error is in the photograph, not in a type
                 decoding, detection, of_photo = outcome
                 spent["decoding"] += decoding
                 spent["detection"] += detection

@@ -1,7 +1,7 @@
-"""The stream at its limit: photographs a second of all four services on one machine, against the standalone runner.
+"""The stream at its limit: photographs per second of all four services on one machine, against a standalone run.
 
-The photographs are in the bucket and their notices in the topic before the services begin. Both sides take turns on
-the same photographs and cores, and each one's start is left out.
+The photographs are in the bucket and their notifications in the topic before the services start. Both take turns on
+the same photographs and cores. The time to start is not counted.
 """
 
 import json
@@ -37,15 +37,15 @@ SAMPLES = ROOT / ".cache" / "samples"
 DATA = ROOT.parent / "shared" / "data"
 _PHOTOS = 500
 _ROUNDS = 2
-_WARM = 100  # photographs after which the broker's code is compiled: its processor time a photograph stays the same
-_TITLE = "The stream at its limit, against the standalone runner"
+_WARM = 100  # photographs before the measurement, after which Java has compiled the code of the broker
+_TITLE = "The stream at its limit, against a standalone run"
 
 Spent = Mapping[str, float]  # processor seconds by process
 
 
 @dataclass(frozen=True)
 class Ran:
-    """Wall seconds, processor seconds by process, and seconds of each stage by service."""
+    """Wall seconds, processor seconds by process, and seconds by service and stage."""
 
     wall: float
     spent: Spent
@@ -53,14 +53,14 @@ class Ran:
 
 
 def measure() -> list[Table]:
-    """Run both sides in turns over 500 photographs."""
+    """Run the stream and a standalone run over 500 photographs in turns."""
     if not any(SAMPLES.rglob("*.jpg")) and not DATA.is_dir():
         return [without_data(_TITLE, SAMPLES)]
     return compare(_PHOTOS, _ROUNDS)
 
 
 def compare(count: int, rounds: int) -> list[Table]:
-    """Run both sides in turns, so many times, over so many photographs."""
+    """Run both over `count` photographs in turns, for `rounds` rounds."""
     alone, stream = [], []
     with tempfile.TemporaryDirectory() as scratch, new_run() as folder, _servers(folder) as pipeline:
         photos, few, one = (Path(scratch) / name for name in ("photos", "few", "one"))
@@ -77,7 +77,7 @@ def compare(count: int, rounds: int) -> list[Table]:
 
 
 def _chosen(count: int, folder: Path) -> str:
-    """Write photographs into a folder, each with its own bytes, and say where they come from."""
+    """Write photographs with different bytes into a folder, and return a description of their source."""
     scenes, portraits = (sorted((DATA / name).rglob("*.jpg")) for name in ("scenes", "lfw"))
     files = [*scenes, *random.Random(0).sample(portraits, len(portraits))]  # noqa: S311  no secret
     source = f"{min(count, len(scenes))} scenes and {count - min(count, len(scenes))} portraits"
@@ -87,13 +87,13 @@ def _chosen(count: int, folder: Path) -> str:
     random.Random(1).shuffle(chosen)  # noqa: S311
     folder.mkdir()
     for number, file in enumerate(chosen):
-        # What follows the end of a JPEG is nobody's picture.
+        # Bytes after the end of a JPEG do not change its picture.
         (folder / f"{number:04}.jpg").write_bytes(file.read_bytes() + number.to_bytes(4))
     return source
 
 
 def _standalone(photos: Path, out: Path) -> Ran:
-    """Run until all photographs are stored: regrouping and the report are not what the stream does."""
+    """Measure until all photographs are stored: the stream makes no reclustering and no report."""
     usage = os.times()
     command = [sys.executable, "-m", "bench.saturated", str(photos), str(out)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -129,7 +129,7 @@ def _stream(pipeline: Pipeline, photos: Path, name: str) -> Ran:
 
 @contextmanager
 def _servers(folder: Path) -> Iterator[Pipeline]:
-    # One detector with a process for each core, as a machine of one's own has it.
+    # One detector with a process for each core, which is best on a single machine.
     layout = {"FACESTREAM_DETECTOR_PROCESSES": str(os.cpu_count() or 1)}
     pipeline = Pipeline(new_stack(folder / "stack").start(), folder, layout)
     try:
@@ -144,7 +144,7 @@ def _servers(folder: Path) -> Iterator[Pipeline]:
 
 
 def _spent(pipeline: Pipeline) -> Spent:
-    """Return the processor seconds of every process so far, those that the detector has for photographs apart."""
+    """Return the processor seconds of every process so far; those of the detector's child processes separately."""
     servers = {name: server.folder for name, server in pipeline.stack.servers.items()}
     services = {name.removesuffix("-0"): pipeline.folder / name for name in pipeline.processes}
     spent = {}
@@ -162,7 +162,7 @@ def _seconds_of(process: psutil.Process) -> float:
 
 
 def _counted(pipeline: Pipeline) -> int:
-    """Return the photographs that are at the end of their way."""
+    """Return the number of photographs that the assigner has processed."""
     name, topic = "facestream_records_consumed_total", FACES_EMBEDDED.name
     found = (sample for sample in _metrics(pipeline, "assigner") if sample.name == name)
     return sum(int(sample.value) for sample in found if sample.labels["topic"] == topic)
@@ -195,33 +195,33 @@ def _rates(count: int, source: str, alone: Sequence[Ran], stream: Sequence[Ran])
     rounds = [f"round {number}" for number in range(1, len(alone) + 1)]
     notes = [
         f"{count} photographs: {source}; {os.cpu_count()} cores for all four services and their servers",
-        "standalone: until the last photograph is stored, less the same with one photograph",
-        "stream: from the detector's first batch to the last event of images.processed, everything else started before",
+        "standalone: until the last photograph is stored, minus the same time for one photograph",
+        "stream: from the first batch of the detector to the last event of images.processed, after the start",
     ]
     return Table(_TITLE + ", photographs a second", ("what", *rounds, "median"), rows, notes)
 
 
 def _processors(count: int, alone: Sequence[Ran], stream: Sequence[Ran]) -> Table:
-    """Show the processor seconds of the median rounds."""
+    """Return the table of processor seconds of the median rounds."""
     rows: list[tuple[str, float, float]] = []
     for runs in (alone, stream):
         run = sorted(runs, key=lambda run: run.wall)[len(runs) // 2]
         parts = sorted(run.spent.items(), key=lambda part: -part[1])
         whole = sum(run.spent.values())
         rows += [(name, seconds, 1000 * seconds / count) for name, seconds in parts]
-        rows.append(("together, of the seconds of all cores %", whole, 100 * whole / run.wall / (os.cpu_count() or 1)))
+        rows.append(("in total; % of the seconds of all cores", whole, 100 * whole / run.wall / (os.cpu_count() or 1)))
     return Table(_TITLE + ", processor time", ("process", "seconds", "ms a photograph"), rows)
 
 
 def _stages(stream: Sequence[Ran]) -> Table:
     run = sorted(stream, key=lambda run: run.wall)[len(stream) // 2]
     rows = [(service, stage, seconds) for (service, stage), seconds in run.stages.items()]
-    notes = ["the loop of each service; `read` is waiting for what threads and processes do ahead"]
+    notes = ["the loop of each service; `read` waits for threads and processes that prefetch"]
     return Table(_TITLE + ", wall time of each stage", ("service", "stage", "seconds"), rows, notes)
 
 
 class _Clock:
-    """A `ShownProgress` that remembers when the last photograph was stored."""
+    """A `ShownProgress` that records when the last photograph was stored."""
 
     def __init__(self) -> None:
         self.stored = 0.0
@@ -236,16 +236,16 @@ class _Clock:
         pass
 
     def advance(self, photos: int, faces: int) -> None:
-        """Some photographs are stored."""
+        """Do nothing; further photographs may follow."""
 
     def stage(self, name: str) -> None:  # noqa: ARG002  of the protocol
-        """What follows is no longer about photographs."""
+        """Record the time: after the first stage all photographs are stored."""
         self.stored = self.stored or time.time()
         self.spent = self.spent or time.process_time()
 
 
 def _alone(photos: Path, out: Path) -> None:
-    """Run in a process of its own, and print how long it took since that began, and what came after that."""
+    """Run in this process; print seconds from its start until all are stored, and processor seconds after that."""
     clock = _Clock()
     run_folder(RunSettings(photos=photos, out=out), lambda _: clock)
     print(clock.stored - psutil.Process().create_time(), time.process_time() - clock.spent)

@@ -1,4 +1,4 @@
-"""Servers of a benchmark's own, and the loop of a service on them, in this process."""
+"""Servers for a benchmark, and the loop of a service in this process."""
 
 import logging
 import time
@@ -24,24 +24,24 @@ from shared.stream.worker import WorkerSettings
 from tools.stack import KafkaServer, Missing
 
 _PARTITIONS = 4
-_SILENCE = 300.0  # seconds that a batch may take
+_STALL_TIMEOUT = 300.0  # seconds that a batch may take
 
 
 class Ran(NamedTuple):
-    """A service's loop: seconds from when it had the first records to its last commit, and records it committed."""
+    """The run of a service: seconds from its first records to its last commit, and the number of committed records."""
 
     seconds: float
     records: int
 
 
 def not_there(title: str, missing: Missing) -> Table:
-    """Return the table of a benchmark whose servers cannot be had on this machine."""
+    """Return the table of a benchmark whose servers cannot be installed on this machine."""
     return Table(title, ("result",), [("not measured",)], [str(missing)])
 
 
 @contextmanager
 def kafka_with_topics(folder: Path) -> Iterator[KafkaServer]:
-    """Give a broker that has all topics; raises `Missing`."""
+    """Run a broker with all topics within the block; raises `Missing`."""
     server = KafkaServer(folder / "kafka").start()
     try:
         admin = server.admin()
@@ -57,7 +57,7 @@ def kafka_with_topics(folder: Path) -> Iterator[KafkaServer]:
 
 
 def fill(server: KafkaServer, records: Iterable[ProducedRecord]) -> None:
-    """Write records as fast as the broker takes them, without transactions."""
+    """Write records as fast as possible, without transactions."""
     producer = Producer({**server.client_settings, "compression.type": "lz4", "linger.ms": 20})
     for record in records:
         while True:
@@ -68,13 +68,13 @@ def fill(server: KafkaServer, records: Iterable[ProducedRecord]) -> None:
             else:
                 break
     if producer.flush(60):
-        msg = "expected the broker to take all records within a minute; it did not"
+        msg = "expected the broker to acknowledge all records within a minute"
         raise RuntimeError(msg)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Log warnings only, as a service does whose log level is WARNING."""
+    """Log only warnings within the block."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         yield
@@ -88,9 +88,9 @@ def run_until(
     """Run the loop of a service of this name, which reads the topic from its start, until so many are committed."""
     stop = Event()
     stream = KafkaStream(KafkaSettings(bootstrap_servers=server.bootstrap_servers), name, "0", [topic])
-    service = Service(name=name, instance="0", health=Health(_SILENCE), stop=stop)
+    service = Service(name=name, instance="0", health=Health(_STALL_TIMEOUT), stop=stop)
     timed = _Timed(processor, records, stop)
-    service.run(stream, timed, settings, stall_timeout=_SILENCE)
+    service.run(stream, timed, settings, stall_timeout=_STALL_TIMEOUT)
     return Ran(timed.done_at - timed.begun_at, timed.done)
 
 

@@ -1,4 +1,4 @@
-"""A table of measurements: printed for people, written as JSON for programs."""
+"""A table of measurements, printed or as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Measurements of one subject. Every row has one cell for each column; `notes` say how it was measured."""
+    """Measurements of one subject. Every row has one cell for each column. `notes`: how it was measured."""
 
     title: str
     columns: Sequence[str]
@@ -24,7 +24,7 @@ class Table:
                 raise ValueError(msg)
 
     def as_json(self) -> dict[str, object]:
-        """Return the table as JSON-ready values, each row by the names of its columns."""
+        """Return the table as JSON-ready values; each row is a mapping from the names of columns."""
         return {
             "title": self.title,
             "rows": [dict(zip(self.columns, row, strict=True)) for row in self.rows],
@@ -45,7 +45,7 @@ class Table:
 
 
 def without_data(title: str, missing: object) -> Table:
-    """Return the table of a benchmark that could not run because `missing`, a folder or file, is not there."""
+    """Return the table of a benchmark that cannot run without `missing`, a file or folder."""
     return Table(title, ("result",), [("not measured",)], [f"expected {missing}, found none"])
 
 
@@ -54,6 +54,6 @@ def _shown(cell: str | float) -> str:
         case str():
             return escape(cell)
         case float():
-            return f"{cell:.4g}" if abs(cell) < 1000 else f"{cell:,.0f}"  # noqa: PLR2004  four digits say enough
+            return f"{cell:.4g}" if abs(cell) < 1000 else f"{cell:,.0f}"  # noqa: PLR2004  four digits suffice
         case _:
             return f"{cell:,}"

@@ -8,4 +8,4 @@ from shared.stream.bucket_notifications import bucket_events
 
 def events_of(record: ConsumedRecord, bucket: str = "photos") -> list[BucketEvent]:
     """Return the events of a record, without those that the detector drops."""
-    return [notice.event for notice in bucket_events(record, bucket, PhotoRule()) if not notice.dropped]
+    return [found.event for found in bucket_events(record, bucket, PhotoRule()) if not found.dropped]

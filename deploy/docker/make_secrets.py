@@ -1,10 +1,10 @@
-"""Make the passwords of a new installation; what is there is left as it is.
+"""Create the passwords of a new installation; existing ones are kept.
 
-Run by the service `secrets` of docker-compose.yml, as root of its container: every container sees only the folder
-that is its own, and can read what is in it with the user that it runs as.
+The service `secrets` of docker-compose.yml runs this as root of its container. Every other container mounts only its
+own folder, whose files belong to the user of the container.
 
-`users/NAME` is what the service of that name needs and nothing else, by the table of rights. `admin` has the logins by
-which `facestream init` makes those users. The other folders are the servers' own.
+`users/NAME` has the logins of the service NAME, by the table of rights. `admin` has the administrators' logins with
+which `facestream init` creates those users. The other folders belong to the servers.
 """
 
 import base64
@@ -18,29 +18,29 @@ from shared.access.rights import PREFIX, RIGHTS
 
 SECRETS = Path("/secrets")
 FACESTREAM, MONGO, GRAFANA, PROMETHEUS, ANYBODY = 10001, 999, 472, 65534, 0
-"""Numbers of the users that the images run as; that of MinIO's image may be any."""
+"""User ids of the images; MinIO's image may run as any user."""
 
 USERS = tuple(name for name in RIGHTS if name not in {"init", "keda"})
-"""`init` has the administrators' logins here, and in Kafka none: it works within Kafka's own network. Nobody scales."""
+"""Without `init`, which has the administrators' logins, and `keda`, since compose does not scale by lag."""
 
-_KEY_BYTES = 72  # makes 96 characters; MongoDB takes 6 to 1024
-_YEAR_2100 = 4102444800  # seconds; until then Prometheus' token holds
+_KEY_BYTES = 72  # 96 characters in base64; MongoDB accepts 6 to 1024
+_YEAR_2100 = 4102444800  # seconds since 1970: when the token of Prometheus expires
 
 
 def keep(name: str, value: str, owner: int) -> str:
-    """Write a secret unless there is one, and return the one that holds; whole, or not at all."""
+    """Write a secret atomically unless it exists; return the stored one."""
     path = SECRETS / name
     if not path.exists():
         _write(path, value, owner)
-        print(f"made {name}")  # noqa: T201  the container's log; never the value
+        print(f"created {name}")  # noqa: T201  for the log, without the value
     return path.read_text()
 
 
 def follow(name: str, value: str, owner: int) -> None:
-    """Write what is made of another secret; where that was changed, this one is too."""
+    """Write a value derived from another secret, also if that has changed."""
     path = SECRETS / name
     if not path.exists() or path.read_text() != value:
-        print(f"{'changed' if path.exists() else 'made'} {name}")  # noqa: T201  as above
+        print(f"{'changed' if path.exists() else 'created'} {name}")  # noqa: T201  as above
         _write(path, value, owner)
 
 
@@ -56,12 +56,12 @@ def _write(path: Path, value: str, owner: int) -> None:
 
 
 def password() -> str:
-    """Return a new password: letters, digits, `-` and `_`, which no file format and no URI takes for anything else."""
+    """Return a new password of letters, digits, `-` and `_`, which need no escaping in files and URIs."""
     return secrets.token_urlsafe(32)
 
 
 def make_user(name: str) -> None:
-    """Make the folder of one service: its login for each server that it has a right on."""
+    """Write the folder of a service: its login to each server on which it has rights."""
     user, rights = f"{PREFIX}-{name}", RIGHTS[name]
     if rights.kafka:
         keep(f"users/{name}/FACESTREAM_KAFKA_USERNAME", user, FACESTREAM)
@@ -75,7 +75,7 @@ def make_user(name: str) -> None:
 
 
 def make_minio() -> None:
-    """Make MinIO's administrator, and tell MinIO its own login to Kafka."""
+    """Write the login of MinIO's administrator, and the login of MinIO to Kafka."""
     user = keep("minio/user", "facestream", ANYBODY)
     secret = keep("minio/password", password(), ANYBODY)
     follow("admin/FACESTREAM_ADMIN_MINIO_ACCESS_KEY", user, FACESTREAM)
@@ -85,7 +85,7 @@ def make_minio() -> None:
 
 
 def make_mongo() -> None:
-    """Make MongoDB's administrator."""
+    """Write the login of MongoDB's administrator, and the key file of its replica set."""
     keep("mongo/keyfile", base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode(), MONGO)
     secret = keep("mongo/password", password(), MONGO)
     uri = f"mongodb://facestream:{secret}@mongo:27017/?authSource=admin&directConnection=true"
@@ -93,7 +93,7 @@ def make_mongo() -> None:
 
 
 def make_monitoring() -> None:
-    """Make Grafana's password, and the token by which Prometheus may read MinIO's metrics."""
+    """Write Grafana's password, and the token with which Prometheus reads MinIO's metrics."""
     keep("grafana/password", password(), GRAFANA)
     user = keep("users/prometheus/FACESTREAM_MINIO_ACCESS_KEY", f"{PREFIX}-prometheus", FACESTREAM)
     secret = keep("users/prometheus/FACESTREAM_MINIO_SECRET_KEY", password(), FACESTREAM)
@@ -101,10 +101,10 @@ def make_monitoring() -> None:
 
 
 def token(user: str, secret: str) -> str:
-    """Return the JSON web token of a user that may read MinIO's metrics, as `mc admin prometheus generate` makes it."""
+    """Return a JSON web token to read MinIO's metrics, like that of `mc admin prometheus generate`."""
     claims = {"exp": _YEAR_2100, "iss": "prometheus", "sub": user}
-    said = f"{_encoded(json.dumps({'alg': 'HS512', 'typ': 'JWT'}).encode())}.{_encoded(json.dumps(claims).encode())}"
-    return f"{said}.{_encoded(hmac.digest(secret.encode(), said.encode(), 'sha512'))}"
+    signed = f"{_encoded(json.dumps({'alg': 'HS512', 'typ': 'JWT'}).encode())}.{_encoded(json.dumps(claims).encode())}"
+    return f"{signed}.{_encoded(hmac.digest(secret.encode(), signed.encode(), 'sha512'))}"
 
 
 def _encoded(part: bytes) -> str:
@@ -112,7 +112,7 @@ def _encoded(part: bytes) -> str:
 
 
 def main() -> None:
-    """Make what each container needs."""
+    """Write all secrets."""
     for name in USERS:
         make_user(name)
     make_minio()

@@ -1,4 +1,4 @@
-"""Write `dashboards/facestream.json`: what the stream does, from the photographs that come to the people they show.
+"""Write the Grafana dashboard, `dashboards/facestream.json`.
 
 python -m deploy.grafana.make_dashboard
 """
@@ -21,7 +21,7 @@ def dashboard() -> Dashboard:
     made = (
         Dashboard("facestream")
         .uid("facestream")
-        .description("Photographs in, people out. What to do about an alert: docs/operations/runbook.md.")
+        .description("The stream from uploaded photographs to people. Help for each alert: docs/operations/runbook.md.")
         .tags(["facestream"])
         .time("now-6h", "now")
         .timezone(TimeZoneBrowser)
@@ -37,11 +37,11 @@ def dashboard() -> Dashboard:
 
 
 def text() -> str:
-    """Return the file's text."""
+    """Return the dashboard as JSON."""
     built = dashboard().build()
-    # Without a number Grafana gives one at every start, and links to a panel break.
-    for place, panel in enumerate(built.panels or (), start=1):
-        panel.id_val = place
+    # Without an id Grafana assigns one at every start, which breaks links to a panel.
+    for number, panel in enumerate(built.panels or (), start=1):
+        panel.id_val = number
     tree = json.loads(JSONEncoder(sort_keys=True).encode(built))
     return json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -1,4 +1,4 @@
-"""The kinds of panels that the dashboard has, with Grafana's own builders."""
+"""The kinds of panels of the dashboard, made with Grafana's builders."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ _REF_IDS = "ABCDEFGH"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a panel asks. `legend`: name of each line, with labels as `{{label}}`."""
+    """A query of a panel. `legend`: the name of each line, with labels as `{{label}}`."""
 
     expr: str
     legend: str = ""
@@ -33,7 +33,7 @@ class Query:
 def number(
     title: str, about: str, unit: str, expr: str, *, warn_from: float | None = None, decimals: int | None = None
 ) -> stat.Panel:
-    """One number as it is now; from `warn_from` on it is red."""
+    """Return a panel with the present value of `expr`, which is red from `warn_from` on."""
     steps = [Threshold(color="green", value=None)]
     if warn_from is not None:
         steps.append(Threshold(color="red", value=warn_from))
@@ -55,7 +55,7 @@ def number(
 
 
 def lines(title: str, about: str, unit: str, *queries: Query) -> timeseries.Panel:
-    """Lines over time, from zero."""
+    """Return a panel with lines over time; the axis begins at zero."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -82,13 +82,16 @@ def lines(title: str, about: str, unit: str, *queries: Query) -> timeseries.Pane
 
 
 def stacked(title: str, about: str, unit: str, *queries: Query) -> timeseries.Panel:
-    """Areas on top of each other: parts of a whole."""
+    """Return a panel with stacked areas over time, which are parts of a whole."""
     stacking = common.StackingConfig().mode(StackingMode.NORMAL).group("A")
     return lines(title, about, unit, *queries).stacking(stacking).fill_opacity(40)
 
 
 def heat_map(title: str, about: str, unit: str, expr: str) -> heatmap.Panel:
-    """A histogram over time; `expr` gives one series for each bucket, cumulative, with the label `le`."""
+    """Return a panel with a histogram over time.
+
+    `expr` gives one cumulative series for each bucket, with the label `le`.
+    """
     return (
         heatmap.Panel()
         .title(title)

@@ -1,10 +1,12 @@
 """`facestream dead-letters` against a real Kafka."""
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
@@ -23,17 +25,32 @@ _TRACE = {"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-
 
 
 @pytest.fixture(scope="module")
-def admin(servers: Path) -> Iterator[KafkaAdmin]:
-    """Give an administrator of a Kafka that is this module's own, since the topic's name is fixed."""
+def broker(servers: Path, request: pytest.FixtureRequest) -> str:
+    """Give the bootstrap servers of the shared Kafka.
+
+    The names of the topics are fixed and their records are removed, so that a Kafka which the environment names is not
+    used: it may hold dead letters of somebody.
+    """
+    if "FACESTREAM_TEST_KAFKA" not in os.environ:
+        bootstrap_servers: str = request.getfixturevalue("kafka")
+        return bootstrap_servers
     with needed():
-        server = KafkaServer(servers / "dead-letters").start()
+        return KafkaServer(servers / "dead-letters").start().bootstrap_servers
+
+
+@pytest.fixture(scope="module")
+def admin(broker: str) -> Iterator[KafkaAdmin]:
+    """Give an administrator of a Kafka with the three topics, which are deleted at the end."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("FACESTREAM_KAFKA_BOOTSTRAP_SERVERS", server.bootstrap_servers)
+        environment.setenv("FACESTREAM_KAFKA_BOOTSTRAP_SERVERS", broker)
         found = KafkaAdmin(KafkaSettings())
         for topic in (DEAD_LETTERS, IMAGES_UPLOADED, FACES_EMBEDDED):
             found.create(topic.name, min(topic.partitions, 3), topic.configuration())
         yield found
-    server.stop()
+    names = [topic.name for topic in (DEAD_LETTERS, IMAGES_UPLOADED, FACES_EMBEDDED)]
+    client = AdminClient({"bootstrap.servers": broker})  # a variable, because the pending answers end with the client
+    for deleted in client.delete_topics(names).values():
+        deleted.result(30)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_every_panel_has_something_to_show_and_no_rule_fails_or_fires(
             assert prometheus.query(query) == []
         else:
             pipeline.wait(lambda query=query: prometheus.query(query), f"{title}: {query}")  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-    assert len(prometheus.query(dict(panels())["The network that embeds"])) == 1, "of the services that embed, no other"
+    assert len(prometheus.query(dict(panels())["Model of the embedders"])) == 1, "of the services that embed, no other"
     assert {rule["name"]: rule.get("lastError") for rule in prometheus.rules() if rule["health"] != "ok"} == {}
     assert prometheus.firing() == set()
     assert prometheus.value("count(up == 1)") == 7

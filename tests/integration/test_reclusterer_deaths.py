@@ -23,7 +23,7 @@ def test_killed_after_any_write_the_next_start_ends_as_if_nothing_had_happened(t
         check=True,
     )
     undisturbed, *disturbed = map(json.loads, done.stdout.splitlines())
-    assert undisturbed["heard"]
+    assert undisturbed["downstream agrees"]
     assert len(undisturbed["people"]) == 3
     assert len(disturbed) > 15
     for death in disturbed:

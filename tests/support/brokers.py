@@ -1,4 +1,4 @@
-"""The brokers that the contract suite of `RecordStream` runs on."""
+"""The brokers on which the contract tests of `RecordStream` run."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class InMemory:
 
 
 class InKafka:
-    """Two topics and a group of their own in a real Kafka. `transaction_timeout`: seconds."""
+    """Two new topics and a new group in a real Kafka. `transaction_timeout`: seconds."""
 
     def __init__(self, bootstrap_servers: str, transaction_timeout: float = 15.0) -> None:
         unique = uuid4().hex[:12]
@@ -104,15 +104,15 @@ class InKafka:
             member.close()
 
 
-def eventually(is_true: Callable[[], bool], patience: float = 60) -> None:
-    """Go on when something becomes true."""
-    deadline = time.monotonic() + patience
+def eventually(is_true: Callable[[], bool], timeout: float = 60) -> None:
+    """Wait until `is_true` returns True; AssertionError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     while not is_true():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"not true within {timeout:g} s"
 
 
 def consume(stream: RecordStream, count: int, limit: int = 100) -> list[ConsumedRecord]:
-    """Consume until so many records have come, at least."""
+    """Consume until at least `count` records have come."""
     found: list[ConsumedRecord] = []
 
     def enough() -> bool:
@@ -130,5 +130,5 @@ def copies(broker: Broker, records: Sequence[ConsumedRecord]) -> list[ProducedRe
 
 
 def values(records: Sequence[ConsumedRecord]) -> list[bytes]:
-    """Return what records hold, in order."""
+    """Return the values of records, sorted."""
     return sorted(record.value or b"" for record in records)

@@ -1,11 +1,11 @@
-"""A store that cannot be read."""
+"""An object store whose reads fail."""
 
 from shared.adapters.memory.objects import MemoryObjectStore
 from shared.ports.objects import StoredObject
 
 
 class FailingStore(MemoryObjectStore):
-    """An object store every read of which raises the same error."""
+    """An object store whose every read raises the same error."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()

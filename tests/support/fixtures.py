@@ -1,8 +1,8 @@
 """Servers as fixtures: one of each kind for all tests of a run, started by the first test that wants it.
 
-Whoever has servers already points these fixtures at them: `FACESTREAM_TEST_KAFKA=host:port`,
-`FACESTREAM_TEST_MINIO=http://user:password@host:port`, `FACESTREAM_TEST_MONGO=mongodb://...`. Tests share them, so each
-takes topics, buckets, keys or a database of its own. A test that kills a server starts its own in `servers`.
+To use running servers, set `FACESTREAM_TEST_KAFKA=host:port`,
+`FACESTREAM_TEST_MINIO=http://user:password@host:port`, `FACESTREAM_TEST_MONGO=mongodb://...`. Tests share the servers,
+so each uses new topics, buckets, keys or a new database. A test that kills a server starts its own in `servers`.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""A folder of photographs whose faces are known beforehand: what tests of the folder run work with.
+"""A folder of photographs with known faces, for tests of the run over a folder.
 
-The files are real, and so are the store, the index, the database and all steps but two: who is on a photograph is
-written in it (`anna ben#7`), and a pattern stands for the face.
+Files, store, index, database and all steps are real except two: the file of a photograph names its people
+(`anna ben#7`) instead of showing them, and a pattern replaces each face.
 """
 
 import hashlib
@@ -38,13 +38,13 @@ _SIDE = 12  # pixels of a crop
 
 
 def photo(*people: str, number: int = 0) -> bytes:
-    """Return a photograph of these people; another number is another photograph."""
+    """Return a photograph of these people; different numbers give different photographs."""
     return f"{' '.join(people)}#{number}".encode()
 
 
 @dataclass
 class World:
-    """A folder, its result, and runs over it. `decoded` counts what was detected, by key."""
+    """A folder, its result, and runs over it. `decoded`: the content of every photograph that was decoded."""
 
     folder: Path
     settings: StandaloneSettings = field(default_factory=lambda: StandaloneSettings(processes=1, photos_per_batch=4))
@@ -62,7 +62,7 @@ class World:
         path.write_bytes(data)
 
     def run(self, *, recluster: bool = False, rescan: bool = False) -> Changes:
-        """Do what `facestream run` does, without the files of the result."""
+        """Do the same as `facestream run`, without writing the files of the result."""
         buckets = BucketSettings()
         (self.folder / "result").mkdir(exist_ok=True)
         settings = RunSettings(
@@ -115,7 +115,7 @@ class World:
         return PhotoDetections("a pattern", 100, 100, faces)
 
     def people(self) -> dict[str, dict[str, str | None]]:
-        """Return who is who in the active generation: the cluster of each face by key, then by face id."""
+        """Return the clusters in the active generation, by key of the photograph, then by face id."""
         with SqliteRepository(self.folder / "result" / "facestream.db") as repository:
             active = repository.active_generation()
             assert active
@@ -127,13 +127,13 @@ class World:
             return found
 
     def read(self, question: Callable[[SqliteRepository], Any]) -> Any:
-        """Return what a question to the database gives."""
+        """Return the result of a function of the repository."""
         with SqliteRepository(self.folder / "result" / "facestream.db") as repository:
             return question(repository)
 
 
 class _Patterns:
-    """Stands for the network: a crop is its own vector."""
+    """Replaces the network: the vector of a crop is its pixels."""
 
     model_id = "patterns"
     input_size = _SIDE
@@ -145,7 +145,7 @@ class _Patterns:
 
 
 class _Inline:
-    """Stands for the processes."""
+    """Replaces the process pool; works in this process."""
 
     def each(
         self, work: Callable[[Any], Any], tasks: Iterable[Any], caught: type[Exception], waiting: int
@@ -156,7 +156,7 @@ class _Inline:
 
 
 class _Silent:
-    """Nobody watches."""
+    """A progress bar that shows nothing."""
 
     def advance(self, photos: int, faces: int) -> None:
         pass

@@ -1,3 +1,3 @@
-"""A limit for reading objects that none of the tests' own reaches."""
+"""A limit for reading objects, larger than every object of the tests."""
 
 LIMIT = 2**30  # bytes

@@ -196,7 +196,7 @@ class Silent:
 class Done:
     """The result: records that the service produced, dead letters, and the committed offset."""
 
-    said: Sequence[ConsumedRecord]
+    produced: Sequence[ConsumedRecord]
     letters: Sequence[ConsumedRecord]
     committed: int
 
@@ -231,8 +231,8 @@ def worked(
         service="service", stream=stream, processor=processor, settings=settings, observer=Silent(), stop=stop
     )
     worker.run()
-    said = [record for name in outputs for record in broker.records(name)]
-    return Done(said, broker.records(DEAD_LETTERS.name), broker.group("service").committed[topic, 0])
+    produced = [record for name in outputs for record in broker.records(name)]
+    return Done(produced, broker.records(DEAD_LETTERS.name), broker.group("service").committed[topic, 0])
 
 
 def dropped() -> float:

@@ -1,4 +1,4 @@
-"""A real Prometheus, with the configuration that is shipped and other addresses in it."""
+"""A real Prometheus with the shipped configuration and the addresses of a test."""
 
 import json
 import shutil
@@ -19,9 +19,9 @@ _SHIPPED = ROOT / "deploy" / "prometheus"
 
 @dataclass
 class PrometheusServer(Server):
-    """Prometheus; `targets`: the addresses of each job. Looks and thinks once a second.
+    """Prometheus, which scrapes and evaluates rules every second.
 
-    `token` is that of the jobs that show one.
+    `targets`: the addresses of each job. `token`: for jobs whose configuration has an authorization.
     """
 
     targets: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class PrometheusServer(Server):
         ]
 
     def configuration(self) -> dict[str, Any]:
-        """The shipped configuration; only where to ask, and how often, differs."""
+        """Return the shipped configuration with other addresses and intervals."""
         shipped: dict[str, Any] = yaml.safe_load((_SHIPPED / "prometheus.yml").read_text())
         jobs = []
         for job in shipped["scrape_configs"]:
@@ -68,13 +68,13 @@ class PrometheusServer(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def query(self, query: str) -> list[dict[str, Any]]:
-        """Return what a query gives now; AssertionError where Prometheus cannot answer it."""
+        """Return the present result of a query; AssertionError if Prometheus reports an error."""
         answer = self._get("query", {"query": query})
         found: list[dict[str, Any]] = answer["result"]
         return found
 
     def value(self, query: str) -> float:
-        """Return the only number that a query gives, 0 where it gives none."""
+        """Return the first number of the result of a query, or 0 without a result."""
         found = self.query(query)
         return float(found[0]["value"][1]) if found else 0.0
 
@@ -88,6 +88,6 @@ class PrometheusServer(Server):
 
     def _get(self, path: str, fields: Mapping[str, str]) -> Any:
         answer = urllib3.request("GET", f"{self.url}/api/v1/{path}", fields=dict(fields), timeout=30)
-        said = json.loads(answer.data)
-        assert said["status"] == "success", f"{fields}: {said}"
-        return said["data"]
+        answered = json.loads(answer.data)
+        assert answered["status"] == "success", f"{fields}: {answered}"
+        return answered["data"]

@@ -1,6 +1,6 @@
-"""A broker that clients reach through a proxy, which changes or withholds answers.
+"""A broker behind a proxy that changes or drops its answers.
 
-Without the brokers in an answer to a request for metadata it is like one that has just started and knows of none.
+A metadata answer without brokers is like that of a broker that has just started and knows no brokers yet.
 """
 
 import socket
@@ -12,7 +12,7 @@ from threading import Thread
 from tools.stack import KafkaServer
 from tools.stack.ports import free_port
 
-ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION = 25, 26  # the numbers of these requests
+ADD_OFFSETS_TO_TRANSACTION, END_TRANSACTION = 25, 26  # API keys of these requests
 _METADATA = 3
 _FLEXIBLE = 9  # its first version with compact arrays
 
@@ -21,7 +21,7 @@ _FLEXIBLE = 9  # its first version with compact arrays
 class ProxiedBroker(KafkaServer):
     """Kafka behind a proxy on `proxy_port`.
 
-    `forgetful`: whether it knows no brokers. `unanswered`: the number of a request to which no answer comes.
+    `forgetful`: whether metadata answers lack the brokers. `unanswered`: the API key of requests that get no answer.
     """
 
     proxy_port: int = field(default_factory=free_port)
@@ -39,7 +39,7 @@ class ProxiedBroker(KafkaServer):
         return super().settings() | {"advertised.listeners": f"CLIENTS://{self.proxied},{internal}"}
 
     def listen(self) -> None:
-        """Begin to pass on what clients say."""
+        """Accept connections and pass requests and answers on."""
         listening = socket.create_server(("127.0.0.1", self.proxy_port))
         Thread(target=self._accept, args=(listening,), daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Random keys and records, and what of a record is compared."""
+"""Random keys and records, and a comparable form of records."""
 
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -127,7 +127,7 @@ def image(image_id: str, key: str = "a.jpg", bucket: str = "photos") -> ImageRec
 
 
 def face(face_id: str, image_id: str, verdict: Verdict = Verdict.ACCEPTED, model_id: str = "one") -> FaceRecord:
-    """Return a face whose vector says which face it is."""
+    """Return a face whose vector is its number."""
     vector = np.full(DIMENSION, int(face_id, 16), np.float32) if verdict is Verdict.ACCEPTED else None
     box = Box(left=-3, top=4, width=50, height=60)
     return FaceRecord(face_id, image_id, "object", box, 1.5, f"crops/{face_id}.png", 30.0, verdict, vector, model_id)

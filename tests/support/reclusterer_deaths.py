@@ -1,9 +1,8 @@
-"""The job in processes that are killed: `python -m tests.support.reclusterer_deaths FOLDER`, a line of JSON for each
-death.
+"""The job of the reclusterer in killed processes: `python -m tests.support.reclusterer_deaths FOLDER`.
 
-Each death is a child that works on a SQLite file and kills itself after one of its writes; another child then starts
-the job as if nothing had happened. Forked from a process that has loaded and compiled all, so that a child costs no
-start; to be run with one thread for linear algebra, since threads do not survive a fork.
+Prints a line of JSON for each death. A death is a child process that works on a SQLite file and kills itself after one
+of its writes; another child then runs the job again. Children are forked from a process that has loaded and compiled
+everything, so that they start at once. Run it with one thread for linear algebra: threads do not survive a fork.
 """
 
 import json
@@ -53,7 +52,7 @@ class FileWriter:
         return True
 
 
-# Between two of these, a death is the same as after the first one.
+# Calls that change something. A death between two of them has the same effect as one after the first.
 _WRITES = {
     *("activate", "next_generation_number", "remove_generation", "remove_memberships", "replace_lease"),
     *("save_clusters", "save_generation", "save_memberships", "write_if"),
@@ -62,7 +61,7 @@ _WRITES = {
 
 
 def recluster(folder: Path, death: int) -> int:
-    """Run the job in a child that kills itself after its n-th write; return the number of writes, 0 where it died."""
+    """Run the job in a child that kills itself after write number `death`; return the number of writes, 0 if killed."""
     child = os.fork()
     if not child:
         writes = 0
@@ -75,7 +74,7 @@ def recluster(folder: Path, death: int) -> int:
 
         repository = SqliteRepository(folder / "people.db")
         watched: Any = Watched(repository, after=die)
-        writer: Any = Watched(FileWriter(folder / "said"), after=die)
+        writer: Any = Watched(FileWriter(folder / "records"), after=die)
         job = Job(
             repository=watched,
             open_writer=lambda: writer,
@@ -94,7 +93,7 @@ def recluster(folder: Path, death: int) -> int:
 
 
 def prepared(folder: Path) -> Path:
-    """Return a folder with one generation, faces that came since, and what was said so far."""
+    """Return a folder with one generation, faces that arrived since, and the records written so far."""
     folder.mkdir()
     with SqliteRepository(folder / "people.db") as repository:
         add_photos(repository, _FACES[:9], _NAMES[:9])
@@ -105,25 +104,25 @@ def prepared(folder: Path) -> Path:
 
 
 def found(folder: Path) -> dict[str, object]:
-    """Return what readers and downstream know at the end. Names are left out: those of new people may differ."""
-    heard: dict[str, str | None] = dict.fromkeys(_NAMES)
-    for line in (folder / "said").read_text().splitlines():
+    """Return the state at the end, in the database and downstream, without ids: those of new people may differ."""
+    downstream: dict[str, str | None] = dict.fromkeys(_NAMES)
+    for line in (folder / "records").read_text().splitlines():
         for topic, key, value in json.loads(line):
             if topic == FACES_ASSIGNED.name:
-                heard[key] = FaceAssigned.model_validate_json(value).cluster_id
+                downstream[key] = FaceAssigned.model_validate_json(value).cluster_id
     with SqliteRepository(folder / "people.db") as repository:
         active = repository.active_generation()
         assert active
         members = {item.face_id: item.cluster_id for item in repository.memberships(active.number)}
         return {
             "people": sorted(sorted(faces) for faces in people(members)),
-            "heard": heard == members,
+            "downstream agrees": downstream == members,
             "states": [f"{item.state}, {item.announced}" for item in repository.generations()],
         }
 
 
 def main() -> None:
-    """Die after every write once."""
+    """Run without a death, and then with a death after each write."""
     folder = Path(sys.argv[1])
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     cluster_faces(_FACES, np.arange(len(_FACES), dtype=np.int32), CLUSTERING)

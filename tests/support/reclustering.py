@@ -1,4 +1,4 @@
-"""Photographs, people and the reclusterer in one process: what tests of generations work with."""
+"""Photographs, people and the reclusterer in one process, for tests of generations."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,11 +29,11 @@ ASSIGNER = AssignerSettings()
 
 
 class Killed(BaseException):
-    """Stands for the end of the process."""
+    """Raised instead of the end of a process."""
 
 
 def no_wait(_seconds: float) -> None:
-    """Stands for waiting."""
+    """Replaces waiting; returns at once."""
 
 
 def image_record(image_id: str) -> ImageRecord:
@@ -44,7 +44,7 @@ def image_record(image_id: str) -> ImageRecord:
 def add_photos(
     repository: FaceRepository, vectors: NDArray[np.float32], names: Sequence[str], generation: int = 0
 ) -> None:
-    """Keep faces as the assigner does that knows nobody: each on a photograph of its own."""
+    """Save faces as unknown, as the assigner does, each on a photograph of its own."""
     faces = [face_record(name, vector) for name, vector in zip(names, vectors, strict=True)]
     add_faces(repository, faces, generation)
 
@@ -60,13 +60,13 @@ def add_faces(
 
 
 def mark_removed(repository: FaceRepository, *image_ids: str) -> None:
-    """Do what the assigner does before it commits tombstones."""
+    """Mark images as removed, as the assigner does before it commits tombstones."""
     repository.save_images([replace(image_record(image_id), outcome=Outcome.REMOVED) for image_id in image_ids])
 
 
 @dataclass
 class World:
-    """A repository and a broker, and the reclusterer on them."""
+    """A repository, a broker, and the reclusterer that uses them."""
 
     repository: Any = field(default_factory=MemoryRepository)
     broker: MemoryBroker = field(default_factory=MemoryBroker)
@@ -86,14 +86,14 @@ class World:
             )
 
     def publish(self, number: int) -> None:
-        """Do what an operator does who goes to a generation."""
+        """Publish a generation, as an operator does by a rollback."""
         generation = self.repository.generation(number)
         with self.publisher() as publisher:
             publisher.resume()
             publisher.publish(generation)
 
     def known_downstream(self) -> dict[str, str | None]:
-        """Return the person of each face as downstream knows it; a tombstone takes a face away."""
+        """Return the cluster of each face by the events; a face with a tombstone is left out."""
         found: dict[str, str | None] = {}
         for record in self.broker.records(FACES_ASSIGNED.name):
             key = (record.key or b"").decode()
@@ -118,7 +118,7 @@ class World:
         ]
 
     def published(self) -> list[GenerationPublished]:
-        """Return what was said of publications."""
+        """Return the events of publications."""
         records = self.broker.records(GENERATIONS_PUBLISHED.name)
         return [GenerationPublished.model_validate_json(record.value or b"") for record in records]
 
@@ -129,7 +129,7 @@ class World:
         return {item.face_id: item.cluster_id for item in self.repository.memberships(number)}
 
     def announce_arrivals(self, face_ids: Iterable[str]) -> None:
-        """Say of faces what the assigner has said: that they are unknown, or whose they are."""
+        """Write the events of the assigner for faces: their clusters, or unknown."""
         members = self.members()
         for face_id in face_ids:
             face = self.repository.faces_named([face_id])[face_id]
@@ -152,7 +152,7 @@ class World:
 
 
 def people(members: Mapping[str, str | None]) -> set[frozenset[str]]:
-    """Return who is together, whatever the people are called."""
+    """Return the faces of each person, whatever its id."""
     found: dict[str, set[str]] = {}
     for face_id, cluster_id in members.items():
         if cluster_id is not None:
@@ -161,7 +161,7 @@ def people(members: Mapping[str, str | None]) -> set[frozenset[str]]:
 
 
 class Watched:
-    """A port whose calls are seen: `before` and `after` get the number and the name of each."""
+    """A port whose calls are observed: `before` and `after` get the number and the name of each call."""
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class Reader(HTMLParser):
 
 
 def check_private(page: Reader) -> None:
-    """Check that a page may load nothing and may run nothing but its own scripts."""
+    """Check that a page loads nothing and may run only its own scripts."""
     (policy,) = [a["content"] or "" for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy

@@ -1,4 +1,4 @@
-"""The adapters of real servers, for the contract suites."""
+"""Adapters of real servers, for the contract tests."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -24,9 +24,9 @@ def minio_store(settings: MinioSettings, bucket: str) -> ObjectStore:
 
 @contextmanager
 def mongo_repositories(settings: MongoSettings) -> Iterator[tuple[New, Beside]]:
-    """Give what makes an empty repository, and what makes one that sees the data of another.
+    """Yield two functions: one returns an empty repository, one a second client of the same data.
 
-    One database serves all, emptied each time: a property test wants hundreds of them.
+    All repositories use one database, which is emptied each time, because a property test needs hundreds.
     """
     settings = settings.model_copy(update={"database": f"contract-{uuid4().hex[:12]}"})
     with (

@@ -1,4 +1,4 @@
-"""A `MinioStore` whose server is a function: the client's own checks and requests without a process beside."""
+"""A `MinioStore` with a server in this process, for the checks and requests of the client."""
 
 from io import BytesIO
 from urllib.parse import unquote, urlsplit
@@ -14,35 +14,35 @@ _S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class Server:
-    """Answers the requests for objects as MinIO does, of the few that it has and of all that it has not."""
+    """Answers requests for objects as MinIO does."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}  # by bucket/key
-        self.headers: dict[str, dict[str, str]] = {}  # more than each object has, by the same
+        self.headers: dict[str, dict[str, str]] = {}  # further headers of an object, by bucket/key
 
     def urlopen(
         self, method: str, url: str, *, body: object = None, **_options: object
     ) -> urllib3.response.BaseHTTPResponse:
         parts = urlsplit(url)
-        place = unquote(parts.path).removeprefix("/")
+        path = unquote(parts.path).removeprefix("/")
         if parts.query.startswith("delete"):
             assert isinstance(body, bytes)
-            return self._removed(place, body)
+            return self._removed(path, body)
         if method == "PUT":
             assert isinstance(body, bytes)
-            self.objects[place] = body
+            self.objects[path] = body
         if method == "DELETE":
-            self.objects.pop(place, None)
+            self.objects.pop(path, None)
             return _answer(204, b"", {})
-        if place not in self.objects:
-            bucket = place.partition("/")[0]
+        if path not in self.objects:
+            bucket = path.partition("/")[0]
             return _refusal(404, "NoSuchKey" if bucket in {"photos", "faces"} else "NoSuchBucket")
-        data = self.objects[place]
-        headers = {"content-length": f"{len(data)}", "etag": '"e"', **self.headers.get(place, {})}
+        data = self.objects[path]
+        headers = {"content-length": f"{len(data)}", "etag": '"e"', **self.headers.get(path, {})}
         return _answer(200, b"" if method == "HEAD" else data, headers)
 
     def clear(self) -> None:
-        """Close no connections, as there are none; the client asks for it when it goes."""
+        """Do nothing: there are no connections. The client calls it at its end."""
 
     def _removed(self, bucket: str, body: bytes) -> urllib3.response.BaseHTTPResponse:
         try:
@@ -60,9 +60,9 @@ class Server:
 
 
 def s3_stub() -> tuple[MinioStore, Server]:
-    """Return a store and what answers it."""
+    """Return a store and its server."""
     store, server = MinioStore(MinioSettings(access_key=SecretStr("user"), secret_key=SecretStr("password"))), Server()
-    store._client._http = server  # type: ignore[assignment]  # all that the client calls of it is there
+    store._client._http = server  # type: ignore[assignment]  # it has all methods that the client calls
     return store, server
 
 

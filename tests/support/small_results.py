@@ -1,4 +1,4 @@
-"""A result of `facestream run` that is made in milliseconds: two generations of few faces, each with its crop."""
+"""A small result of `facestream run`, made in milliseconds: two generations of few faces, with crops."""
 
 import os
 import shutil
@@ -32,9 +32,9 @@ _CHANGES = ("link", "mkdir", "rename", "replace", "rmdir", "symlink", "unlink")
 
 
 def make_result(folder: Path) -> Path:
-    """Make a database and crops: one person of 4 faces and an unknown one, then a second person of 3 more.
+    """Write a database and crops: one person of 4 faces and an unknown face, then a second person of 3 faces.
 
-    The files that people read are not there yet.
+    The files for people are not written.
     """
     names = [sha256(f"face {number}".encode()).hexdigest()[:32] for number in range(len(_VECTORS))]
     faces = [
@@ -53,7 +53,7 @@ def make_result(folder: Path) -> Path:
 
 
 def copied(result: Path, to: Path) -> Path:
-    """Copy a result with its times and without what is linked."""
+    """Copy a result with its timestamps; links stay links."""
     return Path(shutil.copytree(result, to, symlinks=True))
 
 
@@ -65,7 +65,7 @@ def active_number(result: Path) -> int:
 
 
 def contents(folder: Path) -> dict[str, bytes | str | None]:
-    """Return all that lies in a folder, by path: the bytes of files, where links lead, None for a folder."""
+    """Return the content of a folder by path: bytes of files, targets of links, None for folders."""
     found: dict[str, bytes | str | None] = {}
     for where, folders, files in os.walk(folder):
         for name in [*folders, *files]:
@@ -79,10 +79,9 @@ def contents(folder: Path) -> dict[str, bytes | str | None]:
 
 @contextmanager
 def killed_at(step: int) -> Iterator[list[str]]:
-    """Let the process "die" at the given change of a folder: this one and all that come after it raise `Killed`.
+    """Simulate a kill at change number `step` of a folder: this change and all later ones raise `Killed`.
 
-    Yields the list of the changes that were made. So nothing that cleans up after an error can do so, as after a
-    kill.
+    Because later changes fail too, no clean-up is possible, as after a kill. Yields the list of changes made.
     """
     made: list[str] = []
 
@@ -103,7 +102,7 @@ def killed_at(step: int) -> Iterator[list[str]]:
 
 
 def seen(result: Path) -> dict[str, bytes | str | None]:
-    """All that a person reads, and nothing hidden."""
+    """Return the files that people read, without hidden ones."""
     return {path: data for path, data in contents(result).items() if path[0] != "." and "facestream.db" not in path}
 
 
@@ -152,7 +151,7 @@ def write_again(result: Path) -> None:
 
 
 def leave_out_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a line stand for the report, and nothing wait for the disk."""
+    """Replace the report by one line, and `fsync` by nothing."""
 
     def write_page(
         repository: FaceRepository, _objects: object, file: TextFile, *_looks: object, **_more: object
@@ -165,7 +164,7 @@ def leave_out_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of_the_first_generation(made: Path, folder: Path) -> Path:
-    """Return a copy of a result with generation 1 active: one person of 4, and 4 that are unknown."""
+    """Return a copy of a result with generation 1 active: one person of 4 faces, and 4 unknown faces."""
     result = copied(made, folder)
     activate_in_folder(result, 1)
     return result

@@ -1,4 +1,4 @@
-"""A collector of spans in this process: OTLP over HTTP, as an OpenTelemetry collector takes it."""
+"""A collector of spans in this process: OTLP over HTTP, as of an OpenTelemetry collector."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass(frozen=True)
 class Received:
-    """A span that came; ids are hexadecimal, `parent` is empty for a root."""
+    """A received span. Ids are hexadecimal; `parent` is empty for a root."""
 
     service: str
     name: str
@@ -29,7 +29,7 @@ class Received:
 
 @dataclass
 class Collector:
-    """What came so far; `raw` are the requests as they came."""
+    """The spans received so far. `raw`: the bodies of the requests."""
 
     endpoint: str = ""
     raw: list[bytes] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Collector:
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """Listen on a free port of this machine."""
+    """Listen on a free port within the block."""
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):
@@ -55,7 +55,7 @@ def collecting() -> Iterator[Collector]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         collector.endpoint = f"http://127.0.0.1:{server.server_port}"

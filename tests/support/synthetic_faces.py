@@ -1,4 +1,4 @@
-"""Synthetic embeddings: people as random directions, faces as places around them."""
+"""Synthetic embeddings: a person is a random direction, its faces are that direction with noise."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,15 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     return rows
 
 
-def embeddings(sizes: list[int], seed: int = 0, spread: float = 0.4, dimension: int = 32) -> NDArray[np.float32]:
-    """Return faces of people, person after person: shape (sum of sizes, dimension).
+def embeddings(sizes: list[int], seed: int = 0, noise: float = 0.4, dimension: int = 32) -> NDArray[np.float32]:
+    """Return faces of people, person after person: shape (sum of sizes, dimension), float32, unit length.
 
-    With the default spread two faces of a person have an inner product of about 0.86, of strangers about 0.
+    `noise`: its length. By default two faces of a person have an inner product of about 0.86, of strangers about 0.
     """
     random = np.random.default_rng(seed)
     centres = unit(random.normal(size=(len(sizes), dimension)))
-    noise = random.normal(size=(sum(sizes), dimension)) * spread / np.sqrt(dimension)
-    return unit(np.repeat(centres, sizes, axis=0) + noise)
+    deviations = random.normal(size=(sum(sizes), dimension)) * noise / np.sqrt(dimension)
+    return unit(np.repeat(centres, sizes, axis=0) + deviations)
 
 
 def face_record(face_id: str, vector: NDArray[np.float32] | None, image_id: str | None = None) -> FaceRecord:

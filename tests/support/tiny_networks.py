@@ -1,6 +1,6 @@
-"""Tiny networks in every format that FaceNet is found in: a vector is the mean colour times a matrix, plus an offset.
+"""Tiny networks in every format of FaceNet: a vector is the mean colour times a matrix, plus an offset.
 
-In training they would answer something else, so that a loader which leaves `phase_train` on is found out.
+In training mode their output differs, which reveals a loader that leaves `phase_train` on.
 """
 
 import json
@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-import services.embedder.network  # noqa: F401  it says how TensorFlow is to be loaded, so it comes first
+import services.embedder.network  # noqa: F401  it configures how TensorFlow is loaded, so it comes first
 
 # isort: split
 import tensorflow as tf

@@ -146,7 +146,7 @@ def test_without_people_everybody_is_unknown_and_nothing_is_similar() -> None:
 def test_what_is_said_of_a_photo_does_not_depend_on_its_batch(seed: int, lengths: list[int], margin: float) -> None:
     people = _people(embeddings([1] * 9, seed, dimension=128))
     vectors = iter(
-        embeddings([5] * 9 + [200], seed, spread=0.9, dimension=128)[np.random.default_rng(seed).permutation(245)]
+        embeddings([5] * 9 + [200], seed, noise=0.9, dimension=128)[np.random.default_rng(seed).permutation(245)]
     )
     photos = [_photo(str(number), [next(vectors) for _ in range(length)]) for number, length in enumerate(lengths)]
     rule = AssignerSettings(threshold=0.5, margin=margin)
@@ -161,7 +161,7 @@ def test_what_is_said_of_a_photo_does_not_depend_on_its_batch(seed: int, lengths
 @given(SEEDS, st.integers(1, 12), st.floats(0, 0.99))
 def test_nobody_is_on_a_photo_twice_and_only_similar_enough_pairs_are_made(seed: int, faces: int, least: float) -> None:
     medoids = embeddings([1] * 4, seed)
-    vectors = embeddings([3] * 4, seed, spread=0.9)[np.random.default_rng(seed).permutation(12)[:faces]]
+    vectors = embeddings([3] * 4, seed, noise=0.9)[np.random.default_rng(seed).permutation(12)[:faces]]
     (assigned,) = _assign([_photo("a", list(vectors))], _people(medoids), least)
     known = [name for name in _names(assigned) if name]
     assert len(set(known)) == len(known)
@@ -173,7 +173,7 @@ def test_nobody_is_on_a_photo_twice_and_only_similar_enough_pairs_are_made(seed:
 @given(SEEDS, st.integers(1, 12))
 def test_no_face_would_rather_have_a_person_who_would_rather_have_it(seed: int, faces: int) -> None:
     medoids = embeddings([1] * 4, seed)
-    vectors = embeddings([3] * 4, seed, spread=0.9)[np.random.default_rng(seed).permutation(12)[:faces]]
+    vectors = embeddings([3] * 4, seed, noise=0.9)[np.random.default_rng(seed).permutation(12)[:faces]]
     people = _people(medoids)
     (assigned,) = _assign([_photo("a", list(vectors))], people, 0.3)
     similarities = np.stack([people.similarities(vector) for vector in vectors])

@@ -33,7 +33,7 @@ def test_people_with_enough_faces_are_found_and_the_others_are_unknown() -> None
 
 @given(SEEDS, SIZES, st.integers(1, 5))
 def test_nobody_is_on_a_photo_twice(seed: int, sizes: list[int], faces_per_photo: int) -> None:
-    vectors = embeddings(sizes, seed, spread=0.7)
+    vectors = embeddings(sizes, seed, noise=0.7)
     photos = np.random.default_rng(seed).permutation(len(vectors)).astype(np.int32) // faces_per_photo
     labels = _clustered(vectors, photos).labels
     known = labels != UNKNOWN
@@ -43,7 +43,7 @@ def test_nobody_is_on_a_photo_twice(seed: int, sizes: list[int], faces_per_photo
 
 @given(SEEDS, SIZES, st.integers(1, 5))
 def test_clusters_are_large_enough_and_their_medoids_are_members(seed: int, sizes: list[int], per_photo: int) -> None:
-    vectors = embeddings(sizes, seed, spread=0.7)
+    vectors = embeddings(sizes, seed, noise=0.7)
     found = _clustered(vectors, (np.arange(len(vectors)) // per_photo).astype(np.int32))
     for number, middle in enumerate(found.medoids):
         members = np.flatnonzero(found.labels == number)
@@ -73,7 +73,7 @@ def test_a_cluster_that_one_face_per_photo_makes_too_small_is_no_person() -> Non
 
 @given(SEEDS)
 def test_the_same_faces_and_seed_give_the_same_clustering(seed: int) -> None:
-    vectors = embeddings([9, 4, 17, 2], seed, spread=0.8)
+    vectors = embeddings([9, 4, 17, 2], seed, noise=0.8)
     one, other = _clustered(vectors), _clustered(vectors)
     assert one.labels.tolist() == other.labels.tolist()
     assert one.medoids.tolist() == other.medoids.tolist()
@@ -81,7 +81,7 @@ def test_the_same_faces_and_seed_give_the_same_clustering(seed: int) -> None:
 
 @given(SEEDS, SIZES)
 def test_the_same_faces_seed_and_earlier_clusters_give_the_same_bytes(seed: int, sizes: list[int]) -> None:
-    vectors = embeddings(sizes, seed, spread=0.8)
+    vectors = embeddings(sizes, seed, noise=0.8)
     random = np.random.default_rng(seed)
     keys = random.permutation(len(vectors)).astype(np.uint64)
     previous = random.integers(UNKNOWN, 3, len(vectors)).astype(np.int32)
@@ -125,7 +125,7 @@ def test_no_faces_are_no_people() -> None:
 def test_the_reference_form_of_chinese_whispers_gives_the_same_clusters(
     seed: int, sizes: list[int], faces_per_photo: int
 ) -> None:
-    vectors = embeddings(sizes, seed, spread=0.8)
+    vectors = embeddings(sizes, seed, noise=0.8)
     photos = np.arange(len(vectors), dtype=np.int32) // faces_per_photo
     plain = cluster_faces(vectors, photos, SETTINGS, whispers=reference.chinese_whispers)
     assert plain.labels.tolist() == cluster_faces(vectors, photos, SETTINGS).labels.tolist()

@@ -27,7 +27,7 @@ def _bytes(found: NeighbourGraph) -> list[bytes]:
 @pytest.mark.slow
 @pytest.mark.parametrize("exact_limit", [0, 10_000])
 def test_a_dask_cluster_finds_the_same_graph_as_one_process_to_the_last_byte(scheduler: str, exact_limit: int) -> None:
-    vectors = embeddings([40, 3, 90, 1, 7, 300, 2, 60] * 2, seed=3, spread=0.7)
+    vectors = embeddings([40, 3, 90, 1, 7, 300, 2, 60] * 2, seed=3, noise=0.7)
     photos = np.arange(len(vectors), dtype=np.int32) // 2
     keys = np.arange(len(vectors), dtype=np.uint64)
     alone = neighbour_graph(vectors, photos, 0.7, keys=keys, search=NeighbourSearch(exact_limit))

@@ -8,9 +8,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-_FILES = sorted(file for folder in ("cli", "services", "shared") for file in (ROOT / folder).rglob("*.py"))
-# Keys of JSON that users depend on, and the term of SQLite.
-_KEPT = ('"place"', "`place`", "write-ahead", "write_ahead")
+_FOLDERS = ("bench", "cli", "deploy", "services", "shared", "tests/support", "tools")
+_FILES = sorted(file for folder in _FOLDERS for file in (ROOT / folder).rglob("*.py"))
+# Keys of JSON that users depend on, and terms of SQLite and Kubernetes.
+_KEPT = ('"place"', "`place`", "write-ahead", "write_ahead", "topologySpread")
 
 
 def retired() -> list[str]:
@@ -32,7 +33,7 @@ def uses(text: str, words: list[str]) -> Iterator[str]:
             yield f"{number}: {found[0]}: {line.strip()}"
 
 
-def test_no_retired_word_is_used_in_the_product() -> None:
+def test_no_retired_word_is_used_in_the_product_and_its_tools() -> None:
     found = [f"{file.relative_to(ROOT)}:{use}" for file in _FILES for use in uses(file.read_text("utf-8"), retired())]
     assert found == []
 

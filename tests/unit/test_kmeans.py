@@ -24,7 +24,7 @@ def test_of_equal_rows_the_first_is_nearest_and_where_there_are_too_few_the_rest
 
 
 def test_centres_are_in_the_middle_of_groups_that_are_apart() -> None:
-    vectors = embeddings([40, 40, 40], spread=0.3)[np.argsort(np.arange(120) % 40, kind="stable")]
+    vectors = embeddings([40, 40, 40], noise=0.3)[np.argsort(np.arange(120) % 40, kind="stable")]
     centres = spherical_kmeans(vectors, 3, 5)
     assert np.allclose(np.linalg.norm(centres, axis=1), 1, atol=1e-6)
     nearest = nearest_rows(centres, vectors, 1)[1][:, 0].reshape(40, 3)

@@ -101,7 +101,7 @@ def test_the_value_of_a_secret_is_never_printed(tmp_path: Path, capsys: pytest.C
     make_secrets(tmp_path).main()
     said = capsys.readouterr().out
     for name, value in contents(tmp_path).items():
-        assert f"made {name}\n" in said
+        assert f"created {name}\n" in said
         assert len(value) < 32 or value not in said
 
 

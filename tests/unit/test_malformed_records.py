@@ -140,9 +140,9 @@ def test_whatever_notification_comes_the_detector_goes_on_and_says_what_became_o
     before = dropped()
     done = detecting(objects, [uploaded(value, headers), _GOOD], threads, batch)
     assert done.committed == 2
-    last = FacesDetected.model_validate_json(done.said[-1].value or b"")
+    last = FacesDetected.model_validate_json(done.produced[-1].value or b"")
     assert (last.photo.key, last.outcome, len(last.faces)) == ("good.jpg", Outcome.DETECTED, 1)
-    others = len(done.said) - 1
+    others = len(done.produced) - 1
     if done.letters:
         (letter,) = done.letters
         assert (others, letter.value) == (0, value)
@@ -159,7 +159,7 @@ def test_a_notice_of_another_bucket_comes_to_nothing_and_is_counted(
 ) -> None:
     before = dropped()
     done = detecting(objects, [uploaded(notification("good.jpg", bucket, name)), _GOOD], threads, 1)
-    assert (len(done.said), done.letters, dropped() - before) == (1, [], 1)
+    assert (len(done.produced), done.letters, dropped() - before) == (1, [], 1)
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ def test_whatever_event_comes_a_service_goes_on_and_says_what_became_of_it(
     before = dropped()
     done = work(objects, odd, threads)
     assert done.committed == len(values)
-    said = [record for record in done.said if record.value is not None and record.topic != FACES_ASSIGNED.name]
+    said = [record for record in done.produced if record.value is not None and record.topic != FACES_ASSIGNED.name]
     last = PhotoEvent.model_validate_json(said[-1].value or b"")
     assert (last.photo.key, last.outcome) == ("good", Outcome.DETECTED)
     assert len(said) + len(done.letters) + dropped() - before == len(values)
@@ -267,10 +267,10 @@ def test_a_face_of_a_good_photograph_is_followed_to_the_end_beside_odd_ones(thre
     objects.put("faces", "crops/good.png", png(), "image/png")
     (screened,) = screening(
         objects, [ProducedRecord(FACES_DETECTED.name, b"", as_json(photo_event("good")), {})], threads
-    ).said
-    (embedded,) = embedding(objects, [ProducedRecord(FACES_SCREENED.name, b"", screened.value, {})], threads).said
+    ).produced
+    (embedded,) = embedding(objects, [ProducedRecord(FACES_SCREENED.name, b"", screened.value, {})], threads).produced
     assert FacesEmbedded.model_validate_json(embedded.value or b"").faces[0].vector is not None
-    said = assigning(objects, [ProducedRecord(FACES_EMBEDDED.name, b"", embedded.value, {})], threads).said
+    said = assigning(objects, [ProducedRecord(FACES_EMBEDDED.name, b"", embedded.value, {})], threads).produced
     assert ImageProcessed.model_validate_json(said[-1].value or b"").unknown == 1
 
 

@@ -21,13 +21,13 @@ def _distance_sums(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1))
 def test_the_medoid_has_the_least_sum_of_euclidean_distances(n: int, seed: int) -> None:
-    vectors = embeddings([n], seed, spread=0.8)
+    vectors = embeddings([n], seed, noise=0.8)
     sums = _distance_sums(vectors)
     assert sums[medoid(vectors)] == pytest.approx(sums.min(), rel=1e-6)
 
 
 def test_a_cluster_larger_than_a_block_has_the_same_medoid(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = embeddings([50], spread=0.8)
+    vectors = embeddings([50], noise=0.8)
     best = medoid(vectors)
     monkeypatch.setattr(module, "_BLOCK", 7)
     assert medoid(vectors) == best == int(np.argmin(_distance_sums(vectors)))
@@ -49,7 +49,7 @@ def test_of_equal_faces_the_first_is_the_medoid() -> None:
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(0, 2**32 - 1), st.sampled_from([5, 2048]))
 def test_the_medoids_of_many_clusters_are_those_of_each(sizes: list[int], seed: int, block: int) -> None:
-    vectors = embeddings(sizes, seed, spread=0.8)
+    vectors = embeddings(sizes, seed, noise=0.8)
     members = np.random.default_rng(seed).permutation(len(vectors))
     starts = np.concatenate([[0], np.cumsum(sizes)])
     with pytest.MonkeyPatch.context() as patched:
@@ -66,7 +66,7 @@ def test_no_clusters_have_no_medoids() -> None:
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1), st.integers(1, 3))
 def test_one_cluster_alone_has_the_medoid_and_the_mean_that_it_has_among_all(n: int, seed: int, copies: int) -> None:
     """With `copies` of each face, as of photographs that lie in several folders: of equal ones the first counts."""
-    vectors = np.concatenate([embeddings([n], seed, spread=0.8)] * copies)
+    vectors = np.concatenate([embeddings([n], seed, noise=0.8)] * copies)
     assert medoid_of(vectors) == medoid(vectors)
     total = vectors.astype(np.float64).sum(axis=0)
     assert np.allclose(mean_of(vectors), total / np.linalg.norm(total), rtol=0, atol=1e-7)
@@ -74,7 +74,7 @@ def test_one_cluster_alone_has_the_medoid_and_the_mean_that_it_has_among_all(n: 
 
 
 def test_one_large_cluster_alone_has_the_same_medoid(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = embeddings([50], spread=0.8)
+    vectors = embeddings([50], noise=0.8)
     best = medoid_of(vectors)
     monkeypatch.setattr(alone, "_BLOCK", 7)
     assert medoid_of(vectors) == best == medoid(vectors)

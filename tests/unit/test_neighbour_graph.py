@@ -44,7 +44,7 @@ def _matrix(found: NeighbourGraph) -> NDArray[np.float32]:
 def test_faces_are_connected_exactly_where_their_inner_product_is_above_the_threshold(
     seed: int, sizes: list[int], faces_per_photo: int
 ) -> None:
-    vectors = embeddings(sizes, seed, spread=0.7) if sizes else np.empty((0, 32), np.float32)
+    vectors = embeddings(sizes, seed, noise=0.7) if sizes else np.empty((0, 32), np.float32)
     photos = (np.arange(len(vectors)) // faces_per_photo).astype(np.int32)
     found = _graph(vectors, photos)
     assert ((_matrix(found) > 0) == _brute_force(vectors, photos)).all()
@@ -63,14 +63,14 @@ def test_an_edge_weighs_the_inner_product_in_255ths_in_both_directions(seed: int
 
 @given(SEEDS)
 def test_another_order_of_faces_gives_the_same_graph(seed: int) -> None:
-    vectors = embeddings([9, 30, 4, 1, 17], seed, spread=0.7)
+    vectors = embeddings([9, 30, 4, 1, 17], seed, noise=0.7)
     order = np.random.default_rng(seed).permutation(len(vectors))
     assert np.array_equal(_matrix(_graph(vectors))[order][:, order], _matrix(_graph(vectors[order])))
 
 
 @pytest.mark.parametrize("exact_limit", [0, 1000])
 def test_the_size_of_the_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch, exact_limit: int) -> None:
-    vectors = embeddings([40, 3, 25, 1, 1, 30], spread=0.7)
+    vectors = embeddings([40, 3, 25, 1, 1, 30], noise=0.7)
     whole = _matrix(_graph(vectors, exact_limit=exact_limit))
     monkeypatch.setattr(graph, "_BLOCK", 7)
     monkeypatch.setattr(pairs, "_PRODUCT", 900)
@@ -90,7 +90,7 @@ def test_two_faces_of_one_photo_are_never_neighbours() -> None:
 
 def _long_tail(seed: int) -> NDArray[np.float32]:
     sizes = (np.random.default_rng(seed).pareto(1.6, 150) * 6 + 1).astype(int).clip(1, 200)
-    return embeddings(sizes.tolist(), seed, spread=0.6, dimension=64)
+    return embeddings(sizes.tolist(), seed, noise=0.6, dimension=64)
 
 
 @pytest.mark.parametrize("seed", range(3))

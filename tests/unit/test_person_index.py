@@ -34,7 +34,7 @@ def test_the_nearest_person_is_the_one_with_the_largest_inner_product(seed: int,
 def test_what_is_said_of_a_face_does_not_depend_on_the_faces_beside_it(seed: int, faces: int, people: int) -> None:
     # FAISS searches 20 faces and more in another way than fewer.
     index = _people(embeddings([1] * people, seed, dimension=128))
-    vectors = embeddings([3] * people + [faces], seed, spread=0.8, dimension=128)
+    vectors = embeddings([3] * people + [faces], seed, noise=0.8, dimension=128)
     nearest, similarities = index.nearest(vectors)
     for place in range(0, len(vectors), 7):
         alone = index.nearest(vectors[place : place + 1])

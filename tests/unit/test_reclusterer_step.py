@@ -98,7 +98,7 @@ def test_blurry_faces_and_those_of_another_model_take_no_part() -> None:
 
 
 def test_the_order_in_which_faces_arrived_changes_nothing() -> None:
-    vectors = embeddings([9, 4, 17, 2, 6], spread=0.75)
+    vectors = embeddings([9, 4, 17, 2, 6], noise=0.75)
     generations = []
     for order in (range(38), range(37, -1, -1), np.random.default_rng(0).permutation(38).tolist()):
         repository = _repository(vectors, order)

@@ -76,7 +76,7 @@ def test_a_face_takes_the_place_of_a_member_of_its_photo_that_is_farther_away() 
 
 
 def test_with_inverted_lists_nearly_all_faces_find_the_same_company() -> None:
-    vectors = embeddings([30, 12, 7, 50, 3, 20] * 5, 4, spread=0.8, dimension=64)
+    vectors = embeddings([30, 12, 7, 50, 3, 20] * 5, 4, noise=0.8, dimension=64)
     people = np.repeat(np.arange(30, dtype=np.int32), [30, 12, 7, 50, 3, 20] * 5)
     labels = np.where(np.random.default_rng(0).random(len(people)) < 0.2, UNKNOWN, people).astype(np.int32)
     lists = make_lists(vectors, np.random.default_rng(1).permutation(len(vectors)), map_in_threads)
@@ -95,7 +95,7 @@ def test_clusters_of_similar_faces_that_are_apart_stay_as_they_are(seed: int, si
 
 @given(SEEDS, st.integers(1, 30))
 def test_whoever_stays_has_at_least_the_wanted_mean_similarity(seed: int, n: int) -> None:
-    vectors = embeddings([n, 1], seed, spread=1.5)
+    vectors = embeddings([n, 1], seed, noise=1.5)
     labels = np.zeros(n + 1, np.int32)
     products = vectors.astype(np.float64) @ vectors.T
     means = (products.sum(axis=1) - products.diagonal()) / n

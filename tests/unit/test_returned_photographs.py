@@ -26,7 +26,7 @@ _SIZES = [12, 11, 10, 1, 1]
 _START = datetime(2026, 11, 24, tzinfo=UTC)
 # Two faces of a person have an inner product of about 0.72: neighbours for a regrouping, which wants 0.70, and often
 # not similar enough to the medoid for the assigner, which wants 0.75.
-_VECTORS = embeddings(_SIZES, seed=3, spread=0.62)
+_VECTORS = embeddings(_SIZES, seed=3, noise=0.62)
 
 
 def _named(number: int) -> str:

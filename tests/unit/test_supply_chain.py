@@ -63,9 +63,9 @@ _UNKNOWN = {"skip_reason": "not found"}
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
     [
-        (_answer(a=_CLEAN, b=_CLEAN), 0, "no hole is known in 2 packages"),
-        (_answer(a=_CLEAN, b=_HOLE), 1, "b 1.0: PYSEC-1, mended in 1.1, 2.0"),
-        (_answer(a=_UNKNOWN, b=_HOLE), 1, "b 1.0: PYSEC-1, mended in 1.1, 2.0"),
+        (_answer(a=_CLEAN, b=_CLEAN), 0, "no vulnerability is known in 2 packages"),
+        (_answer(a=_CLEAN, b=_HOLE), 1, "b 1.0: PYSEC-1, fixed in 1.1, 2.0"),
+        (_answer(a=_UNKNOWN, b=_HOLE), 1, "b 1.0: PYSEC-1, fixed in 1.1, 2.0"),
         (
             _answer(a=_UNKNOWN, b=_CLEAN),
             3,

@@ -127,7 +127,7 @@ def fenced(drill: Drill) -> None:
         other = drill.pipeline.launch("assigner", 0, "assigner-0-again")
         twin = drill.pipeline.processes.pop(other)  # the supervisor does not start it again
         drill.supervisor.wait(lambda: drill.pipeline.is_ready(other) or not twin.running(), other)
-        # An assigner notices that it is fenced when it commits.
+        # An assigner finds out that it is fenced when it commits.
         while twin.running():
             drill.stream(1)
             drill.supervisor.sleep(0.5)

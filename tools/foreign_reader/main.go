@@ -46,7 +46,7 @@ type known struct {
 	Tombstones  int                    `json:"tombstones"`
 }
 
-// keep applies a record to a table: the last record of a key is the truth, and a null value says that there is none.
+// keep applies a record to a table: the last record of a key is valid, and a null value removes the key.
 func keep[T any](table map[string]T, record *kgo.Record, counted *known) error {
 	if record.Value == nil {
 		delete(table, string(record.Key))
@@ -82,14 +82,14 @@ func read(ctx context.Context, servers string) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	type place struct {
+	type partition struct {
 		topic     string
 		partition int32
 	}
-	left := map[place]int64{}
+	left := map[partition]int64{}
 	ends.Each(func(end kadm.ListedOffset) {
 		if end.Offset > 0 {
-			left[place{end.Topic, end.Partition}] = end.Offset
+			left[partition{end.Topic, end.Partition}] = end.Offset
 		}
 	})
 	found := &known{map[string]face{}, map[string]person{}, map[string]photo{}, map[string]publication{}, 0, 0}
@@ -100,7 +100,7 @@ func read(ctx context.Context, servers string) (*known, error) {
 		}
 		var failed error
 		fetches.EachRecord(func(record *kgo.Record) {
-			at := place{record.Topic, record.Partition}
+			at := partition{record.Topic, record.Partition}
 			if record.Offset+1 >= left[at] {
 				delete(left, at)
 			}

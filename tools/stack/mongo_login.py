@@ -48,7 +48,7 @@ class _Conversation:
 
     def __init__(self, login: Login) -> None:
         self._login = login
-        self._said: list[str] = []
+        self._transcript: list[str] = []
         self._nonce = ""
         self._password = ""
         self.user = ""
@@ -64,13 +64,13 @@ class _Conversation:
         self.user, self._password = parts["n"], password
         self._nonce = parts["r"] + secrets.token_hex(12)
         answer = f"r={self._nonce},s={base64.b64encode(self._login.salt).decode()},i={_ROUNDS}"
-        self._said = [bare, answer]
+        self._transcript = [bare, answer]
         return answer.encode()
 
     def go_on(self, payload: bytes) -> bytes | None:
         """Answer `c=biws,r=nonce,p=proof`; None where the password is another one."""
         parts = _parts(payload.decode())
-        about = ",".join([*self._said, f"c={parts['c']},r={parts['r']}"]).encode()
+        about = ",".join([*self._transcript, f"c={parts['c']},r={parts['r']}"]).encode()
         salted = hashlib.pbkdf2_hmac("sha256", self._password.encode(), self._login.salt, _ROUNDS)
         client, server = (_mac(salted, name) for name in (b"Client Key", b"Server Key"))
         signature = _mac(hashlib.sha256(client).digest(), about)
@@ -120,7 +120,7 @@ def guarded(port: int) -> Iterator[Login]:
 
 
 def _answer(login: Login, conversation: _Conversation, request: bytes) -> dict[str, Any] | None:
-    """Return what is said to a request here, None where it is to be passed on."""
+    """Return the answer to a request, or None for a request that is passed on."""
     if int.from_bytes(request[12:16], "little") != _MESSAGE:
         return None  # an old greeting
     command = bson.decode(request[_HEADER + 5 : _HEADER + 5 + int.from_bytes(request[21:25], "little")])

@@ -1,4 +1,4 @@
-"""Mistakes that people make in manifests, each with the rule that has to find it."""
+"""Faults in manifests, each with the rule that must find it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
@@ -18,7 +18,11 @@ SECRETS = (*POD, "volumes", "secrets", "projected", "sources")
 
 @dataclass(frozen=True)
 class Fault:
-    """`path` leads to what is changed; a word finds an element of a list by its name. `GONE` takes it away."""
+    """A changed value of a document.
+
+    `where`: kind and name of the document. `path`: keys and indexes to the value; a text finds an element of a list by
+    its name. `value`: the new value; `GONE` removes it.
+    """
 
     rule: Callable[[Sequence[Document]], Iterator[str]]
     what: str

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Print the Secrets of this overlay, with passwords made here and now, for `kubectl create -f -`. That refuses Secrets
-# which are there, and rightly: the servers took their passwords over when they made their data. The others it makes, so
-# that an older installation gets what it lacks.
+# Print the Secrets of this overlay with new random passwords, for `kubectl create -f -`. kubectl refuses Secrets that
+# exist, which must stay, because the servers have stored their passwords in their data. It creates the missing ones, so
+# that an older installation can be completed.
 #
-# `facestream-minio` and `facestream-mongo` are the servers' administrators: of `init`, which makes a user for each
-# service out of its Secret `facestream-SERVICE-stores`.
+# `facestream-minio` and `facestream-mongo` are the administrators of the servers. `init` uses them to create the user of
+# each service from the Secret `facestream-SERVICE-stores`.
 set -euo pipefail
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
