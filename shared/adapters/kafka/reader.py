@@ -1,7 +1,6 @@
 """Reads topics without joining a consumer group, so that no partition is taken from a service."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
@@ -51,9 +50,7 @@ class KafkaReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._consumer.close()
 
     def stored(self) -> Iterator[ConsumedRecord]:

@@ -5,7 +5,6 @@ readers see. So a single server is enough, as well as a replica set.
 """
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from shared.adapters.mongo.collection import Collections, make_index
@@ -33,9 +32,7 @@ class MongoRepository(MongoPhotoCatalog, MongoGenerationStore, MongoLeaseStore):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:

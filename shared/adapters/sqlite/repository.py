@@ -1,7 +1,6 @@
 """Images, faces and generations in one SQLite file. Every call that writes is one transaction."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from shared.adapters.sqlite.database import FaceDatabase
@@ -24,9 +23,7 @@ class SqliteRepository(SqlitePhotoCatalog, SqliteGenerationStore):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
