@@ -10,7 +10,7 @@
 #
 # What it means if you build on it: a tool that compares the rules with what they should be sees that all are missing:
 # an audit reports a cluster without rules, and one that "puts right" tries to write them all. Before you believe an
-# empty answer, ask for something that is refused with an error: describe_configs of the broker needs DESCRIBE_CONFIGS
+# empty answer, ask for something that a denied user is told of: describe_configs of the broker needs DESCRIBE_CONFIGS
 # on the cluster and raises. Or see to it that the cluster has one rule that you know, and demand to find it.
 set -euo pipefail
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A consumer of the new group protocol that may not read its group reports that once, and then stays silent.
+# A consumer of the new group protocol that the broker refuses its group says so once, then is silent for good.
 #
 # Versions: confluent-kafka 2.16.1 (librdkafka 2.16.0), Kafka 4.2.1 (one broker, KRaft, Java 17 or newer).
 # Date: 1 December 2026.
@@ -7,7 +7,7 @@
 # What one expects: that group.protocol=consumer meets a missing right as group.protocol=classic does: an error of code
 # GROUP_AUTHORIZATION_FAILED with every attempt, and records from when the right is (again) there; or else an error
 # whose fatal() is True, as the documentation has for what an instance does not recover from.
-# What happens: without READ on the group (DESCRIBE is there), the classic consumer reports it every 2 seconds and reads
+# What happens: without READ on the group (DESCRIBE is there), the classic consumer tells it every 2 seconds and reads
 # as soon as the right is there; if it loses the right while it reads, it goes on reading. With the new protocol poll()
 # gives, in both cases, one error of code _FATAL whose fatal() and retriable() are False, and error_cb is never called;
 # from then on poll() returns None, right or no right (12 s are waited here, in which the classic one reads). Only
@@ -191,16 +191,16 @@ for case in COUNTS:
         consumer.close()
         _, records_again = read(again, 60)
         again.close()
-        reported = [(error.name(), error.fatal(), error.retriable()) for error in errors]
+        told = [(error.name(), error.fatal(), error.retriable()) for error in errors]
         print(f"{case}, {protocol}:")
-        print(f"  in 15 s {len(reported)} error(s), of (name, fatal(), retriable()) {set(reported)}, error_cb {len(called)}")
+        print(f"  in 15 s {len(told)} error(s), of (name, fatal(), retriable()) {set(told)}, error_cb {len(called)}")
         print(f"  with the right again: {len(more)} errors, records: {bool(records)}; assigned before it: {assigned}")
         print(f"  subscribe(): {subscribes}; a new consumer gets records: {bool(records_again)}", flush=True)
         lost = protocol == "consumer" and case != "neither READ nor DESCRIBE"
         name = "_FATAL" if lost else "GROUP_AUTHORIZATION_FAILED"
         count = 1 if lost else COUNTS[case]
         if (
-            reported != [(name, False, False)] * count
+            told != [(name, False, False)] * count
             or (lost and (more or called))
             or bool(records) == lost
             or subscribes != ("_FATAL" if lost else True)

@@ -126,7 +126,7 @@ def allow(*bindings):
         assert time.monotonic() < stop
 
 
-def described(error):
+def told(error):
     return error and (error.name(), "fatal" if error.fatal() else "not fatal")
 
 
@@ -143,7 +143,7 @@ def step(what, call, wanted):
     try:
         got = call()
     except KafkaException as refusal:
-        got = described(refusal.args[0])
+        got = told(refusal.args[0])
         if "orders" in str(refusal):
             wrong.append(f"{what} names the topic")
     look(what, got, wanted)
@@ -155,7 +155,7 @@ def begun(name):
     producer = Producer(login("app", **{"transactional.id": name, "error_cb": called.append}))
     producer.init_transactions(60)
     producer.begin_transaction()
-    producer.produce("orders", b"x", on_delivery=lambda error, _: deliveries.append(described(error)))
+    producer.produce("orders", b"x", on_delivery=lambda error, _: deliveries.append(told(error)))
     look("flush()", producer.flush(60), 0)
     return producer, deliveries, called
 
@@ -173,13 +173,13 @@ allow(right(ResourceType.TOPIC, "orders", AclOperation.DESCRIBE))
 print("DESCRIBE but no WRITE, no transaction:")
 plain = Producer(login("app", **{"enable.idempotence": False}))
 deliveries = []
-plain.produce("orders", b"x", on_delivery=lambda error, _: deliveries.append(described(error)))
+plain.produce("orders", b"x", on_delivery=lambda error, _: deliveries.append(told(error)))
 plain.flush(60)
 look("delivery", deliveries, [denied])
 print("DESCRIBE but no WRITE, aborted:")
 producer, deliveries, called = begun("abort")
 look("delivery", deliveries, [("_PURGE_QUEUE", "not fatal")])
-look("error_cb before the abort", [described(error) for error in called], [])
+look("error_cb before the abort", [told(error) for error in called], [])
 step("abort_transaction()", producer.abort_transaction, invalid)
 step("begin_transaction()", producer.begin_transaction, invalid)
 print("DESCRIBE but no WRITE, committed:")

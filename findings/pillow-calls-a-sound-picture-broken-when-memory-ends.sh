@@ -11,7 +11,7 @@
 # gives MemoryError or OSError "could not create decoder object". Half of either file gives those last texts, with
 # memory in plenty. An AVIF may give a RuntimeError. With enough memory all of them decode.
 #
-# What it means if you build on it: a worker with limited memory that sorts out what is "broken" for ever, loses sound
+# What it means if you build on it: a worker with limited memory that puts what is "broken" aside for good, loses sound
 # photographs, and not the same ones each time: neither class nor text of the exception tells the two apart. Before you
 # believe that such a file is broken, decode it once more where it is alone and memory is known to do: width x height x
 # 40 bytes were enough here for both. Even then only what came out sound is certain.

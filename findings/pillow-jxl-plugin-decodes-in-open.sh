@@ -8,7 +8,7 @@
 # rely on it to look at the size of many pictures, or to decide by width x height what they want to decode.
 # What happens: the plugin decodes within open(). For a picture of 24 million pixels open() takes nearly all of the time
 # and more memory than the pixels have, before `image.size` can be asked; load() only copies. It needs the whole file,
-# too: the first half of one is refused, where the first half of a PNG is enough for its size.
+# too: the first half of one is refused, where the first half of a PNG tells its size.
 #
 # What it means if you build on it: a check of `image.size` (or Pillow's own limit, which is asked after the plugin) comes
 # when the price is paid. Read width and height from the codestream's header yourself before, plan the memory for one

@@ -9,7 +9,7 @@
 # What happens: signed 8-bit samples (SampleFormat 2) open as mode "L", and -1 becomes 255, brighter than 127: what was
 # darkest is now bright. Unsigned 32-bit samples open as mode "I", which is signed, and from 2^31 on they come back
 # negative; converted to "L" or "RGB" the brightest pixels turn black. No exception, no warning.
-# The image does not show it afterwards: mode and extrema look sound, only tag 339 reveals it.
+# Of all that, the image says nothing afterwards: mode and extrema look sound, only tag 339 still tells.
 #
 # What it means if you build on it: before you trust pixels of a TIFF that others wrote (measurements, elevation, masks),
 # look at `image.tag_v2.get(339)` and `image.tag_v2.get(258)`: for (2,) with (8,) view the array as int8; for (32,)
