@@ -48,7 +48,7 @@ def _look_at_group(name: str) -> None:
     if service in READ_BY:
         KafkaAdmin(KafkaSettings()).unread(name, READ_BY[service].name)
     else:
-        _read(DEAD_LETTERS.name if _is_readable(DEAD_LETTERS.name) else READ_BY["detector"].name)
+        _follow(DEAD_LETTERS.name if _is_readable(DEAD_LETTERS.name) else READ_BY["detector"].name)
 
 
 def _is_readable(topic: str) -> bool:
@@ -82,6 +82,15 @@ def _read(topic: str) -> None:
     with KafkaReader(KafkaSettings(), topic) as reader:
         for _ in reader.stored():
             return
+
+
+def _follow(topic: str) -> None:
+    """Read a topic for a while: the answer about the group's coordinator may come after a short topic's last record."""
+    until = time.monotonic() + _TIMEOUT
+    with KafkaReader(KafkaSettings(), topic) as reader:
+        for _ in reader.follow_in_turns(from_beginning=True):
+            if time.monotonic() > until:
+                return
 
 
 def use_minio(bucket: str, action: str) -> None:
