@@ -38,7 +38,7 @@ def differences(
     under another rule. With `unreadable`, photographs that could not be read count as different.
     """
     for compared in _side_by_side(infos, repository.images(), bucket):
-        is_removed = all(map(is_removal, compared.images))
+        is_removed = all(image.is_removed for image in compared.images)
         summary.listed += compared.info is not None
         if compared.info and is_removed and rule.passes_over(compared.info.key):
             continue
@@ -67,18 +67,13 @@ def still_without_outcome(
 def last_images(repository: FaceRepository, bucket: str, keys: Sequence[str]) -> Iterator[ImageRecord]:
     """Yield the last image of each of these keys whose removal is not recorded yet."""
     known = repository.images_of([object_id(bucket, key) for key in keys])
-    living = [[image for image in images if not is_removal(image)] for images in known.values()]
+    living = [[image for image in images if not image.is_removed] for images in known.values()]
     yield from (images[-1] for images in living if images)
-
-
-def is_removal(image: ImageRecord) -> bool:
-    """Return whether an image records that the object was removed."""
-    return image.outcome is Outcome.REMOVED
 
 
 def is_known(info: ObjectInfo, images: Iterable[ImageRecord]) -> bool:
     """Return whether the content of an object has an outcome, also one that is not final."""
-    return any(image.etag == info.etag and image.size == info.size and not is_removal(image) for image in images)
+    return any(image.etag == info.etag and image.size == info.size and not image.is_removed for image in images)
 
 
 def _side_by_side(infos: Iterator[ObjectInfo], images: Iterable[ImageRecord], bucket: str) -> Iterator[ComparedKey]:

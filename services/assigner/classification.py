@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.assigner.removal_records import is_removed, removal_id, to_erase
+from services.assigner.removal_records import removal_id, to_erase
 from shared.domain.events import FacesEmbedded, Outcome, Photo
 from shared.domain.records import ImageRecord
 
@@ -50,7 +50,7 @@ def classify(event: FacesEmbedded, known: Sequence[ImageRecord], source: str) ->
     stale = tuple(
         to_erase(image, source)
         for image in known
-        if image.image_id != own and (not is_removed(image) or image.source == source)
+        if image.image_id != own and (not image.is_removed or image.source == source)
     )
     return Classification(Kind.NEW, stale)
 
@@ -60,7 +60,7 @@ def _removal_of_version(photo: Photo, known: Sequence[ImageRecord], source: str)
     stale = tuple(
         to_erase(image, source)
         for image in known
-        if image.image_id == photo.image_id and (not is_removed(image) or image.source == source)
+        if image.image_id == photo.image_id and (not image.is_removed or image.source == source)
     )
     return Classification(Kind.NEW if stale else Kind.STALE, stale)
 
@@ -71,8 +71,8 @@ def _recorded(event: FacesEmbedded, known: Sequence[ImageRecord]) -> ImageRecord
     If a photograph is recorded as unreadable, an event with another outcome or another reason is not recorded yet.
     """
     if event.outcome is Outcome.REMOVED:
-        return known[-1] if known and all(is_removed(image) for image in known) else None
-    own = next((image for image in known if image.image_id == event.photo.image_id and not is_removed(image)), None)
+        return known[-1] if known and all(image.is_removed for image in known) else None
+    own = next((image for image in known if image.image_id == event.photo.image_id and not image.is_removed), None)
     if own is not None and own.outcome is Outcome.UNREADABLE:
         return own if (own.outcome, own.reason) == (event.outcome, event.reason) else None
     return own

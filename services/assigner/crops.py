@@ -11,7 +11,6 @@ can erase the crops any more.
 from collections.abc import Mapping, Sequence
 
 from services.assigner.classification import Classification, Kind
-from services.assigner.removal_records import is_removed
 from shared.domain.events import FacesEmbedded, Outcome, Verdict
 from shared.domain.records import FaceRecord, ImageRecord
 from shared.errors import Fatal, ObjectRefused
@@ -57,7 +56,7 @@ def with_missing_crops(
     """
     if classification.kind is Kind.NEW:
         return classification
-    exists = any(image.image_id == event.photo.image_id and not is_removed(image) for image in known)
+    exists = any(image.image_id == event.photo.image_id and not image.is_removed for image in known)
     lacks = any(face.verdict is Verdict.CROP_MISSING for face in recorded)
     is_whole = event.outcome is Outcome.DETECTED and not any(
         face.verdict is Verdict.CROP_MISSING for face in event.faces

@@ -11,7 +11,7 @@ import structlog
 from more_itertools import chunked
 
 from services.assigner.output_records import AcceptedEvent
-from services.assigner.removal_records import is_removed, placeholder_of
+from services.assigner.removal_records import placeholder_of
 from shared import metrics
 from shared.domain.events import Outcome
 from shared.domain.records import ImageRecord
@@ -97,8 +97,8 @@ class Removal:
         """
         known = self._repository.images_of([image.object_id for image in images])
         wanted = {image.image_id for image in images}
-        removed = [image for of_object in known.values() for image in of_object if is_removed(image)]
-        present = {image.object_id for of_object in known.values() for image in of_object if not is_removed(image)}
+        removed = [image for of_object in known.values() for image in of_object if image.is_removed]
+        present = {image.object_id for of_object in known.values() for image in of_object if not image.is_removed}
         faces = self._repository.faces_of([image.image_id for image in removed])
         ids = [
             image.image_id

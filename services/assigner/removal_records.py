@@ -13,11 +13,6 @@ from shared.domain.records import ImageRecord
 from shared.stream.notification_records import next_sequencer
 
 
-def is_removed(image: ImageRecord) -> bool:
-    """Return whether an image is to be erased, or marks that its object is gone."""
-    return image.outcome is Outcome.REMOVED
-
-
 def to_erase(image: ImageRecord, source: str) -> ImageRecord:
     """Return the record of an image that is to be erased because of the record `source`."""
     return replace(image, outcome=Outcome.REMOVED, reason=None, source=source)

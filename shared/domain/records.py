@@ -38,6 +38,11 @@ class ImageRecord:
     source: str = ""
     passing: bool = False
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether this image is to be erased, or marks that its object is gone."""
+        return self.outcome is Outcome.REMOVED
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceRecord:

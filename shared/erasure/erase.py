@@ -26,7 +26,7 @@ def erase(repository: FaceRepository, images: Sequence[ImageRecord]) -> Sequence
         [
             replace(image, outcome=Outcome.REMOVED, reason=None)
             for image in images
-            if image.image_id in of_images and image.outcome is not Outcome.REMOVED
+            if image.image_id in of_images and not image.is_removed
         ]
     )
     return erase_at_once(repository, ids)

@@ -49,7 +49,7 @@ def existing_images(photos: PhotoCatalog, images: Sequence[ImageRecord]) -> Sequ
     """
     wanted = {image.image_id for image in images}
     found = photos.images_of(sorted({image.object_id for image in images}))
-    existing = (image for of_object in found.values() for image in of_object if image.outcome is not Outcome.REMOVED)
+    existing = (image for of_object in found.values() for image in of_object if not image.is_removed)
     return sorted((image for image in existing if image.image_id in wanted), key=lambda image: image.image_id)
 
 
@@ -62,12 +62,12 @@ def removed_objects(photos: PhotoCatalog, object_ids: Collection[str]) -> Sequen
     return sorted(
         object_id
         for object_id, images in found.items()
-        if images and all(image.outcome is Outcome.REMOVED for image in images)
+        if images and all(image.is_removed for image in images)
     )
 
 
 def _with_images(photos: PhotoCatalog, faces: Collection[FaceRecord]) -> Mapping[str, tuple[FaceRecord, ImageRecord]]:
     found = photos.images_of(sorted({face.object_id for face in faces}))
     images = {image.image_id: image for of_object in found.values() for image in of_object}
-    existing = {image_id for image_id, image in images.items() if image.outcome is not Outcome.REMOVED}
+    existing = {image_id for image_id, image in images.items() if not image.is_removed}
     return {face.face_id: (face, images[face.image_id]) for face in faces if face.image_id in existing}
