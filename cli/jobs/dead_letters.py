@@ -193,7 +193,7 @@ def _at(reader: KafkaReader, letter_id: str) -> ConsumedRecord:
     if not (partition.isdecimal() and offset.isdecimal()):
         msg = f"{letter_id}: expected partition@offset, such as 0@12"
         raise InvalidInput(msg)
-    found = reader.first(int(partition), int(offset))
+    found = reader.first({int(partition): int(offset)}).get(int(partition))
     if found is None or found.offset != int(offset) or _MARK in found.headers:
         msg = f"{letter_id}: expected a letter that `facestream dead-letters list` prints; there is none of this id"
         raise InvalidInput(msg)

@@ -34,7 +34,5 @@ def _waiting(settings: KafkaSettings) -> Iterator[Waiting]:
         if not unread:
             continue
         with KafkaReader(settings, topic.name) as reader:
-            for partition, offset in unread.items():
-                record = reader.first(partition, offset)
-                if record:  # None if only markers of transactions are left
-                    yield Waiting(record.record_id, record.timestamp)
+            for record in reader.first(unread).values():  # partitions with only markers of transactions have none
+                yield Waiting(record.record_id, record.timestamp)

@@ -79,15 +79,23 @@ class KafkaReader:
                     yield record
             yield None
 
-    def first(self, partition: int, offset: int) -> ConsumedRecord | None:
-        """Return the first record of a partition at this offset or a later one, None if there is none."""
-        if partition not in self._partitions():
-            return None
-        self._next = {partition: offset}
+    def first(self, offsets: Mapping[int, int]) -> Mapping[int, ConsumedRecord]:
+        """Return the first record of each partition at its offset or a later one, without partitions that have none.
+
+        All partitions are read at once: where only markers of transactions are left, the end comes after seconds.
+        """
+        left = offsets.keys() & set(self._partitions())
+        self._next = {partition: offsets[partition] for partition in left}
         self._assign()
-        while True:
+        found: dict[int, ConsumedRecord] = {}
+        while left:
             for record in self._records():
-                return None if isinstance(record, int) else record
+                if isinstance(record, int):
+                    left.discard(record)
+                elif record.partition in left:
+                    left.discard(record.partition)
+                    found[record.partition] = record
+        return found
 
     def last(self, extents: Mapping[int, tuple[int, int]]) -> Mapping[int, ConsumedRecord]:
         """Return the last record of each partition that has one. `extents`: as `KafkaAdmin.extents` returns them."""
