@@ -16,7 +16,8 @@ from bench.tables import Table
 from services.assigner.processor import AssignerProcessor
 from shared.adapters.memory.objects import MemoryObjectStore
 from shared.adapters.memory.repository import MemoryRepository
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.domain.matching import AssignerSettings
 from shared.domain.records import FaceRecord, ImageRecord, Membership
 from shared.domain.topics import FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED

@@ -18,7 +18,8 @@ def opened(result: Path | None) -> AbstractContextManager[FaceRepository]:
     """Return the database of a result folder, or that of the stream if `result` is None; raises `InvalidInput`."""
     if result is None:
         # Not at the top: commands on folders must work without the libraries of the stream.
-        from shared.adapters.mongo.repository import MongoRepository, MongoSettings  # noqa: PLC0415
+        from shared.adapters.mongo.repository import MongoRepository  # noqa: PLC0415
+        from shared.adapters.mongo.settings import MongoSettings  # noqa: PLC0415
 
         return MongoRepository(MongoSettings())
     return SqliteRepository(_database_of(result))

@@ -19,7 +19,8 @@ from pydantic import SecretStr
 
 from shared.adapters.kafka.records import consumed_record
 from shared.adapters.minio.store import MinioStore
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.domain.topics import TOPICS
 from shared.ports.streams import ConsumedRecord
 from tools.samples import ROOT

@@ -17,7 +17,8 @@ def activate_in_stream(number: int, wanted: GenerationState) -> str:
     """
     # Not at the top: commands on folders must work without the libraries of the stream.
     from cli.operator_lease import lease_with_writer  # noqa: PLC0415
-    from shared.adapters.mongo.repository import MongoRepository, MongoSettings  # noqa: PLC0415
+    from shared.adapters.mongo.repository import MongoRepository  # noqa: PLC0415
+    from shared.adapters.mongo.settings import MongoSettings  # noqa: PLC0415
 
     settings, mongo = JobSettings(), MongoSettings()
     messages: list[str] = []

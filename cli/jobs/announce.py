@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from cli.operator_lease import lease_with_writer
 from services.reclusterer.generations.reannounce import Reannounced, reannounce
 from services.reclusterer.settings import JobSettings
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 
 
 def announce_all() -> Reannounced:

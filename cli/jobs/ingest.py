@@ -14,7 +14,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from cli.output.file_progress import FileProgress
 from shared.adapters.folder.store import FolderStore
-from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
 from shared.errors import InvalidInput, ObjectError, Transient
 from shared.ordered import ordered_map
 from shared.photos.photo_files import PhotoFolder, sorted_files

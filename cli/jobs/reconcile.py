@@ -12,8 +12,10 @@ from shared.adapters.kafka.backlog import longest_wait
 from shared.adapters.kafka.idle_partitions import idle_partitions, roll
 from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
-from shared.adapters.minio.store import MinioSettings, MinioStore
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.errors import FacestreamError, Fatal, Transient
 from shared.photos.photo_rule import PhotoRule, PhotoSettings
 from shared.ports.streams import ProducedRecord

@@ -11,7 +11,7 @@ from shared.access.admin_settings import AdminSettings, Login, check_name, login
 from shared.access.rights import RIGHTS, mongo_roles, s3_policy
 from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.users import KafkaUsers
-from shared.adapters.minio.store import MinioSettings
+from shared.adapters.minio.settings import MinioSettings
 from shared.adapters.minio.users import MinioUsers
 from shared.adapters.mongo.settings import MongoSettings
 from shared.adapters.mongo.users import MongoUsers, user_in

@@ -6,9 +6,10 @@ from contextlib import suppress
 
 from services.reclusterer.job import Job, Stopped
 from services.reclusterer.settings import JobSettings, ReclustererSettings
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.domain.matching import AssignerSettings
 from shared.durations import period_of
 from shared.stream.service import service

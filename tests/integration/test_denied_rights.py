@@ -21,7 +21,8 @@ from pydantic import SecretStr
 
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.errors import Fatal
 from shared.ports.streams import ConsumedRecord, ProducedRecord

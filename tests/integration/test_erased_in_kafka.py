@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 from services.assigner.output_records import AcceptedEvent, output_records
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.domain.events import FacesEmbedded
 from shared.domain.ids import object_id
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, IMAGES_PROCESSED, Topic

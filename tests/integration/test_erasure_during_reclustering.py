@@ -15,10 +15,12 @@ import pytest
 from services.assigner.processor import AssignerProcessor
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
 from shared.adapters.memory.objects import MemoryObjectStore
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.domain.events import FaceAssigned, FacesEmbedded, Outcome, Photo
 from shared.domain.matching import AssignerSettings
 from shared.domain.topics import CLUSTERS_CHANGED, DEAD_LETTERS, FACES_ASSIGNED, FACES_EMBEDDED, IMAGES_PROCESSED

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from shared.adapters.kafka.backlog import longest_wait
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.domain.events import ImageProcessed
 from shared.domain.topics import FACES_ASSIGNED, IMAGES_PROCESSED

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import SecretStr
 
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.errors import Fatal
 from tests.support.random_records import image
 from tools.stack import issue

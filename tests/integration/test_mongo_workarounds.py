@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from shared.adapters.mongo.repository import MongoSettings
+from shared.adapters.mongo.settings import MongoSettings
 
 pytestmark = pytest.mark.slow
 

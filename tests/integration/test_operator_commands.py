@@ -20,10 +20,13 @@ from minio.notificationconfig import NotificationConfig, PrefixFilterRule, Queue
 
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
-from shared.adapters.minio.store import MinioSettings, MinioStore
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.domain.events import Outcome, Photo
 from shared.domain.ids import image_id, object_id
 from shared.domain.records import ImageRecord

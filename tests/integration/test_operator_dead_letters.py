@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.domain.topics import DEAD_LETTERS, FACES_EMBEDDED, IMAGES_UPLOADED
 from shared.errors import Poison

@@ -21,9 +21,11 @@ from services.reclusterer.generations.lease import acquire_lease, heartbeat
 from services.reclusterer.generations.publish import NOT_ANNOUNCED
 from services.reclusterer.settings import JobSettings
 from shared.adapters.kafka.records import consumed_record
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.adapters.kafka.writer import RECLUSTERER, KafkaWriter
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.domain.events import Change, ClusterChanged, FaceAssigned, GenerationPublished, Publication
 from shared.domain.topics import CLUSTERS_CHANGED, FACES_ASSIGNED, GENERATIONS_PUBLISHED, IMAGES_PROCESSED
 from shared.ports.streams import ProducedRecord

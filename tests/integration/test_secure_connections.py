@@ -8,9 +8,11 @@ from pydantic import SecretStr
 
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
-from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
 from shared.errors import Fatal, Transient
 from shared.ports.streams import ProducedRecord
 from tests.support.fixtures import needed

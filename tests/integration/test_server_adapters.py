@@ -12,8 +12,10 @@ from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from pydantic import SecretStr
 
-from shared.adapters.minio.store import MinioSettings, MinioStore
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.domain.events import Outcome
 from shared.errors import Fatal, ObjectMissing, ObjectRefused, Transient
 from tests.support.fixtures import needed

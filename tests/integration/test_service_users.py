@@ -22,8 +22,9 @@ from typer.testing import CliRunner
 from cli.main import app
 from shared.access.rights import RIGHTS
 from shared.adapters.kafka.admin import KafkaAdmin
-from shared.adapters.kafka.stream import KafkaSettings
-from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
 from shared.errors import Fatal, InvalidInput
 from tests.support.fixtures import needed
 from tests.support.limits import LIMIT

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 
-from shared.adapters.mongo.repository import MongoSettings
+from shared.adapters.mongo.settings import MongoSettings
 from tests.integration.conftest import Read, read_committed
 from tests.support.fixtures import needed
 from tools.stack import KafkaServer, MinioServer, MongoServer, issue, new_run

@@ -12,7 +12,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic, TopicPartition
 
 from shared.adapters.kafka.records import consumed_record
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.adapters.memory.stream import MemoryBroker, MemoryStream
 from shared.errors import Transient
 from shared.ports.streams import ConsumedRecord, ProducedRecord, RecordStream

@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.ports.streams import ConsumedRecord, ProducedRecord
 from shared.stream.service import service
 from shared.stream.worker import WorkerSettings

@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from shared.adapters.minio.store import MinioSettings
-from shared.adapters.mongo.repository import MongoSettings
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.mongo.settings import MongoSettings
 from tools.requirements import need
 from tools.stack import KafkaServer, MinioServer, Missing, MongoJavaServer, MongoServer, new_run
 from tools.stack.minio import settings_of

@@ -6,7 +6,7 @@
 import sys
 
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 
 
 def main() -> None:

@@ -6,8 +6,10 @@ from uuid import uuid4
 
 from pymongo import MongoClient
 
-from shared.adapters.minio.store import MinioSettings, MinioStore
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.ports.objects import ObjectStore
 from shared.ports.repository import FaceRepository
 

@@ -5,10 +5,13 @@ import time
 from shared.access.rights import PREFIX, READ_BY, RIGHTS, KafkaRight
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.adapters.kafka.writer import KafkaWriter
-from shared.adapters.minio.store import MinioSettings, MinioStore
-from shared.adapters.mongo.repository import MongoRepository, MongoSettings
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
+from shared.adapters.mongo.repository import MongoRepository
+from shared.adapters.mongo.settings import MongoSettings
 from shared.domain.topics import DEAD_LETTERS
 from shared.ports.streams import ProducedRecord
 from shared.settings import BucketSettings

@@ -11,7 +11,7 @@ from minio.notificationconfig import NotificationConfig
 from cli.jobs.watch import follow
 from shared.access.rights import READ_BY, READER_GROUPS, RIGHTS
 from shared.adapters.kafka.admin import KafkaAdmin
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.domain.topics import (
     DEAD_LETTERS,
     FACES_EMBEDDED,

@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 import urllib3
 from pydantic import SecretStr
 
-from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
 
 _XML = {"content-type": "application/xml"}
 _S3 = "http://s3.amazonaws.com/doc/2006-03-01/"

@@ -10,7 +10,8 @@ import pytest
 import trustme
 
 from shared.adapters.kafka.settings import KafkaSettings
-from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
 from shared.adapters.mongo.settings import MongoSettings
 from shared.connections import host_of, is_loopback, warn_of_plain_text
 from shared.errors import InvalidInput

@@ -19,7 +19,8 @@ from urllib3.exceptions import (
 )
 
 from shared.adapters.minio.errors import translated
-from shared.adapters.minio.store import MinioSettings, MinioStore
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.minio.store import MinioStore
 from shared.errors import (
     FacestreamError,
     Fatal,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.kafka.stream import KafkaSettings
-from shared.adapters.minio.store import MinioSettings
-from shared.adapters.mongo.repository import MongoSettings
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.minio.settings import MinioSettings
+from shared.adapters.mongo.settings import MongoSettings
 from shared.errors import InvalidInput
 from shared.settings import check_environment
 

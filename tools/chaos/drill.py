@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from cli.reconciler.reconciler import Reconciler
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.adapters.minio.store import MinioStore
 from shared.domain.events import Outcome

@@ -12,7 +12,7 @@ from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
 from shared.adapters.kafka.backlog import longest_wait
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.writer import KafkaWriter
 from shared.domain.events import Outcome
 from shared.domain.topics import FACES_DETECTED, FACES_EMBEDDED, FACES_SCREENED, IMAGES_UPLOADED

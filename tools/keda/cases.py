@@ -11,7 +11,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.errors import Listener
-from shared.adapters.kafka.stream import KafkaSettings, KafkaStream
+from shared.adapters.kafka.settings import KafkaSettings
+from shared.adapters.kafka.stream import KafkaStream
 from shared.errors import Transient
 from tools.keda.formula import Offsets
 

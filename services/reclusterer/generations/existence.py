@@ -60,9 +60,7 @@ def removed_objects(photos: PhotoCatalog, object_ids: Collection[str]) -> Sequen
     """
     found = photos.images_of(sorted(object_ids))
     return sorted(
-        object_id
-        for object_id, images in found.items()
-        if images and all(image.is_removed for image in images)
+        object_id for object_id, images in found.items() if images and all(image.is_removed for image in images)
     )
 
 

@@ -22,7 +22,7 @@ from shared.adapters.kafka.denials import (
     Identity,
 )
 from shared.adapters.kafka.errors import Listener, line
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.errors import Transient
 
 _TIMEOUT = 30.0  # seconds for one request

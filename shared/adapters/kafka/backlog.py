@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.adapters.kafka.admin import KafkaAdmin
 from shared.adapters.kafka.reader import KafkaReader
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.domain.topics import TOPICS, group_of
 
 

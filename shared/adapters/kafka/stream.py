@@ -21,8 +21,6 @@ from shared.domain.topics import group_of
 from shared.errors import Fatal, Transient, Undecided
 from shared.ports.streams import ConsumedRecord, ProducedRecord, split_record_id
 
-__all__ = ["KafkaSettings", "KafkaStream"]
-
 _OFFSETS_TIMEOUT = 1.0  # seconds to wait for the group's offset of a partition that was just assigned
 
 

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from shared.adapters.kafka.denials import WRITE, Identity
 from shared.adapters.kafka.errors import Listener
 from shared.adapters.kafka.partitioners import OF_PRODUCERS, counting, partitions_of
-from shared.adapters.kafka.stream import KafkaSettings
+from shared.adapters.kafka.settings import KafkaSettings
 from shared.adapters.kafka.watchdog import Watch
 from shared.domain.topics import MAX_RECORD_BYTES
 from shared.errors import Transient

@@ -25,8 +25,6 @@ from shared.errors import (
 )
 from shared.ports.objects import ObjectInfo, StoredObject
 
-__all__ = ["MinioSettings", "MinioStore"]
-
 _ONE_PART = 5 * 2**20  # bytes; the smallest part size that the client accepts
 _LONGEST_KEY = 1024  # bytes, of S3
 # The client does not escape these characters in its XML: the server refuses the whole request, or reads "\r" as "\n".

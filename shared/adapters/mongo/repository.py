@@ -14,8 +14,6 @@ from shared.adapters.mongo.memberships import BY_CLUSTER
 from shared.adapters.mongo.photos import BY_KEY, MongoPhotoCatalog
 from shared.adapters.mongo.settings import MongoSettings
 
-__all__ = ["MongoRepository", "MongoSettings"]
-
 
 class MongoRepository(MongoPhotoCatalog, MongoGenerationStore, MongoLeaseStore):
     """A `FaceRepository` in a MongoDB database; a context manager. Safe for threads, not for forks.
