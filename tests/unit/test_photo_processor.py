@@ -74,14 +74,7 @@ def test_what_was_begun_ahead_is_done_once_and_comes_in_the_order_of_the_records
         calls.append(photo.photo.key)
         return screened(photo)
 
-    step = PhotoProcessor(
-        service="quality",
-        parse=one_event(FacesDetected),
-        load=alone,
-        finish=list,
-        output=FACES_SCREENED,
-        threads=threads,
-    )
+    step = screening(threads, alone)
     records = [detected(number, str(number)) for number in range(5)]
     step.prefetch(records[:2])
     assert last.wait(60), "begun before the step is called"
@@ -102,14 +95,7 @@ def test_what_is_no_longer_held_is_not_begun() -> None:
         return screened(photo)
 
     with ThreadPoolExecutor(1) as thread:
-        step = PhotoProcessor(
-            service="quality",
-            parse=one_event(FacesDetected),
-            load=alone,
-            finish=list,
-            output=FACES_SCREENED,
-            threads=thread,
-        )
+        step = screening(thread, alone)
         records = [detected(number, str(number)) for number in range(4)]
         step.prefetch(records[:3])
         assert begun.wait(60)
@@ -126,14 +112,7 @@ def test_a_record_that_cannot_be_read_is_poison_in_its_turn_and_costs_the_others
         calls.append(photo.photo.key)
         return screened(photo)
 
-    step = PhotoProcessor(
-        service="quality",
-        parse=one_event(FacesDetected),
-        load=alone,
-        finish=list,
-        output=FACES_SCREENED,
-        threads=threads,
-    )
+    step = screening(threads, alone)
     records = [detected(0, "0"), record(b"{", offset=1), detected(2, "2")]
     step.prefetch(records)
     with pytest.raises(Poison):
@@ -194,14 +173,7 @@ def test_what_fails_ahead_fails_in_its_turn_and_not_for_ever(threads: Executor) 
             raise Transient(msg)
         return screened(photo)
 
-    step = PhotoProcessor(
-        service="quality",
-        parse=one_event(FacesDetected),
-        load=alone,
-        finish=list,
-        output=FACES_SCREENED,
-        threads=threads,
-    )
+    step = screening(threads, alone)
     step.prefetch([detected(0)])
     with pytest.raises(Transient, match="away"):
         step.process([detected(0)])
