@@ -16,6 +16,9 @@ from shared.errors import FacestreamError, InvalidInput, Transient
 
 Row = tuple[Any, ...]
 
+SELECTED = "(SELECT value FROM json_each(?))"
+"""A list as one parameter, as JSON: SQLite limits the number of parameters, and not the length of one."""
+
 # Each file carries an application id in its header, by which it is known from other programs' databases.
 FACE_DATABASE_ID = 0x66616365  # "face"
 MANIFEST_ID = 0x6D616465  # "made"

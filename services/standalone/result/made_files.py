@@ -17,7 +17,7 @@ from typing import Self
 
 from services.standalone.result.file_digest import FileDigest, status
 from shared.errors import InvalidInput, Transient
-from shared.sqlite_file import MANIFEST_ID, Row, SqliteFile, application_id_of
+from shared.sqlite_file import MANIFEST_ID, SELECTED, Row, SqliteFile, application_id_of
 
 MANIFEST = ".facestream-made.db"
 SCRATCH = ".facestream-"  # and 32 random digits; a name is recorded before it is used
@@ -32,7 +32,6 @@ CREATE TABLE scratch (name TEXT PRIMARY KEY) WITHOUT ROWID;
 PRAGMA application_id = {MANIFEST_ID};
 PRAGMA user_version = {_VERSION};
 """
-_LISTED = "(SELECT value FROM json_each(?))"  # a list as one parameter: its length has no limit
 
 
 class MadeFiles:
@@ -81,7 +80,7 @@ class MadeFiles:
     def digests(self, paths: Sequence[str]) -> Mapping[str, Sequence[FileDigest]]:
         """Return the digests of each of these paths that has an entry: several while a file is replaced."""
         found: defaultdict[str, list[FileDigest]] = defaultdict(list)
-        for path, *digest in self._file.rows(f"SELECT * FROM made WHERE path IN {_LISTED}", json.dumps(paths)):  # noqa: S608  a constant
+        for path, *digest in self._file.rows(f"SELECT * FROM made WHERE path IN {SELECTED}", json.dumps(paths)):  # noqa: S608  a constant
             found[path].append(FileDigest(*digest))
         return dict(found)
 
@@ -93,7 +92,7 @@ class MadeFiles:
     def replace(self, made: Mapping[str, FileDigest], gone: Iterable[str] = ()) -> None:
         """Give each path in `made` this one digest as its entry, and remove the entries of the paths in `gone`."""
         with self._file.writing():
-            self._file.execute(f"DELETE FROM made WHERE path IN {_LISTED}", json.dumps([*made, *gone]))  # noqa: S608  a constant
+            self._file.execute(f"DELETE FROM made WHERE path IN {SELECTED}", json.dumps([*made, *gone]))  # noqa: S608  a constant
             self._insert(made, ())
 
     def folders(self) -> list[str]:

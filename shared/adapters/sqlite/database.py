@@ -7,9 +7,6 @@ from shared.adapters.sqlite import schema
 from shared.errors import InvalidInput
 from shared.sqlite_file import FACE_DATABASE_ID, Row, SqliteFile
 
-SELECTED = "(SELECT value FROM json_each(?))"
-"""A list as one parameter, as JSON: SQLite limits the number of parameters, and not the length of one."""
-
 
 class FaceDatabase(SqliteFile):
     """The file `path`, which is created if it does not exist.

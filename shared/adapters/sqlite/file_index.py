@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from shared.adapters.sqlite.database import SELECTED, FaceDatabase
+from shared.adapters.sqlite.database import FaceDatabase
 from shared.ports.file_index import IndexedFile
+from shared.sqlite_file import SELECTED
 
 _PAGE = 5_000  # rows read at once
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from shared.adapters.sqlite import schema
-from shared.adapters.sqlite.database import SELECTED
 from shared.adapters.sqlite.memberships import SqliteMemberships
 from shared.domain.records import Cluster, Generation, Lease
+from shared.sqlite_file import SELECTED
 
 
 class SqliteGenerationStore(SqliteMemberships):

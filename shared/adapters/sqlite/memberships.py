@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from shared.adapters.sqlite import schema
-from shared.adapters.sqlite.database import SELECTED, FaceDatabase, SqliteStore
+from shared.adapters.sqlite.database import FaceDatabase, SqliteStore
 from shared.domain.events import Cause
 from shared.domain.records import Membership
+from shared.sqlite_file import SELECTED
 
 _PAGE = 5_000  # rows that one query returns where a whole table is read
 _MEMBERSHIP = "generation, face_id, cluster_id, similarity, cause"

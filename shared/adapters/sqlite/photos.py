@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from shared.adapters.sqlite import schema
-from shared.adapters.sqlite.database import SELECTED, SqliteStore
+from shared.adapters.sqlite.database import SqliteStore
 from shared.adapters.sqlite.memberships import retire
 from shared.domain.events import Outcome
 from shared.domain.records import FaceBlock, FaceRecord, ImageRecord
+from shared.sqlite_file import SELECTED
 
 _PAGE = 5_000  # rows that one query returns where a whole table is read
 
