@@ -4,10 +4,8 @@
 python -m docs.make_configuration
 """
 
-import importlib
 import inspect
 import json
-import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,11 @@ from pydantic import SecretStr
 from typer.core import TyperGroup
 from typer.main import get_command
 
-import services
-import shared
 from cli.main import app
 from docs.settings_readers import Definition, readers
 from docs.tables import table
-from shared.settings import PLAIN_VARIABLES, DefaultText, Settings, Unit
+from shared.settings import PLAIN_VARIABLES, DefaultText, Settings, Unit, variables_of
+from tools.settings_classes import product_settings
 
 TARGET = Path(__file__).with_name("configuration.md")
 _SERVICES = ("detector", "quality", "embedder", "assigner", "reclusterer")
@@ -50,27 +47,18 @@ file with the variable's name. Use this for secrets. The value of a secret is ne
 
 def groups() -> list[type[Settings]]:
     """Return all settings classes, in the order of their variables."""
-    for package in (services, shared):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if module.name.startswith("shared.") or module.name.endswith(".settings"):
-                importlib.import_module(module.name)
-    found = {settings for settings in _narrower(Settings) if settings.__module__.startswith(("services.", "shared."))}
-    return sorted(found, key=lambda settings: (settings.model_config["env_prefix"], settings.__qualname__))
+    return sorted(product_settings(), key=lambda settings: (settings.model_config["env_prefix"], settings.__qualname__))
 
 
 def variables() -> dict[str, tuple[type[Settings], str]]:
     """Return the settings class and the field of each variable that a settings class reads."""
-    return {
-        f"{settings.model_config['env_prefix']}{field}".upper(): (settings, field)
-        for settings in groups()
-        for field in settings.model_fields
-    }
+    return {name: (settings, field) for settings in groups() for name, field in variables_of(settings).items()}
 
 
 def reading() -> Mapping[str, frozenset[str]]:
     """Return which settings classes and plain variables each program reads, by the program's name."""
     entries: dict[str, Definition] = {name: (f"services.{name}.__main__", "main") for name in _SERVICES}
-    entries |= {f"facestream {name}": place for name, place in _commands(get_command(app))}
+    entries |= {f"facestream {name}": function for name, function in _commands(get_command(app))}
     return readers(entries, {(one.__module__, one.__qualname__): one.__qualname__ for one in groups()})
 
 
@@ -91,12 +79,6 @@ def text() -> str:
         parts.append(f"Read by {_by(settings.__qualname__, read)}.\n\n")
         parts.append(table(("variable", "value", "default", "meaning"), _rows(settings)))
     return "".join(parts)
-
-
-def _narrower(settings: type[Settings]) -> Iterator[type[Settings]]:
-    for narrower in settings.__subclasses__():
-        yield narrower
-        yield from _narrower(narrower)
 
 
 def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Definition]]:

@@ -168,7 +168,7 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
     All services share one environment, and none can know every other's settings. So a program judges the fields of
     the sections that it has imported, and of the others only the first word. Raises `InvalidInput`.
     """
-    fields = {*PLAIN_VARIABLES, *_fields(Settings)}
+    fields = {*PLAIN_VARIABLES, *(name for settings in settings_classes() for name in variables_of(settings))}
     sections = {f"{_PREFIX}{section}_" for section in SECTIONS}
     imported = {section for section in sections if any(field.startswith(section) for field in fields)}
     for name in sorted(name for name in environment if name.startswith(_PREFIX)):
@@ -180,9 +180,14 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
         raise InvalidInput(msg)
 
 
-def _fields(settings: type[Settings]) -> Iterator[str]:
-    """Yield the variables of all settings that are defined so far."""
-    prefix = settings.model_config.get("env_prefix", "")
-    yield from (f"{prefix}{field}".upper() for field in settings.model_fields)
-    for narrower in settings.__subclasses__():
-        yield from _fields(narrower)
+def settings_classes(base: type[Settings] = Settings) -> Iterator[type[Settings]]:
+    """Yield all settings classes that are defined so far."""
+    for settings in base.__subclasses__():
+        yield settings
+        yield from settings_classes(settings)
+
+
+def variables_of(settings: type[Settings]) -> Mapping[str, str]:
+    """Return the field of each environment variable that a settings class reads."""
+    prefix = settings.model_config["env_prefix"]
+    return {f"{prefix}{field}".upper(): field for field in settings.model_fields}

@@ -1,6 +1,5 @@
 """Rules for settings and secrets, checked with the settings classes of the services."""
 
-import importlib
 import os
 import re
 import tempfile
@@ -10,9 +9,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 from shared.errors import InvalidInput
-from shared.settings import Settings, check_environment
+from shared.settings import check_environment
 from tools.compose.rules import ON_A_COMMAND_LINE
-from tools.manifests.kustomize import ROOT, Document
+from tools.manifests.kustomize import Document
 from tools.manifests.workloads import (
     ALSO_USED,
     SECRETS_FOLDER,
@@ -25,6 +24,7 @@ from tools.manifests.workloads import (
     settings,
     workloads,
 )
+from tools.settings_classes import product_settings
 
 # Settings whose defaults are for a server on the same machine.
 _ADDRESSES = ("FACESTREAM_KAFKA_BOOTSTRAP_SERVERS", "FACESTREAM_MINIO_ENDPOINT")
@@ -40,7 +40,7 @@ _CONFIDENTIAL = re.compile(r"PASSWORD|SECRET_KEY|ACCESS_KEY|MONGO_URI|TOKEN$")
 
 def has_settings_that_are_understood(documents: Sequence[Document]) -> Iterator[str]:
     """Every variable and every file of a Secret is a setting."""
-    _import_all()
+    product_settings()
     for workload in our_workloads(documents):
         names = [*settings(workload, documents), *secret_files(workload)]
         ours = {name: "" for name in names if name.startswith("FACESTREAM_")}
@@ -72,7 +72,7 @@ def _refused(variables: frozenset[tuple[str, str]], files: frozenset[str], uses:
         for name in files:
             (Path(folder) / name).write_text("a-secret\n")
         with patch.dict(os.environ, outside | dict(variables) | {"FACESTREAM_SECRETS_DIR": folder}, clear=True):
-            for settings_class in _import_all():
+            for settings_class in product_settings():
                 server = settings_class.model_config.get("env_prefix", "").split("_")[1].lower()
                 if server not in _LOGINS.keys() - uses:
                     try:
@@ -185,23 +185,6 @@ def holds_no_secret(documents: Sequence[Document]) -> Iterator[str]:
                 name = variable["name"]
                 if "value" in variable and _CONFIDENTIAL.search(name) and not name.endswith("_FILE"):
                     yield f"{workload}: {name} is confidential"
-
-
-@cache
-def _import_all() -> tuple[type[Settings], ...]:
-    """Import every module that has settings, and return their classes."""
-    for package in ("services", "shared"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if "env_prefix=" in path.read_text(encoding="utf-8"):
-                importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    return tuple(_classes(Settings))
-
-
-def _classes(settings_class: type[Settings]) -> Iterator[type[Settings]]:
-    for narrower in settings_class.__subclasses__():
-        if narrower.__module__.startswith(("services.", "shared.")):
-            yield narrower
-            yield from _classes(narrower)
 
 
 SETTING_RULES = (
